@@ -1,0 +1,42 @@
+"""Every error that twotower raises on purpose, drawn as a tree.
+
+TwoTowerError
+├── ConfigError         a key, choice, type or combination of values in the config
+├── DataError           what stands in a file or is left of it: names the file, column and row
+│   └── DownloadError   a dataset can be neither fetched nor found in the cache
+├── TrainingError       training cannot go on: the loss is not finite
+└── RunNotFoundError    no run, or no model in it, at the tracking address
+"""
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DownloadError",
+    "RunNotFoundError",
+    "TrainingError",
+    "TwoTowerError",
+]
+
+
+class TwoTowerError(Exception):
+    """Base class: catching it catches all that twotower raises on purpose."""
+
+
+class ConfigError(TwoTowerError):
+    """The config is wrong. The message names the key, the value got and what would be valid."""
+
+
+class DataError(TwoTowerError):
+    """The data is wrong. The message names file, column, first row and the key to change."""
+
+
+class DownloadError(DataError):
+    """A dataset can be neither fetched nor found. The message says what to put where."""
+
+
+class TrainingError(TwoTowerError):
+    """Training cannot go on, for instance because the loss is not finite."""
+
+
+class RunNotFoundError(TwoTowerError):
+    """The tracking address holds no such run, or the run holds no model."""

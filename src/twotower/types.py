@@ -1,0 +1,217 @@
+"""The few values that travel between the packages, all frozen.
+
+Frames (Polars) come first: `Interactions` out of a dataset, `SplitFrames` out of a split. Then
+tensors: a `Fold` holds what one training run may see (`TrainInteractions`) and what it is judged
+by (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabulary` in tensors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import polars as pl
+import torch
+from torch import Tensor
+
+USER = "user_id"
+ITEM = "item_id"
+RATING = "rating"
+TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What a dataset gives: an interaction log, and what is known of users and items.
+
+    log: columns `user_id`, `item_id` (any type without nulls), and where the source has them
+        `rating` (Float64) and `timestamp` (Datetime, microseconds).
+    users, items: one row an id, key column `user_id` or `item_id`, feature columns after it
+        (an item's `title` is used wherever people read); None where the source has none.
+    test: the test part of a log that comes split already, with the columns of `log`; else None.
+    origin: where the data came from, in words for the terminal.
+    digest: hex digest of the content, the same for the same data wherever it came from.
+    """
+
+    log: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame | None
+    test: pl.DataFrame | None
+    origin: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class SplitFrames:
+    """A log after filters and split; `validation` is None where none is cut.
+
+    train, validation, test: columns as in `Interactions.log`, disjoint in time or by draw.
+    users, items: features of the ids that occur in any part; None where the source has none.
+    digest: hex digest of the content of the three parts, the identity of the split.
+    """
+
+    train: pl.DataFrame
+    validation: pl.DataFrame | None
+    test: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class ItemLists:
+    """One list of items a row, in compressed sparse rows; each list ascending, without repeats.
+
+    offsets: [n_rows + 1] int64, row r owns items[offsets[r]:offsets[r + 1]].
+    items: [n] int64.
+    """
+
+    offsets: Tensor
+    items: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """[n_rows] int64."""
+        return self.offsets.diff()
+
+    @property
+    def rows(self) -> Tensor:
+        """[n] int64: the row that each of `items` belongs to."""
+        return torch.repeat_interleave(torch.arange(self.n_rows), self.lengths)
+
+    @classmethod
+    def from_pairs(cls, rows: Tensor, items: Tensor, n_rows: int) -> ItemLists:
+        """Group pairs ([n] rows, [n] items, int64) by row; repeated pairs count once."""
+        stride = int(items.max()) + 1 if len(items) else 1
+        keys = torch.unique(rows * stride + items)  # ascending: by row, then by item
+        counts = torch.bincount(keys // stride, minlength=n_rows)
+        offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        return cls(offsets, keys % stride)
+
+    def select(self, rows: Tensor) -> ItemLists:
+        """The lists of `rows` ([m] int64), in that order."""
+        lengths = self.lengths[rows]
+        offsets = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
+        within = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], lengths)
+        starts = torch.repeat_interleave(self.offsets[rows], lengths)
+        return ItemLists(offsets, self.items[starts + within])
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Row number <-> original id, fitted on the train part of a fold.
+
+    users, items: row r of the user (item) table stands for the id `users[r]` (`items[r]`).
+    """
+
+    users: pl.Series
+    items: pl.Series
+
+
+@dataclass(frozen=True)
+class TrainInteractions:
+    """The train part of a fold: the one thing that samplers, counts and models are fitted on.
+
+    users, items: [n] int64 row numbers, one entry an interaction, in order of time where known.
+    """
+
+    users: Tensor
+    items: Tensor
+    n_users: int
+    n_items: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def items_by_user(self) -> ItemLists:
+        """[n_users] lists: every user's train history."""
+        return ItemLists.from_pairs(self.users, self.items, self.n_users)
+
+    @cached_property
+    def item_counts(self) -> Tensor:
+        """[n_items] int64: how many interactions each item has."""
+        return torch.bincount(self.items, minlength=self.n_items)
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What a model is judged by: for each user the items that it should have ranked first.
+
+    users: [U] int64, ascending. A row number of n_users or more is a *cold* user, one that the
+        train part does not hold: it gets no recommendations and scores 0.
+    relevant: [U] lists, row r for users[r]. A row number of n_items or more is a cold item, which
+        nothing can recommend.
+    seen: [U] lists of what users[r] had interacted with before; dropped from its ranking.
+    """
+
+    users: Tensor
+    relevant: ItemLists
+    seen: ItemLists
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Train on `train`, be judged on `holdout`; `vocabulary` translates the ids of both."""
+
+    vocabulary: Vocabulary
+    train: TrainInteractions
+    holdout: Holdout
+
+
+class Scorer(Protocol):
+    """Anything that can score all items for some users: a trained model or a baseline."""
+
+    def score_all(self, users: Tensor) -> Tensor:
+        """Scores [B, n_items] (float) for `users` ([B] int64 row numbers); higher is better."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The top of the ranking for each user, best first.
+
+    users: [U] int64.
+    items: [U, K] int64; -1 where a user has fewer than K candidates.
+    scores: [U, K] float32; -inf where items is -1.
+    """
+
+    users: Tensor
+    items: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """A draw of negative items for a batch of B positives.
+
+    items: [B, N] int64, own negatives for each row, or [N], one pool that the batch shares.
+    log_expected_count: shaped as `items`, float32: log of how often the draw was expected to bring
+        that item into the row's (or the pool's) N places. The logQ of Yi et al. 2019 (RecSys,
+        "Sampling-bias-corrected neural modeling"), exact for every sampler and mixture.
+    valid: [B, N] bool: False where the item must not count against the row, an accidental hit on
+        its positive or, where asked for, an item of the user's train history. None: all count.
+    """
+
+    items: Tensor
+    log_expected_count: Tensor
+    valid: Tensor | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a loss sees of a batch.
+
+    positive: [B], negative: [B, N], the scores of users against their positives and negatives.
+    valid: [B, N] bool or None (all valid); log_expected_count: [B, N] or [N].
+    """
+
+    positive: Tensor
+    negative: Tensor
+    valid: Tensor | None
+    log_expected_count: Tensor
