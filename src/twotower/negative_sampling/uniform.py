@@ -1,0 +1,76 @@
+"""Uniform negatives: each item as likely as any other."""
+
+import math
+
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from twotower.errors import ConfigError
+from twotower.types import Negatives, TrainInteractions
+
+__all__ = ["UniformSampler"]
+
+
+class UniformSampler:
+    """`num_negatives` items for each positive, uniformly and with replacement.
+
+    With `exclude_seen` a row draws from the items outside its user's train history, exactly and
+    without rejection: of the m items seen, in ascending order s_0 < s_1 < ..., item s_j has
+    s_j - j unseen items below it, so the r-th unseen item is r + #{j : s_j - j <= r}, one binary
+    search in the user's part of a sorted array. A user who has seen every item has no negatives:
+    the row is not valid. Without `exclude_seen` a row draws from all items; only a draw of the
+    row's own positive is not valid.
+    """
+
+    def __init__(
+        self,
+        num_negatives: PositiveInt,
+        exclude_seen: bool,
+        *,
+        train: TrainInteractions,
+        device: torch.device,
+    ) -> None:
+        """Raises ConfigError where there are fewer items than negatives asked for."""
+        if num_negatives > train.n_items:
+            raise ConfigError(
+                f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
+                f"only {train.n_items} items; valid are 1 to {train.n_items}"
+            )
+        self.num_negatives = num_negatives
+        self.exclude_seen = exclude_seen
+        self._n_items = train.n_items
+        seen = train.items_by_user
+        ranks = torch.arange(len(seen.items)) - seen.offsets[seen.rows]
+        # Ascending over the whole array: by user, then by unseen items below each seen one.
+        self._unseen_below = (seen.rows * (train.n_items + 1) + seen.items - ranks).to(device)
+        self._offsets = seen.offsets.to(device)
+        n_unseen = train.n_items - seen.lengths
+        self._n_unseen = n_unseen.to(device)
+        self._all_valid = bool((n_unseen > 0).all())
+
+    def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
+        """See NegativeSampler; items are [B, num_negatives]."""
+        shape = (len(users), self.num_negatives)
+        if not self.exclude_seen:
+            items = torch.randint(
+                self._n_items, shape, generator=generator, device=positives.device
+            )
+            log_count = torch.full(shape, math.log(self.num_negatives / self._n_items))
+            return Negatives(
+                items=items,
+                log_expected_count=log_count.to(items.device),
+                valid=items != positives[:, None],
+            )
+        n_unseen = self._n_unseen[users, None]  # [B, 1]
+        uniform = torch.rand(shape, generator=generator, device=users.device, dtype=torch.float64)
+        rank = (uniform * n_unseen).long()  # [B, N], the rank among the unseen items
+        keys = users[:, None] * (self._n_items + 1) + rank
+        below = torch.searchsorted(self._unseen_below, keys, right=True)
+        items = rank + below - self._offsets[users, None]
+        log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
+        return Negatives(
+            items=items.clamp_(max=self._n_items - 1),
+            log_expected_count=log_count.expand(shape),
+            valid=None if self._all_valid else (n_unseen > 0).expand(shape),
+        )

@@ -1,0 +1,5 @@
+"""Training: batches with their negatives, the Lightning wiring and what watches it."""
+
+from twotower.training.trainer import Fitted, Objective, Trainer
+
+__all__ = ["Fitted", "Objective", "Trainer"]

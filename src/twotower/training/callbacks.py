@@ -1,0 +1,132 @@
+"""What watches the training: the metrics of each epoch, and a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from twotower.errors import TrainingError
+from twotower.training.module import TwoTowerModule
+from twotower.types import Scorer
+
+__all__ = ["EpochMetrics", "Progress"]
+
+Validate = Callable[[Scorer], Mapping[str, float]]
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+
+
+class EpochMetrics(pl.Callback):
+    """Gathers `train/loss`, `val/loss` and the validation metrics of each epoch.
+
+    `validate` gives the metrics of a scorer on the validation part; they are logged for
+    Lightning's own early stopping and checkpoints. `on_epoch(epoch, metrics)` is called at the end
+    of each epoch, counted from 1, on the first process. Means over batches are taken once an
+    epoch: Lightning's own `self.log` costs more than a small training step.
+    """
+
+    def __init__(self, validate: Validate | None, on_epoch: OnEpoch) -> None:
+        self.history: list[dict[str, float]] = []
+        self._validate = validate
+        self._on_epoch = on_epoch
+        self._train_losses: list[Tensor] = []
+        self._val_losses: list[Tensor] = []
+        self._metrics: dict[str, float] = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Keep the loss."""
+        self._train_losses.append(outputs["unpenalised"])
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Raises TrainingError before a diverged model is ranked."""
+        self._close_training(trainer)
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Keep the loss."""
+        self._val_losses.append(outputs)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Rank the validation part."""
+        assert isinstance(module, TwoTowerModule)
+        assert self._validate is not None
+        metrics = {**self._validate(module.model.scorer())}
+        if self._val_losses:  # empty where every held-out pair is cold
+            metrics["loss"] = torch.stack(self._val_losses).mean().item()
+            self._val_losses.clear()
+        metrics = {f"val/{name}": value for name, value in metrics.items()}
+        module.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+        self._metrics |= metrics
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Close the epoch."""
+        self._close_training(trainer)
+        epoch = trainer.current_epoch + 1
+        self.history.append({"epoch": epoch, **self._metrics})
+        if trainer.is_global_zero:
+            self._on_epoch(epoch, self._metrics)
+        self._metrics = {}
+
+    def _close_training(self, trainer: pl.Trainer) -> None:
+        if not self._train_losses:
+            return
+        mean = trainer.strategy.reduce(torch.stack(self._train_losses).mean(), reduce_op="mean")
+        self._train_losses.clear()
+        loss = float(mean)
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrainingError(
+                f"the training loss is {loss} in epoch {trainer.current_epoch + 1}: training has "
+                "diverged; lower optimizer.lr or tower.init_std"
+            )
+        self._metrics["train/loss"] = loss
+
+
+class Progress(pl.Callback):
+    """One bar over all batches of all epochs, with the latest metrics beside it."""
+
+    def __init__(self, title: str, shown: tuple[str, ...], metrics: EpochMetrics) -> None:
+        self._title = title
+        self._shown = shown
+        self._metrics = metrics
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Open the bar."""
+        assert trainer.max_epochs is not None
+        total = trainer.max_epochs * int(trainer.num_training_batches)
+        self._bar = tqdm(
+            total=total, desc=self._title, unit="batch", disable=not trainer.is_global_zero
+        )
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the bar."""
+        assert self._bar is not None
+        self._bar.update()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Show the epoch and the metrics of the one before it."""
+        assert self._bar is not None
+        self._bar.set_description(
+            f"{self._title}, epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", refresh=False
+        )
+        last = self._metrics.history[-1] if self._metrics.history else {}
+        shown = {name: f"{last[name]:.4f}" for name in self._shown if name in last}
+        self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, *_: Any) -> None:
+        """Close the bar, full even where training stopped early."""
+        if self._bar is not None:
+            self._bar.total = self._bar.n
+            self._bar.close()
+
+    def on_exception(self, *_: Any) -> None:
+        """Close the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()

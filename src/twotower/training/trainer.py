@@ -1,0 +1,178 @@
+"""The trainer: fits a model to a fold by Lightning, and picks the best epoch on validation."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from pytorch_lightning import Trainer as LightningTrainer
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import Tensor
+from torch.optim import Optimizer
+
+from twotower.loss import Loss
+from twotower.model import TwoTower
+from twotower.negative_sampling import NegativeSampler
+from twotower.training.batches import FoldBatches
+from twotower.training.callbacks import EpochMetrics, OnEpoch, Progress, Validate
+from twotower.training.module import TwoTowerModule
+from twotower.types import Fold
+
+__all__ = ["Fitted", "Objective", "Trainer"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, and how it came about.
+
+    model: the weights of `best_epoch`, on the CPU.
+    history: one row an epoch: `epoch` (from 1), `train/loss` and, with validation, `val/...`.
+    best_epoch: the epoch with the best validation metric; the last one without validation.
+    seconds: wall time of the whole fit.
+    """
+
+    model: TwoTower
+    history: pl.DataFrame
+    best_epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised, and how: handed unchanged to every fit of a run."""
+
+    sampler: Callable[..., NegativeSampler]
+    loss: Loss
+    optimizer: Callable[[Iterable[Tensor]], Optimizer]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Settings of the training path; each is explained in conf/trainer."""
+
+    max_epochs: PositiveInt
+    batch_size: PositiveInt
+    l2: NonNegativeFloat
+    patience: PositiveInt | None
+    refit: bool
+    accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"]
+    devices: PositiveInt | Literal["auto"]
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
+    progress_bar: bool
+    lightning: dict[str, Any]
+
+    def fit(
+        self,
+        model: TwoTower,
+        fold: Fold,
+        objective: Objective,
+        *,
+        seed: int,
+        on_epoch: OnEpoch,
+        validate: Validate | None = None,
+        monitor: str | None = None,
+        epochs: int | None = None,
+        title: str = "training",
+    ) -> Fitted:
+        """Train `model` on `fold`.
+
+        With `validate` the best epoch by the metric `val/<monitor>` is kept, and training stops
+        after `patience` epochs without a better one; without it the last epoch is. `epochs`
+        stands in for `max_epochs`. Raises TrainingError where the loss is not finite.
+        """
+        started = time.perf_counter()
+        selecting = validate is not None
+        metrics = EpochMetrics(validate, on_epoch)
+        shown = ("train/loss", "val/loss", f"val/{monitor}")
+        with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
+            callbacks: list[Callback] = [metrics]
+            if self.progress_bar:
+                callbacks.append(Progress(title, shown, metrics))
+            best = None
+            if selecting:
+                best = _best_checkpoint(Path(folder), f"val/{monitor}")
+                callbacks.append(best)
+                if self.patience is not None:
+                    callbacks.append(
+                        EarlyStopping(f"val/{monitor}", mode="max", patience=self.patience)
+                    )
+            runner = self._lightning_trainer(
+                callbacks, epochs, with_validation=validate is not None
+            )
+            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2)
+            batches = FoldBatches(
+                fold,
+                objective.sampler,
+                batch_size=self.batch_size,
+                seed=seed,
+                device=runner.strategy.root_device,
+            )
+            _run(runner, module, batches)
+            if best is not None:
+                checkpoint = torch.load(best.best_model_path, weights_only=True)
+                module.load_state_dict(checkpoint["state_dict"])
+        history = pl.DataFrame(metrics.history)
+        return Fitted(
+            model=module.model.cpu(),
+            history=history,
+            best_epoch=_best_epoch(history, f"val/{monitor}" if selecting else None),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _lightning_trainer(
+        self, callbacks: list[Callback], epochs: int | None, *, with_validation: bool
+    ) -> LightningTrainer:
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        return LightningTrainer(
+            max_epochs=epochs or self.max_epochs,
+            accelerator=self.accelerator,
+            devices=self.devices,
+            strategy=self.strategy,
+            precision=self.precision,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=with_validation,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            limit_val_batches=None if with_validation else 0,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            **self.lightning,
+        )
+
+
+def _best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        folder,
+        "best",
+        monitor=monitor,
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+
+
+def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches) -> None:
+    """Fit; Lightning turns a Ctrl-C into SystemExit, and this turns it back."""
+    try:
+        runner.fit(module, datamodule=batches)
+    except SystemExit:
+        if runner.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _best_epoch(history: pl.DataFrame, monitor: str | None) -> int:
+    row = history.height - 1 if monitor is None else history[monitor].arg_max()
+    assert row is not None
+    return int(history["epoch"][row])
