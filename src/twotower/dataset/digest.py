@@ -1,0 +1,57 @@
+"""A digest of what frames hold, the same whatever file, library version or machine they are on."""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+from twotower.errors import DataError
+
+
+def frames_digest(frames: dict[str, pl.DataFrame | None]) -> str:
+    """SHA-256 (hex) over the named frames: column names, types and values, in the order given."""
+    digest = hashlib.sha256()
+    for name, frame in frames.items():
+        if frame is None:
+            continue
+        digest.update(f"frame {name} {frame.height}\n".encode())
+        for series in frame:
+            digest.update(f"column {series.name}\n".encode())
+            _update(digest, series)
+    return digest.hexdigest()
+
+
+def _update(digest: hashlib._Hash, series: pl.Series) -> None:
+    """Feed a type tag, the places of the nulls and the values as little-endian bytes."""
+    series = _plain(series)
+    digest.update(f"{series.dtype.base_type().__name__} {len(series)}\n".encode())
+    digest.update(series.is_null().cast(pl.UInt8).to_numpy().tobytes())
+    if isinstance(series.dtype, pl.List):
+        digest.update(series.list.len().fill_null(0).cast(pl.UInt32).to_numpy().tobytes())
+        _update(digest, pl.Series(values=series.to_arrow().flatten(), dtype=series.dtype.inner))
+    elif series.dtype == pl.String:
+        digest.update(series.str.len_bytes().fill_null(0).cast(pl.UInt32).to_numpy().tobytes())
+        digest.update("".join(series.drop_nulls()).encode())
+    else:
+        values = series.fill_null(0).to_numpy()
+        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
+
+
+def _plain(series: pl.Series) -> pl.Series:
+    """Widen to Int64, Float64, String or List, so that storage widths do not count."""
+    dtype = series.dtype
+    if dtype.is_integer() or dtype == pl.Boolean:
+        return series.cast(pl.Int64)
+    if dtype.is_float():
+        return series.cast(pl.Float64) + 0.0  # -0.0 becomes 0.0
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        return series.cast(pl.Datetime("us")).cast(pl.Int64)
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return series.cast(pl.String)
+    if dtype == pl.String or isinstance(dtype, pl.List):
+        return series
+    raise DataError(
+        f"column {series.name!r} has type {dtype}, which no feature can have; valid: numbers, "
+        "booleans, strings, dates, and lists of these"
+    )

@@ -1,0 +1,121 @@
+"""What the MovieLens datasets have in common: the way to the archive, and how titles are read.
+
+F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from twotower.dataset.cache import CacheEntry, cache_root
+from twotower.dataset.canonical import interactions
+from twotower.dataset.download import Archive, SourceError
+from twotower.errors import DownloadError
+from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
+
+Source = Callable[[Path], Interactions]
+
+LOG_SCHEMA = pl.Schema({USER: pl.Int64, ITEM: pl.Int64, RATING: pl.Float64, TIMESTAMP: pl.Int64})
+USER_SCHEMA = pl.Schema(
+    {
+        USER: pl.Int64,
+        "age": pl.Int64,
+        "gender": pl.String,
+        "occupation": pl.String,
+        "zip_code": pl.String,
+    }
+)
+
+
+class MovieLensFrames(NamedTuple):
+    """log: canonical columns; users: None where the release has none; items: see `titled_items`."""
+
+    log: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame
+
+
+def load_cached(
+    title: str,
+    archive: Archive,
+    cache_dir: str | None,
+    digest: str | None,
+    sources: Sequence[Source],
+) -> Interactions:
+    """The dataset from the cache, else from the first of `sources` that can give it.
+
+    A source is called with an empty scratch folder and raises SourceError if it must be
+    passed over. Raises DownloadError, with all that was tried, if none is left.
+    """
+    root = cache_root(cache_dir)
+    entry = CacheEntry(root / archive.stem, digest)
+    failures: list[str] = []
+
+    def fetch() -> Interactions:
+        for source in sources:
+            try:
+                with tempfile.TemporaryDirectory() as scratch:
+                    found = source(Path(scratch))
+                if digest not in (None, found.digest):
+                    raise SourceError(
+                        f"{found.origin}: content digest {found.digest}, dataset.digest {digest}"
+                    )
+            except SourceError as failure:
+                failures.append(str(failure))
+            else:
+                reason = f" ({'; '.join(failures)})" if failures else ""
+                return replace(found, origin=found.origin + reason)
+        raise DownloadError(
+            f"{title} is not in the cache {root} and cannot be fetched: {'; '.join(failures)}. "
+            f"Put {archive.name} (from {archive.url}) at {archive.by_hand(root)} and run again, "
+            "or set dataset.cache_dir to a cache that holds it"
+        )
+
+    found = entry.load_or_fetch(fetch)
+    return replace(found, origin=f"{title} from the cache {entry.folder}, {found.origin}")
+
+
+def from_archive(
+    archive: Archive, cache_dir: str | None, parse: Callable[[zipfile.ZipFile], MovieLensFrames]
+) -> Source:
+    """The source that gets `archive` and has `parse` read log, users and items out of it."""
+
+    def source(scratch: Path) -> Interactions:
+        path, origin = archive.get(cache_root(cache_dir), scratch)
+        try:
+            with zipfile.ZipFile(path) as opened:
+                frames = parse(opened)
+        except (zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
+            raise SourceError(f"{path} is not a MovieLens archive: {error}") from error
+        return interactions(**frames._asdict(), test=None, origin=origin)
+
+    return source
+
+
+def member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of the one file called `name`, in whatever folder. Raises LookupError."""
+    for path in archive.namelist():
+        if Path(path).name == name and not path.startswith("__MACOSX"):
+            return archive.read(path)
+    raise LookupError(f"it holds no {name}")
+
+
+def dated_log(log: pl.DataFrame) -> pl.DataFrame:
+    """`log` with its Unix seconds turned into a canonical timestamp."""
+    seconds = pl.col(TIMESTAMP).cast(pl.Int64)
+    return log.with_columns((seconds * 1_000_000).cast(pl.Datetime("us")))
+
+
+def titled_items(items: pl.DataFrame) -> pl.DataFrame:
+    """`item_id`, `title`, `release_year` (the last "(1995)" of the title, or null), `genres`."""
+    year = pl.col("title").str.extract(r"^.*\((\d{4})\)").cast(pl.Int64)
+    return items.with_columns(pl.col("title").str.strip_chars()).select(
+        pl.col(ITEM).cast(pl.Int64), "title", year.alias("release_year"), "genres"
+    )
