@@ -1,0 +1,1 @@
+"""Filters of an interaction log, before the split and on the ground truth after it."""

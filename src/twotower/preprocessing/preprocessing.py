@@ -1,0 +1,113 @@
+"""An ordered list of RePlay filters; what stands in it is said by `conf/preprocessing/`."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import polars as pl
+
+from twotower.errors import DataError
+from twotower.types import ITEM, RATING, TIMESTAMP, USER
+
+logger = logging.getLogger(__name__)
+
+_ROW = "__row"
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Anything that drops rows and keeps columns, such as `replay.preprocessing.filters`."""
+
+    def transform(self, interactions: Any) -> Any:
+        """The rows of `interactions` (a Polars frame) that stay."""
+        ...
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Filters a log before the split, and the ground truth after it.
+
+    duplicates: `once` keeps the earliest row of each (user, item) pair, `keep` keeps them all.
+    filters: applied to the whole log, in order, before it is split.
+    relevant_filters: applied to validation and test alone, after the split: what does not pass
+        is no item that a model should have recommended.
+    """
+
+    duplicates: Literal["once", "keep"]
+    filters: list[Filter]
+    relevant_filters: list[Filter]
+
+    def before_split(self, log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
+        """The rows of `log` that stay, in order of time where it is known, else in their own.
+
+        Appends to `steps` one sentence for each thing done. Raises DataError when a filter needs
+        a column that the log lacks, or leaves nothing.
+        """
+        if TIMESTAMP in log.columns:
+            log = log.sort(TIMESTAMP, maintain_order=True)
+        if self.duplicates == "once":
+            log = _drop_repeated(log, steps)
+        return _apply(self.filters, log, "preprocessing.filters", "the log", steps)
+
+    def relevant(self, holdout: pl.DataFrame, part: str, steps: list[str]) -> pl.DataFrame:
+        """The rows of `holdout` that a model should have ranked first, each pair once.
+
+        part: `validation` or `test`, as messages name it. Raises as `before_split` does.
+        """
+        key = "preprocessing.relevant_filters"
+        kept = _apply(self.relevant_filters, holdout, key, f"the {part} part", steps)
+        # RePlay's metrics do not refuse repeated ground truth: NDCG above 1 would come out.
+        return kept.unique([USER, ITEM], keep="first", maintain_order=True)
+
+
+def _drop_repeated(log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
+    once = log.unique([USER, ITEM], keep="first", maintain_order=True)
+    repeated = len(log) - len(once)
+    if repeated:
+        step = (
+            f"{repeated:,} of {len(log):,} interactions repeat an earlier (user, item) pair"
+            " and are dropped (preprocessing.duplicates=keep keeps them)"
+        )
+        logger.warning(step)
+        steps.append(step)
+    return once
+
+
+def _apply(
+    filters: Sequence[Filter], log: pl.DataFrame, key: str, whole: str, steps: list[str]
+) -> pl.DataFrame:
+    for position, filter_ in enumerate(filters):
+        name = f"{key}[{position}] ({type(filter_).__name__})"
+        kept = _transform(filter_, log, name, whole)
+        if kept.is_empty():
+            raise DataError(
+                f"{name} leaves nothing of {whole}: {len(log):,} interactions went in."
+                " Loosen it or take it out of the list."
+            )
+        steps.append(f"{name} keeps {len(kept):,} of {len(log):,} interactions of {whole}")
+        log = kept
+    return log
+
+
+def _transform(filter_: Filter, log: pl.DataFrame, name: str, whole: str) -> pl.DataFrame:
+    # A copy, because RePlay's TimePeriodFilter fills its open ends from the first frame it meets.
+    # Rows are put back in order, because RePlay's filters join and sort without keeping it.
+    try:
+        kept: pl.DataFrame = copy.deepcopy(filter_).transform(log.with_row_index(_ROW))
+    except pl.exceptions.ColumnNotFoundError as error:
+        raise DataError(_lacks_column(log, name, whole, error)) from error
+    return kept.sort(_ROW).drop(_ROW)
+
+
+def _lacks_column(log: pl.DataFrame, name: str, whole: str, error: Exception) -> str:
+    missing = str(error).partition(";")[0].partition("\n")[0]
+    remedies = [f"dataset.columns.{c}" for c in (RATING, TIMESTAMP) if c not in log.columns]
+    source = f" Map it with {' or '.join(remedies)}, or" if remedies else ""
+    return (
+        f"{name} needs a column that {whole} lacks: {missing}. Columns are {log.columns}."
+        f"{source or ' Name one of them in the filter, or'} take the filter out of the list."
+    )

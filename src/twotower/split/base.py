@@ -1,0 +1,138 @@
+"""What every split has in common; a choice adds how one part is cut off a log."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import polars as pl
+from replay.preprocessing.filters import filter_cold
+
+from twotower.errors import DataError
+from twotower.types import ITEM, TIMESTAMP, USER
+
+Part = Literal["validation", "test"]
+Cut = tuple[pl.DataFrame, pl.DataFrame]
+
+COLUMNS = {"query_column": USER, "item_column": ITEM}
+TIME_COLUMNS = {**COLUMNS, "timestamp_column": TIMESTAMP}
+TIMELESS_CHOICES = ("random", "cold_user", "k_folds", "given")
+_ROW = "__row"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a log. `history` is all of it that stands before the test part: train and the
+    whole of validation, with the users and items that are cold to train."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame | None
+    test: pl.DataFrame
+    history: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Split(ABC):
+    """Cuts test off the log, then validation off what is left, by the same rule.
+
+    validation: whether a validation part is cut.
+    drop_cold_users, drop_cold_items: drop what the rows before the part do not hold: from
+        validation what train lacks, from test what train and validation together lack.
+    """
+
+    validation: bool
+    drop_cold_users: bool
+    drop_cold_items: bool
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether the rule orders interactions by time."""
+        return True
+
+    @abstractmethod
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        """(what is left, the part), both in the order of `log`; either may be empty."""
+
+    def cut_test(self, log: pl.DataFrame, given: pl.DataFrame | None) -> Cut:
+        """(what is left, test). Raises DataError when a given test part would be ignored."""
+        if given is not None:
+            raise DataError(
+                f"{self} would ignore the test part that the dataset comes with"
+                f" ({len(given):,} interactions). Use split=given, or a dataset without one."
+            )
+        return self.cut(log, "test")
+
+    def split(self, log: pl.DataFrame, given: pl.DataFrame | None, steps: list[str]) -> Parts:
+        """The parts of `log`, a frame in order of time where that is known.
+
+        given: the test part of a log that comes split already. Appends to `steps` one sentence
+        for each thing done. Raises DataError when time is needed and not known, and when a part
+        is empty.
+        """
+        if self.needs_time and TIMESTAMP not in log.columns:
+            raise DataError(
+                f"{self} orders interactions by time, and the log has no timestamps, only"
+                f" {log.columns}. Set dataset.columns.timestamp, or take a split that needs none:"
+                f" {', '.join(TIMELESS_CHOICES)}."
+            )
+        history, test = self.cut_test(log, given)
+        steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
+        self._refuse_empty(history, "train", steps)
+        test = self._warm(history, test, "test", steps)
+        if not self.validation:
+            return Parts(history, None, test, history)
+        train, validation = self.cut(history, "validation")
+        steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
+        self._refuse_empty(train, "train", steps)
+        validation = self._warm(train, validation, "validation", steps)
+        return Parts(train, validation, test, history)
+
+    def _warm(
+        self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
+    ) -> pl.DataFrame:
+        self._refuse_empty(held, part, steps)
+        for kind, dropped in (("users", self.drop_cold_users), ("items", self.drop_cold_items)):
+            if dropped:
+                warm = filter_cold(held, before, kind, USER, ITEM)
+                steps.append(f"{part}: {len(held) - len(warm):,} interactions of cold {kind} drop")
+                held = warm
+                self._refuse_empty(held, part, steps)
+        return held
+
+    def _refuse_empty(self, frame: pl.DataFrame, part: str, steps: list[str]) -> None:
+        if frame.is_empty():
+            raise DataError(
+                f"{self} leaves the {part} part empty. So far: {'; '.join(steps)}."
+                " Change these keys of split, or the filters of preprocessing."
+            )
+
+    def __str__(self) -> str:
+        choice = type(self).__module__.rpartition(".")[2]
+        keys = ", ".join(f"split.{f.name}={getattr(self, f.name)}" for f in fields(self))
+        return f"split={choice} ({keys})"
+
+
+def cut_by(
+    split: Callable[[pl.DataFrame], Any], log: pl.DataFrame, time: pl.Series | None = None
+) -> Cut:
+    """What RePlay's `split` makes of `log`: (train, test), rows in the order of `log`.
+
+    RePlay is shown ids as integer codes and, in place of `timestamp`, the values of `time` (None:
+    the row number). So ties of time and the groups of text ids, which Polars leaves in any order,
+    cannot make two runs differ.
+    """
+    shown = log.select(
+        pl.col(USER).rank("dense").cast(pl.Int64),
+        pl.col(ITEM).rank("dense").cast(pl.Int64),
+        pl.int_range(pl.len()).alias(TIMESTAMP) if time is None else time.alias(TIMESTAMP),
+        pl.int_range(pl.len()).alias(_ROW),
+    )
+    train, test = split(shown)
+    return log[train[_ROW].sort()], log[test[_ROW].sort()]
+
+
+def seed_of(seed: int, part: Part) -> int:
+    """Another draw for validation than for test: one and the same would tie their cuts together."""
+    return seed if part == "test" else seed + 1

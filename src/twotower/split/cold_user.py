@@ -1,0 +1,31 @@
+"""All interactions of randomly chosen users are held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field, NonNegativeInt
+from replay.splitters import ColdUserRandomSplitter
+
+from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
+
+
+@dataclass(frozen=True)
+class ColdUserSplit(Split):
+    """RePlay's ColdUserRandomSplitter.
+
+    test_size: share of the users that is held out. seed: of the draw.
+    """
+
+    test_size: Annotated[float, Field(gt=0, lt=1)]
+    seed: NonNegativeInt
+
+    @property
+    def needs_time(self) -> bool:
+        return False
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = ColdUserRandomSplitter(self.test_size, seed=seed_of(self.seed, part), **COLUMNS)
+        return cut_by(splitter.split, log)

@@ -1,0 +1,49 @@
+"""The dataset comes split already; validation is cut off its train part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field, NonNegativeInt
+from replay.splitters import RatioSplitter
+
+from twotower.errors import DataError
+from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.types import USER
+
+
+@dataclass(frozen=True)
+class GivenSplit(Split):
+    """Test is the dataset's own; validation is a share of each user's interactions.
+
+    validation_size: that share, rounded up; a user with one interaction keeps it in train.
+    validation_order: `random` draws them (seed: of the draw), `time` takes the newest.
+    """
+
+    validation_size: Annotated[float, Field(gt=0, lt=1)]
+    validation_order: Literal["random", "time"]
+    seed: NonNegativeInt
+
+    @property
+    def needs_time(self) -> bool:
+        return self.validation and self.validation_order == "time"
+
+    def cut_test(self, log: pl.DataFrame, given: pl.DataFrame | None) -> Cut:
+        if given is None:
+            raise DataError(
+                f"{self} needs a dataset that comes with a test part, and this one has none."
+                " Name its test file in dataset, or take another split."
+            )
+        return log, given
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = RatioSplitter(
+            self.validation_size, divide_column=USER, min_interactions_per_group=2, **TIME_COLUMNS
+        )
+        order = None
+        if self.validation_order == "random":
+            order = pl.Series(np.random.default_rng(self.seed).permutation(len(log)))
+        return cut_by(splitter.split, log, order)

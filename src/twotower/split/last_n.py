@@ -1,0 +1,30 @@
+"""The last interactions of each user are held out; with n=1 this is leave-one-out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+from pydantic import PositiveInt
+from replay.splitters import LastNSplitter
+
+from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.types import TIMESTAMP, USER
+
+
+@dataclass(frozen=True)
+class LastNSplit(Split):
+    """RePlay's LastNSplitter.
+
+    n: how many interactions, or how many seconds before the user's last one.
+    strategy: which of the two, `interactions` or `timedelta`.
+    """
+
+    n: PositiveInt
+    strategy: Literal["interactions", "timedelta"]
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
+        time = log[TIMESTAMP] if self.strategy == "timedelta" else None
+        return cut_by(splitter.split, log, time)

@@ -1,0 +1,28 @@
+"""The users who came last are held out, with all that they did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field
+from replay.splitters import NewUsersSplitter
+
+from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.types import TIMESTAMP
+
+
+@dataclass(frozen=True)
+class NewUsersSplit(Split):
+    """RePlay's NewUsersSplitter.
+
+    test_size: share of the users, by their first interaction, that is held out. What earlier
+        users did after the first of these came is left out.
+    """
+
+    test_size: Annotated[float, Field(gt=0, lt=1)]
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = NewUsersSplitter(self.test_size, **TIME_COLUMNS)
+        return cut_by(splitter.split, log, log[TIMESTAMP])

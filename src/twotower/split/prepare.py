@@ -1,0 +1,133 @@
+"""From a dataset to its parts: filters, split, ground truth, and a cache around them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from twotower.preprocessing.preprocessing import Preprocessing
+from twotower.split.base import Parts, Split
+from twotower.split.cache import Entry, cached
+from twotower.split.digest import digest_of
+from twotower.types import ITEM, USER, Interactions, SplitFrames
+
+logger = logging.getLogger(__name__)
+
+# What a prepared split depends on besides data and config. Count FORMAT up when this code changes
+# what comes out; RePlay and Polars draw the random splits.
+FORMAT = 1
+LIBRARIES = ("replay-rec", "polars")
+
+
+class Dataset(Protocol):
+    """Anything that gives a log."""
+
+    def load(self) -> Interactions: ...
+
+
+@dataclass(frozen=True)
+class PreparedFrames(SplitFrames):
+    """`validation` and `test` hold ground truth alone, each pair once.
+
+    history: the whole log before the test part, in order of time: train and all of validation,
+        also what is not relevant or cold to train. A model that is trained anew for the test is
+        trained on it, and it is what users of the test part have seen. Without validation: train.
+    """
+
+    history: pl.DataFrame
+
+
+def prepare(
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    split: Split,
+    cache_dir: Path | None,
+    config: Mapping[str, Any],
+) -> PreparedFrames:
+    """The parts of what `dataset` loads, taken from `cache_dir` where they lie there.
+
+    cache_dir: None keeps nothing. config: the nodes that `preprocessing` and `split` were made
+    of, as plain JSON values; with the digest of the data it names the cache entry, so the
+    dataset's own node (a path, a mirror) need not be in it.
+    Raises DataError when a filter or a part of the split comes out empty or lacks a column.
+    """
+    interactions = dataset.load()
+
+    def make() -> Entry:
+        return _as_entry(*_prepare(interactions, preprocessing, split), config)
+
+    if cache_dir is None:
+        entry = make()
+    else:
+        entry = cached(cache_dir / _key(interactions.digest, config), make)
+    for step in entry.note["steps"]:
+        logger.info(step)
+    return _as_frames(entry)
+
+
+def _prepare(
+    interactions: Interactions, preprocessing: Preprocessing, split: Split
+) -> tuple[PreparedFrames, list[str]]:
+    steps: list[str] = []
+    log = preprocessing.before_split(interactions.log, steps)
+    parts = split.split(log, interactions.test, steps)
+    validation = parts.validation
+    if validation is not None:
+        validation = preprocessing.relevant(validation, "validation", steps)
+    test = preprocessing.relevant(parts.test, "test", steps)
+    frames = PreparedFrames(
+        train=parts.train,
+        validation=validation,
+        test=test,
+        history=parts.history,
+        users=_known(interactions.users, USER, parts),
+        items=_known(interactions.items, ITEM, parts),
+        digest=digest_of([parts.train, validation, test, parts.history]),
+    )
+    return frames, steps
+
+
+def _known(features: pl.DataFrame | None, key: str, parts: Parts) -> pl.DataFrame | None:
+    """The features of ids that occur in any part, in order of id."""
+    if features is None:
+        return None
+    ids = pl.concat([parts.history.select(key), parts.test.select(key)]).unique()
+    return features.join(ids, on=key, how="semi").sort(key)
+
+
+def _key(data_digest: str, config: Mapping[str, Any]) -> str:
+    made_by = {"format": FORMAT, **{name: version(name) for name in LIBRARIES}}
+    identity = json.dumps([data_digest, config, made_by], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def _as_entry(frames: PreparedFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
+    held = {name: getattr(frames, name) for name in ("train", "validation", "test")}
+    held |= {"users": frames.users, "items": frames.items}
+    held["history"] = None if frames.history is frames.train else frames.history
+    return Entry(held, {"digest": frames.digest, "steps": steps, "config": dict(config)})
+
+
+def _as_frames(entry: Entry) -> PreparedFrames:
+    frames = dict(entry.frames)
+    train, test = frames["train"], frames["test"]
+    assert train is not None
+    assert test is not None
+    history = frames["history"]
+    return PreparedFrames(
+        train=train,
+        validation=frames["validation"],
+        test=test,
+        history=train if history is None else history,
+        users=frames["users"],
+        items=frames["items"],
+        digest=entry.note["digest"],
+    )

@@ -1,0 +1,30 @@
+"""Each user's history is cut at a random place; what follows directly is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+from pydantic import NonNegativeInt, PositiveInt
+from replay.splitters import RandomNextNSplitter
+
+from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by, seed_of
+from twotower.types import USER
+
+
+@dataclass(frozen=True)
+class RandomNextNSplit(Split):
+    """RePlay's RandomNextNSplitter.
+
+    n: how many interactions after the cut are held out, and what comes later is left out; None:
+        all that follow. seed: of the draw. A user cut at the very start is cold.
+    """
+
+    n: PositiveInt | None
+    seed: NonNegativeInt
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = RandomNextNSplitter(
+            self.n, divide_column=USER, seed=seed_of(self.seed, part), **TIME_COLUMNS
+        )
+        return cut_by(splitter.split, log)

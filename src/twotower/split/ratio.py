@@ -1,0 +1,38 @@
+"""The newest share of each user's interactions is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field, PositiveInt
+from replay.splitters import RatioSplitter
+
+from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.types import USER
+
+
+@dataclass(frozen=True)
+class RatioSplit(Split):
+    """RePlay's RatioSplitter over users.
+
+    test_size: share of each user's interactions that is held out.
+    min_interactions_per_user: users with fewer stay whole on the train side; None: no such rule.
+    split_by_fractions: whether the interaction that the share cuts in two is held out (true) or
+        stays (false).
+    """
+
+    test_size: Annotated[float, Field(gt=0, lt=1)]
+    min_interactions_per_user: PositiveInt | None
+    split_by_fractions: bool
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        splitter = RatioSplitter(
+            self.test_size,
+            divide_column=USER,
+            min_interactions_per_group=self.min_interactions_per_user,
+            split_by_fractions=self.split_by_fractions,
+            **TIME_COLUMNS,
+        )
+        return cut_by(splitter.split, log)
