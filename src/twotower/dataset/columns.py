@@ -1,0 +1,85 @@
+"""Check the columns that somebody else's file brings, and turn them into canonical ones.
+
+A value that cannot be what its column should hold stops the run with the file, the column, the
+first offending row and the config key to change; none is dropped or guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import polars as pl
+
+from twotower.errors import DataError
+
+_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # text that an Int64 gives back letter by letter
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column stands, for messages: file, name of the column, config key that names it."""
+
+    file: str
+    column: str
+    key: str
+
+    def refuse(self, bad: pl.Series, values: pl.Series, what: str, remedy: str) -> NoReturn:
+        """Raise DataError for the rows where `bad`, with the first of them."""
+        row = bad.arg_true()[0]
+        raise DataError(
+            f"{self.file}: column {self.column!r} has {what} in {bad.sum()} of {len(bad)} rows, "
+            f"first in row {row + 1} (counted from 1, without the header): {values[row]!r}; "
+            f"{remedy} or name another column with {self.key}"
+        )
+
+    def refuse_type(self, dtype: pl.DataType, valid: str) -> NoReturn:
+        raise DataError(
+            f"{self.file}: column {self.column!r} has type {dtype}, valid: {valid}; "
+            f"convert it or name another column with {self.key}"
+        )
+
+
+def ids(values: pl.Series, place: Place) -> pl.Series:
+    """Ids as Int64 or String. Raises DataError for a null or NaN id and for other types.
+
+    Strings stay strings; see `integers_where_exact` for those out of a text file. Fractions are
+    refused; whole floats, which pandas makes of integers, become integers.
+    """
+    dtype = values.dtype
+    missing = values.is_null()
+    if dtype.is_float():
+        missing |= values.is_nan().fill_null(True)
+    elif isinstance(dtype, pl.Categorical | pl.Enum):
+        values = values.cast(pl.String)
+    if values.dtype == pl.String:
+        missing |= values.str.to_lowercase().is_in(["", "nan"]).fill_null(True)
+    if missing.any():
+        place.refuse(missing, values, "no id (null, NaN or empty)", "remove these rows")
+    if values.dtype == pl.String:
+        return values
+    if not (dtype.is_integer() or dtype.is_float()):
+        place.refuse_type(dtype, "integers or strings")
+    exact = values.cast(pl.Int64, strict=False)
+    wrong = exact.is_null() | (exact.cast(dtype, strict=False) != values).fill_null(True)
+    if wrong.any():
+        place.refuse(wrong, values, "ids that are no 64-bit integers", "make them strings")
+    return exact
+
+
+def integers_where_exact(values: pl.Series) -> pl.Series:
+    """Int64 if every string is an integer as it would be printed ("7", not "007"); else as is."""
+    if values.dtype == pl.String and values.str.contains(_INTEGER).fill_null(True).all():
+        return values.cast(pl.Int64)
+    return values
+
+
+def ratings(values: pl.Series, place: Place) -> pl.Series:
+    """Ratings as Float64. Raises DataError for what is not a finite number."""
+    if not (values.dtype.is_numeric() or values.dtype == pl.String):
+        place.refuse_type(values.dtype, "numbers, also as strings")
+    numbers = values.cast(pl.Float64, strict=False)
+    bad = ~numbers.is_finite().fill_null(False)
+    if bad.any():
+        place.refuse(bad, values, "no finite number", "correct or remove these rows")
+    return numbers

@@ -1,0 +1,65 @@
+"""MovieLens 1M: a million ratings (1 to 5) of 3,706 films by 6,040 users, 2000 to 2003."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+
+import polars as pl
+from pydantic import PositiveFloat
+
+from twotower.dataset.download import Archive
+from twotower.dataset.movielens import (
+    LOG_SCHEMA,
+    USER_SCHEMA,
+    MovieLensFrames,
+    dated_log,
+    from_archive,
+    load_cached,
+    member,
+    titled_items,
+)
+from twotower.types import ITEM, USER, Interactions
+
+# users.dat gives a number from 0; the archive's README says what it stands for.
+_OCCUPATIONS = (
+    *("other", "academic/educator", "artist", "clerical/admin", "college/grad student"),
+    *("customer service", "doctor/health care", "executive/managerial", "farmer", "homemaker"),
+    *("K-12 student", "lawyer", "programmer", "retired", "sales/marketing", "scientist"),
+    *("self-employed", "technician/engineer", "tradesman/craftsman", "unemployed", "writer"),
+)
+
+
+@dataclass(frozen=True)
+class MovieLens1M:
+    """From GroupLens' archive. A user's `age` is the lower end of a range (1: under 18)."""
+
+    url: str
+    md5: str | None
+    connect_timeout_s: PositiveFloat
+    cache_dir: str | None
+
+    def load(self) -> Interactions:
+        archive = Archive(self.url, self.md5, self.connect_timeout_s)
+        sources = [from_archive(archive, self.cache_dir, _read_archive)]
+        return load_cached("MovieLens 1M", archive, self.cache_dir, None, sources)
+
+
+def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:
+    text = pl.Schema(dict.fromkeys([ITEM, "title", "genres"], pl.String))
+    items = _read_dat(archive, "movies.dat", text).with_columns(pl.col("genres").str.split("|"))
+    order = [USER, "gender", "age", "occupation", "zip_code"]
+    text = pl.Schema(dict.fromkeys(order, pl.String))
+    code = pl.col("occupation").cast(pl.Int64)
+    users = _read_dat(archive, "users.dat", text).with_columns(
+        occupation=code.replace_strict(dict(enumerate(_OCCUPATIONS)), return_dtype=pl.String)
+    )
+    log = _read_dat(archive, "ratings.dat", LOG_SCHEMA)
+    users = users.select(USER_SCHEMA.names()).cast(USER_SCHEMA)
+    return MovieLensFrames(dated_log(log), users, titled_items(items))
+
+
+def _read_dat(archive: zipfile.ZipFile, name: str, schema: pl.Schema) -> pl.DataFrame:
+    """A file in Latin-1 whose fields are parted by "::"; no title holds a tab."""
+    content = member(archive, name).decode("latin-1").replace("::", "\t").encode()
+    return pl.read_csv(content, separator="\t", has_header=False, quote_char=None, schema=schema)

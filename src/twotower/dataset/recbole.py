@@ -1,0 +1,110 @@
+"""Atomic files of RecBole (Zhao et al., CIKM 2021): `.inter`, and `.user` and `.item` if there.
+
+Tab-separated with a header of `name:type`, the type one of token, token_seq, float, float_seq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from twotower.dataset.canonical import interactions
+from twotower.dataset.columns import Place
+from twotower.dataset.mapping import (
+    Columns,
+    map_features,
+    map_log,
+    named_columns,
+    same_id_types,
+)
+from twotower.dataset.tables import Table, read_text, require_columns
+from twotower.dataset.timestamps import TimestampUnit
+from twotower.errors import DataError
+from twotower.types import ITEM, USER, Interactions
+
+_TYPES = ("token", "token_seq", "float", "float_seq")
+
+
+@dataclass(frozen=True)
+class RecBoleFiles:
+    """A folder of atomic files; sequences become lists, the column of titles stays text."""
+
+    path: str
+    name: str | None
+    columns: Columns
+    title: str | None
+    timestamp_unit: TimestampUnit
+
+    def load(self) -> Interactions:
+        """Raises DataError for the first file, column or value that cannot be used."""
+        stem = self._stem()
+        log = self._read(stem.with_name(f"{stem.name}.inter"), named_columns(self.columns))
+        if log.frame.is_empty():
+            raise DataError(f"{log.file} (dataset.path) is empty: it holds no row of data")
+        frames = {"log": map_log([log], self.columns, self.timestamp_unit, None)}
+        for part, field, key in (("users", "user", USER), ("items", "item", ITEM)):
+            file = stem.with_name(f"{stem.name}.{field}")
+            if file.exists():
+                frames[part] = self._features(file, field, key)
+        typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
+        return interactions(
+            log=typed["log"],
+            users=typed.get("users"),
+            items=typed.get("items"),
+            test=None,
+            origin=f"the RecBole files {stem}.*",
+        )
+
+    def _stem(self) -> Path:
+        """<folder>/<name>, which the three files share."""
+        folder = Path(self.path).expanduser()
+        found = sorted(file.stem for file in folder.glob("*.inter"))
+        if self.name in found:
+            return folder / self.name
+        if self.name is None and len(found) == 1:
+            return folder / found[0]
+        there = f"it has {', '.join(found)}" if found else "it has none, or is no folder"
+        wanted = "exactly one .inter file" if self.name is None else f"a file {self.name}.inter"
+        raise DataError(f"{folder} (dataset.path) must hold {wanted}, see dataset.name; {there}")
+
+    def _features(self, file: Path, field: str, key: str) -> pl.DataFrame:
+        source: str = self.columns[field]  # type: ignore[literal-required]
+        place = Place(str(file), source, f"dataset.columns.{field}")
+        title = self.title if key == ITEM else None
+        named = [(source, place.key)] + ([(title, "dataset.title")] if title else [])
+        return map_features([self._read(file, named)], place, key, title)
+
+    def _read(self, file: Path, named: list[tuple[str, str]]) -> Table:
+        """A file with its columns typed as the header says, all of them read."""
+        try:
+            text = read_text(file, "\t", quote_char=None)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{file} (dataset.path) cannot be read: {error}") from error
+        typed = {}
+        for header in text.columns:
+            name, _, kind = header.partition(":")
+            if kind not in _TYPES:
+                raise DataError(
+                    f"{file}: the header {header!r} is not name:type; valid types: "
+                    f"{', '.join(_TYPES)}"
+                )
+            typed[name] = text[header] if name == self.title else _typed(text[header], kind, file)
+        require_columns(file, list(typed), named)
+        return Table(file, pl.DataFrame(typed), is_text=True)
+
+
+def _typed(values: pl.Series, kind: str, file: Path) -> pl.Series:
+    """Lists for sequences, else the strings; those of numbers are checked."""
+    parts = values.str.split(" ") if kind.endswith("_seq") else values
+    if not kind.startswith("float"):
+        return parts
+    numbers = parts.cast(pl.List(pl.Float64) if kind == "float_seq" else pl.Float64, strict=False)
+    bad = numbers.is_null() & values.is_not_null()
+    if kind == "float_seq":
+        bad |= (numbers.list.len() != numbers.list.drop_nulls().list.len()).fill_null(False)
+    if bad.any():
+        place = Place(str(file), values.name, "dataset.columns")
+        place.refuse(bad, values, "no number", "correct these rows")
+    return numbers if kind == "float_seq" else values
