@@ -1,0 +1,141 @@
+"""An open MLflow run."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml  # type: ignore[import-untyped]
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from twotower.tracking.base import Context
+from twotower.tracking.datasets import dataset_input
+from twotower.tracking.masking import mask, mask_all
+from twotower.tracking.metrics import check_metric_name, storable
+from twotower.tracking.params import flat_params
+
+if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
+    from matplotlib.figure import Figure
+
+CONFIG_FILE = "config.yaml"
+TRACEBACK_FILE = "traceback.txt"
+DESCRIPTION_FILE = "description.md"
+ERROR_TAG = "error"
+MAX_TAG = 5000  # what databases with the narrowest column hold
+_METRICS_A_CALL = 1000
+_PARAMS_A_CALL = 100
+_DOTS_PER_INCH = 150
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """A `Run` in an MLflow store."""
+
+    client: MlflowClient
+    id: str
+    experiment_id: str
+    url: str | None
+
+    def log_config(self, config: Mapping[str, Any]) -> None:
+        """The config as `config.yaml` and as flat params, without credentials."""
+        masked = mask_all(config)
+        self.log_yaml(masked, CONFIG_FILE)
+        params = [Param(key, value) for key, value in flat_params(masked, CONFIG_FILE).items()]
+        for start in range(0, len(params), _PARAMS_A_CALL):
+            self.client.log_batch(self.id, params=params[start : start + _PARAMS_A_CALL])
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Log all `values` at once.
+
+        NaN is kept. An infinity is stored as NaN, and the tag `infinite.<metric>` tells which it
+        was and at what step, last. Raises `ConfigError` for a name that MLflow refuses, before
+        anything is written.
+        """
+        for name in values:
+            check_metric_name(name)
+        storables, infinite = storable(values)
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step or 0) for name, value in storables.items()]
+        for start in range(0, len(metrics), _METRICS_A_CALL):
+            self.client.log_batch(self.id, metrics=metrics[start : start + _METRICS_A_CALL])
+        if infinite:
+            at = "" if step is None else f" at step {step}"
+            self.set_tags({f"infinite.{name}": f"{value}{at}" for name, value in infinite.items()})
+
+    def log_dataset(
+        self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
+    ) -> None:
+        """Note schema, row count and digest under the name `<name>-<context>`."""
+        self.client.log_inputs(self.id, [dataset_input(frame, name, context, digest, source)])
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        self.client.log_artifact(self.id, str(path), folder)
+
+    def log_folder(self, path: Path, folder: str | None = None) -> None:
+        self.client.log_artifacts(self.id, str(path), folder)
+
+    def log_figure(self, figure: Figure, file: str) -> None:
+        self.client.log_figure(self.id, figure, file, save_kwargs={"dpi": _DOTS_PER_INCH})
+
+    def log_frame(self, frame: pl.DataFrame, file: str) -> None:
+        target = PurePosixPath(file)
+        with TemporaryDirectory() as folder:
+            path = Path(folder, target.name)
+            frame.write_parquet(path)
+            self.log_file(path, None if target.parent == PurePosixPath() else str(target.parent))
+
+    def log_text(self, text: str, file: str) -> None:
+        self.client.log_text(self.id, text, file)
+
+    def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
+        self.log_text(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True), file)
+
+    def set_description(self, markdown: str) -> None:
+        """Show `markdown`; what is too long for that is cut with a pointer to the whole."""
+        if len(markdown) > MAX_TAG:
+            self.log_text(markdown, DESCRIPTION_FILE)
+        self.set_tags({MLFLOW_RUN_NOTE: _shorten(markdown, f"whole text: {DESCRIPTION_FILE}")})
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        entities = [RunTag(key, tag_value(value)) for key, value in tags.items()]
+        for start in range(0, len(entities), _PARAMS_A_CALL):
+            self.client.log_batch(self.id, tags=entities[start : start + _PARAMS_A_CALL])
+
+    def finish(self) -> None:
+        self.client.set_terminated(self.id, "FINISHED")
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as `error` asks; if that fails, `error` says so and nothing is raised.
+
+        FAILED after an `Exception`, with its traceback; KILLED after what is none, a signal.
+        """
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        try:
+            self.client.set_terminated(self.id, status)
+            self.set_tags({ERROR_TAG: f"{type(error).__name__}: {error}".rstrip(": ")})
+            if status == "FAILED":
+                text = "".join(traceback.format_exception(error))
+                self.log_text(mask(text), TRACEBACK_FILE)
+        except (MlflowException, OSError) as closing:
+            error.add_note(f"Run {self.id} could not be closed as {status}: {mask(str(closing))}")
+
+
+def tag_value(text: str) -> str:
+    """`text` without credentials, short enough for a tag."""
+    return _shorten(mask(text), "cut here")
+
+
+def _shorten(text: str, pointer: str) -> str:
+    if len(text) <= MAX_TAG:
+        return text
+    end = f" … ({len(text):,} characters; {pointer})"
+    return text[: MAX_TAG - len(end)] + end

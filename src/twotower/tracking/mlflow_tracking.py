@@ -1,0 +1,83 @@
+"""Runs tracked by MLflow, in a SQLite file, a database or on a tracking server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+from mlflow import MlflowClient
+from pydantic import Field
+
+from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
+from twotower.tracking.base import Run
+from twotower.tracking.environment import environment_tags
+from twotower.tracking.links import run_url
+from twotower.tracking.mlflow_run import MlflowRun, tag_value
+from twotower.tracking.signals import deferred_interrupts
+from twotower.tracking.store import ensure_experiment, open_store
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class MlflowTracking:
+    """A `Tracking` in an MLflow store. Nothing is opened or written before it is needed.
+
+    Uses clients with their own address, never MLflow's global state, so that several of these
+    can be at work in one process.
+
+    Raises `ConfigError` for an address that MLflow cannot track to.
+    """
+
+    uri: Text
+    experiment_name: Text
+    artifact_location: str | None
+
+    def __post_init__(self) -> None:
+        uri = resolve_uri(self.uri)
+        location = resolve_artifact_location(self.artifact_location, uri)
+        object.__setattr__(self, "uri", uri)
+        object.__setattr__(self, "artifact_location", location)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        return open_store(self.uri)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment's id; creates the store and the experiment where there is none yet."""
+        return ensure_experiment(
+            self._client, self.uri, self.experiment_name, self.artifact_location
+        )
+
+    @contextmanager
+    def run(
+        self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> Iterator[Run]:
+        """Open a run with `config` and the tags of the environment in it; see `Tracking.run`."""
+        all_tags = {**environment_tags(), **tags}
+        created = self._client.create_run(
+            self.experiment_id,
+            run_name=name,
+            tags={key: tag_value(value) for key, value in all_tags.items()},
+        )
+        run = MlflowRun(
+            self._client, created.info.run_id, self.experiment_id, self._url(created.info.run_id)
+        )
+        try:
+            run.log_config(config)
+            yield run
+        except BaseException as error:
+            with deferred_interrupts():
+                run.fail(error)
+            raise
+        with deferred_interrupts():
+            run.finish()
+
+    def _url(self, run_id: str) -> str | None:
+        if not is_server(self.uri) or self.uri.startswith("databricks"):
+            return None
+        return run_url(self.uri, self.experiment_id, run_id)

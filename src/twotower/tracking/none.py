@@ -1,0 +1,67 @@
+"""No tracking: every call is taken and dropped. Does not import MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from twotower.tracking.base import Context, Run
+
+if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
+    from matplotlib.figure import Figure
+
+
+class NoRun:
+    """A `Run` that keeps nothing."""
+
+    id = None
+    experiment_id = None
+    url = None
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        pass
+
+    def log_dataset(
+        self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
+    ) -> None:
+        pass
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        pass
+
+    def log_folder(self, path: Path, folder: str | None = None) -> None:
+        pass
+
+    def log_figure(self, figure: Figure, file: str) -> None:
+        pass
+
+    def log_frame(self, frame: pl.DataFrame, file: str) -> None:
+        pass
+
+    def log_text(self, text: str, file: str) -> None:
+        pass
+
+    def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
+        pass
+
+    def set_description(self, markdown: str) -> None:
+        pass
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class NoTracking:
+    """A `Tracking` without a store."""
+
+    @contextmanager
+    def run(
+        self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> Iterator[Run]:
+        yield NoRun()

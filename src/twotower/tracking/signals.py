@@ -1,0 +1,75 @@
+"""Signals around a run: SIGTERM becomes an exception, and closing is not cut short."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+TERMINATED = 128 + signal.SIGTERM  # what a shell reports of a process that SIGTERM ended
+
+
+def _in_main_thread() -> bool:
+    """Python sets signal handlers in the main thread only."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def terminate_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit(143) inside the context, so that `finally` blocks run.
+
+    The handler that was there before is put back. Outside the main thread nothing is done.
+    """
+
+    def exit_now(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(TERMINATED)
+
+    if not _in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, exit_now)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[None]:
+    """Hold back the first Ctrl-C or SIGTERM until the context ends; let the second one through.
+
+    The second must pass, or a server that does not answer could not be left. Outside the main
+    thread nothing is done.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    pending: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if not pending:
+            pending.append(number)
+            return
+        pending.clear()  # this one stands for both
+        _deliver(number)
+
+    def restore() -> None:
+        for number in numbers:
+            signal.signal(number, before[number])
+
+    def _deliver(number: int) -> None:
+        restore()
+        signal.raise_signal(number)
+
+    for number in numbers:
+        signal.signal(number, hold)
+    try:
+        yield
+    finally:
+        restore()
+    if pending:
+        signal.raise_signal(pending[0])

@@ -1,0 +1,150 @@
+"""Opens a tracking store, fresh ones too, when several processes come at once.
+
+Two processes that both migrate a fresh SQLite file ruin it, and so does one that is killed while
+it does. So one process, under a file lock, migrates a new file beside and then moves it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
+from mlflow.exceptions import MlflowException
+
+from twotower.errors import ConfigError
+from twotower.tracking.address import is_server, sqlite_path
+from twotower.tracking.masking import mask
+
+_ANSWER_SECONDS = 10
+_SQLITE_SECONDS = 20
+_log = logging.getLogger(__name__)
+
+
+def open_store(uri: str) -> MlflowClient:
+    """A client of the store at a resolved `uri`; a SQLite file is created where there is none.
+
+    Raises `ConfigError` if a server does not answer or a database cannot be used.
+    """
+    if is_server(uri):
+        _check_answers(uri)
+    try:
+        with _lock(uri), _quiet_migration():
+            path = sqlite_path(uri)
+            if path is not None:
+                _check_sqlite(path) if is_there(path) else _create_sqlite(path)
+            return MlflowClient(tracking_uri=uri)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {error}") from error
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"tracking.uri={mask(uri)}: its driver {error.name!r} is not installed; install it."
+        ) from error
+    except MlflowException as error:
+        raise ConfigError(f"tracking.uri={mask(uri)} cannot be used: {mask(str(error))}") from error
+
+
+def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str | None) -> str:
+    """The id of the experiment `name`, created with artifacts at `location` if it is new.
+
+    Raises `ConfigError` if there is a deleted one of that name.
+    """
+    with _lock(uri):
+        experiment = client.get_experiment_by_name(name) or _create_experiment(
+            client, name, location
+        )
+    if experiment.lifecycle_stage == LifecycleStage.DELETED:
+        raise ConfigError(
+            f"tracking.experiment_name={name!r} was deleted in {mask(uri)}. Bring it back with "
+            f"`MLFLOW_TRACKING_URI='{mask(uri)}' mlflow experiments restore --experiment-id "
+            f"{experiment.experiment_id}`, or choose another tracking.experiment_name."
+        )
+    if location is not None and experiment.artifact_location.rstrip("/") != location.rstrip("/"):
+        _log.warning(
+            "Experiment %r keeps its files in %s, as it was created, not in %s "
+            "(tracking.artifact_location).",
+            name,
+            mask(experiment.artifact_location),
+            mask(location),
+        )
+    return str(experiment.experiment_id)
+
+
+def _create_experiment(client: MlflowClient, name: str, location: str | None) -> Experiment:
+    try:
+        return client.get_experiment(client.create_experiment(name, location))
+    except MlflowException as error:
+        faster = client.get_experiment_by_name(name)  # made by another machine in between
+        if faster is None:
+            raise ConfigError(
+                f"tracking.experiment_name={name!r} cannot be created: {mask(str(error))}"
+            ) from error
+        return faster
+
+
+def is_there(path: Path) -> bool:
+    """Whether a SQLite file has been made; an empty one is none yet."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def _check_sqlite(path: Path) -> None:
+    """Raise what is wrong at once; MLflow would try again for minutes."""
+    with closing(sqlite3.connect(path, timeout=_SQLITE_SECONDS)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+
+
+def _create_sqlite(path: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # left by a process that was killed
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        f"sqlite:///{fresh}", str(path.parent / "artifacts")
+    )
+    store.engine.dispose()
+    fresh.replace(path)
+
+
+def _lock(uri: str) -> AbstractContextManager[object]:
+    """Databases with a server of their own need no lock of ours."""
+    path = sqlite_path(uri)
+    if path is None:
+        return nullcontext()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f"{path.name}.lock"))
+
+
+@contextmanager
+def _quiet_migration() -> Iterator[None]:
+    """Without the news that tables are made, and SQLAlchemy's that MLflow uses an old option."""
+    logger = logging.getLogger("mlflow.store.db.utils")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _check_answers(uri: str) -> None:
+    """MLflow itself would try again, silently, for minutes."""
+    if uri.startswith("databricks"):
+        return
+    try:
+        requests.get(f"{uri.rstrip('/')}/health", timeout=_ANSWER_SECONDS)
+    except requests.exceptions.SSLError:
+        return  # MLflow has settings of its own for certificates
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        raise ConfigError(
+            f"tracking.uri={mask(uri)}: no tracking server answers there "
+            f"({type(error).__name__}). Start it, correct the address, or use tracking=sqlite."
+        ) from error
