@@ -1,0 +1,118 @@
+"""From a scorer and a fold to recommendations, and from them to metrics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from pydantic import Field, PositiveInt
+
+from twotower.errors import ConfigError
+from twotower.evaluation.lists import JudgedLists, Values
+from twotower.evaluation.metrics import METRICS, CatalogueMetric, MetricName
+from twotower.evaluation.ranking import top_k
+from twotower.types import USER, Fold, Recommendations, Scorer
+
+__all__ = ["Evaluation", "Measured"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics by name, such as `ndcg_at_10`.
+
+    values: the metrics.
+    intervals: low and high end of each mean over users, mean -+ z * s / sqrt(n) (RePlay's
+        ConfidenceInterval is the half-width); none for `coverage`, which is no mean, nor where
+        fewer than two users were averaged.
+    per_user: one row a user of the holdout: `user_id` (null where the vocabulary has no id for a
+        cold user), then a Float64 column a metric, all but `coverage`.
+    """
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    per_user: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Which lists are made and how they are judged."""
+
+    k: PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
+    metrics: Annotated[list[MetricName], Field(min_length=1)]
+    monitor: MetricName
+    drop_seen: bool
+    block_scores: PositiveInt
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError where `monitor` is not among `metrics`."""
+        if self.monitor not in self.metrics:
+            raise ConfigError(
+                f"evaluation.monitor: got {self.monitor!r}, which is not measured; "
+                f"valid are those of evaluation.metrics: {', '.join(self.metrics)}"
+            )
+
+    @property
+    def cutoffs(self) -> list[int]:
+        """Every K once, in the order of the config."""
+        return list(dict.fromkeys([self.k] if isinstance(self.k, int) else self.k))
+
+    @property
+    def monitor_name(self) -> str:
+        """The metric that models are chosen by (higher is better), such as `ndcg_at_10`."""
+        return f"{self.monitor}_at_{self.cutoffs[0]}"
+
+    def recommend(self, scorer: Scorer, fold: Fold) -> Recommendations:
+        """Lists of the largest K for the users of the holdout."""
+        return top_k(
+            scorer,
+            fold.holdout.users,
+            k=max(self.cutoffs),
+            n_users=fold.train.n_users,
+            n_items=fold.train.n_items,
+            drop=fold.holdout.seen if self.drop_seen else None,
+            block_scores=self.block_scores,
+        )
+
+    def measure(self, recommendations: Recommendations, fold: Fold) -> Measured:
+        """All metrics at all K. Raises DataError where the lists are not those of the holdout."""
+        width, deepest = recommendations.items.shape[1], max(self.cutoffs)
+        if width < deepest:
+            raise ConfigError(
+                f"evaluation.k: got {deepest}, but the recommendations are lists of {width}; "
+                f"valid are 1 to {width}"
+            )
+        lists = JudgedLists.of(recommendations, fold)
+        values: dict[str, float] = {}
+        intervals: dict[str, tuple[float, float]] = {}
+        columns = [_ids(lists)]
+        for name in dict.fromkeys(self.metrics):
+            metric = METRICS[name]
+            for k in self.cutoffs:
+                full_name = f"{name}_at_{k}"
+                if isinstance(metric, CatalogueMetric):
+                    values[full_name] = metric.of_lists(lists, k)
+                    continue
+                of_users = metric.of_users(lists, k)
+                averaged = metric.averaged(lists, of_users)
+                values[full_name] = float(np.mean(averaged)) if len(averaged) else 0.0
+                if len(averaged) > 1:
+                    intervals[full_name] = self._interval(averaged)
+                columns.append(pl.Series(full_name, of_users))
+        return Measured(values, intervals, pl.DataFrame(columns))
+
+    def _interval(self, averaged: Values) -> tuple[float, float]:
+        mean = float(np.mean(averaged))
+        z = NormalDist().inv_cdf((1 + self.confidence) / 2)
+        half = z * float(np.std(averaged, ddof=1)) / math.sqrt(len(averaged))
+        return mean - half, mean + half
+
+
+def _ids(lists: JudgedLists) -> pl.Series:
+    ids = lists.fold.vocabulary.users
+    rows = pl.Series(USER, lists.users.numpy())
+    return ids.gather(rows.set(rows >= len(ids), None)).alias(USER)

@@ -1,0 +1,108 @@
+"""Recommendations beside what they are judged by, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twotower.errors import DataError
+from twotower.types import Fold, ItemLists, Recommendations
+
+__all__ = ["JudgedLists", "Values"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class JudgedLists:
+    """The lists of U users in ascending order of the users' original ids.
+
+    Sums in another order differ in the last bit; in this one they are RePlay's.
+
+    items: [U, K] int64, best first, -1 where a list is shorter.
+    n_relevant: [U] int64, how many items each user's list should have had.
+    hits: [U, K] bool, whether the item is relevant.
+    """
+
+    users: Tensor
+    items: Tensor
+    n_relevant: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+    fold: Fold
+
+    @classmethod
+    def of(cls, recommendations: Recommendations, fold: Fold) -> JudgedLists:
+        """Raises DataError where the holdout is empty or the lists are not those of its users."""
+        users = fold.holdout.users
+        if not len(users):
+            raise DataError(
+                "split: the holdout has no users, so there is nothing to measure; "
+                "choose another `split` or weaker `preprocessing`"
+            )
+        if not torch.equal(recommendations.users, users):
+            raise DataError(
+                f"recommendations for {len(recommendations.users)} users do not belong to this "
+                f"holdout of {len(users)} users: valid are the same users in the same order"
+            )
+        order = _order_of_ids(fold, users)
+        relevant = fold.holdout.relevant.select(order)
+        items = recommendations.items[order]
+        return cls(
+            users=users[order],
+            items=items,
+            n_relevant=relevant.lengths.numpy(),
+            hits=_members(items, relevant).numpy(),
+            fold=fold,
+        )
+
+    @cached_property
+    def n_recommended(self) -> NDArray[np.int64]:
+        """[U]: how long each list is."""
+        lengths: NDArray[np.int64] = (self.items >= 0).sum(1).numpy()
+        return lengths
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """[U]: whether the train part holds the user."""
+        known: NDArray[np.bool_] = (self.users < self.fold.train.n_users).numpy()
+        return known
+
+    @cached_property
+    def in_history(self) -> NDArray[np.bool_]:
+        """[U, K]: whether the item stands in the user's train history."""
+        train = self.fold.train
+        known = torch.from_numpy(self.known)
+        found = torch.zeros(self.items.shape, dtype=torch.bool)
+        found[known] = _members(self.items[known], train.items_by_user.select(self.users[known]))
+        return found.numpy()
+
+    @cached_property
+    def train_users(self) -> NDArray[np.int64]:
+        """[n_users]: the rows of all train users, in ascending order of their original ids."""
+        return _order_of_ids(self.fold, torch.arange(self.fold.train.n_users)).numpy()
+
+
+def _order_of_ids(fold: Fold, users: Tensor) -> Tensor:
+    """Places of `users` in ascending order of original ids; those without an id come last."""
+    ids = fold.vocabulary.users
+    within = users < len(ids)
+    known = ids.gather(users[within].numpy()).arg_sort().to_numpy().astype(np.int64)
+    places = torch.arange(len(users))
+    return torch.cat([places[within][torch.from_numpy(known)], places[~within]])
+
+
+def _members(items: Tensor, lists: ItemLists) -> Tensor:
+    """[U, K] bool: whether items[r, j] stands in row r of `lists`; never so for -1."""
+    highest = max(int(tensor.max()) if tensor.numel() else 0 for tensor in (items, lists.items))
+    stride = highest + 2  # one column for -1, which no list holds
+    keys = lists.rows * stride + lists.items + 1  # ascending
+    wanted = torch.arange(len(items))[:, None] * stride + items + 1
+    if not len(keys):
+        return torch.zeros(items.shape, dtype=torch.bool)
+    places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+    return keys[places] == wanted

@@ -1,0 +1,87 @@
+"""The metrics by name. Each has RePlay's definition, down to the order in which it adds up.
+
+A metric is a function of the judged lists and K. To add one, write it and name it in METRICS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated
+
+import numpy as np
+from pydantic import AfterValidator
+
+from twotower.evaluation.accuracy import (
+    average_precision,
+    hitrate,
+    mrr,
+    ndcg,
+    precision,
+    recall,
+)
+from twotower.evaluation.beyond_accuracy import coverage, novelty, surprisal
+from twotower.evaluation.lists import JudgedLists, Values
+
+__all__ = ["METRICS", "CatalogueMetric", "MetricName", "UserMetric"]
+
+
+@dataclass(frozen=True)
+class UserMetric:
+    """A metric with a value for each user, of which the mean is reported.
+
+    of_users: values [U] at K.
+    averaged: values [N], those that the mean is taken over, given the values [U].
+    """
+
+    of_users: Callable[[JudgedLists, int], Values]
+    averaged: Callable[[JudgedLists, Values], Values]
+
+
+@dataclass(frozen=True)
+class CatalogueMetric:
+    """A metric of all lists together."""
+
+    of_lists: Callable[[JudgedLists, int], float]
+
+
+def _judged(_lists: JudgedLists, values: Values) -> Values:
+    """All users of the holdout."""
+    return values
+
+
+def _recommended_to(lists: JudgedLists, values: Values) -> Values:
+    """The users of the holdout who have recommendations."""
+    return values[lists.n_recommended > 0]
+
+
+def _train_users(lists: JudgedLists, values: Values) -> Values:
+    """All users of the train part, as RePlay has it: 1 for each who is not in the holdout."""
+    full = np.ones(lists.fold.train.n_users)
+    full[lists.users.numpy()[lists.known]] = values[lists.known]
+    return full[lists.train_users]
+
+
+METRICS: dict[str, UserMetric | CatalogueMetric] = {
+    "ndcg": UserMetric(ndcg, averaged=_judged),
+    "hitrate": UserMetric(hitrate, averaged=_judged),
+    "coverage": CatalogueMetric(coverage),
+    "recall": UserMetric(recall, averaged=_judged),
+    "precision": UserMetric(precision, averaged=_judged),
+    "mrr": UserMetric(mrr, averaged=_judged),
+    "map": UserMetric(average_precision, averaged=_judged),
+    "novelty": UserMetric(novelty, averaged=_train_users),
+    "surprisal": UserMetric(surprisal, averaged=_recommended_to),
+}
+
+
+def _known(name: str) -> str:
+    if name not in METRICS:
+        close = get_close_matches(name, METRICS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"no metric {name!r}; valid are {', '.join(METRICS)}{hint}")
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_known)]

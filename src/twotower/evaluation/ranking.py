@@ -1,0 +1,90 @@
+"""Exact top-K retrieval over all items, in blocks of users."""
+
+import torch
+from torch import Tensor
+
+from twotower.errors import TrainingError
+from twotower.types import ItemLists, Recommendations, Scorer
+
+__all__ = ["top_k"]
+
+
+@torch.no_grad()
+def top_k(
+    scorer: Scorer,
+    users: Tensor,
+    *,
+    k: int,
+    n_users: int,
+    n_items: int,
+    drop: ItemLists | None,
+    block_scores: int,
+) -> Recommendations:
+    """The `k` best of `n_items` items for each of `users` ([U] int64), on the CPU.
+
+    Equal scores are ordered by row number, the higher one first: RePlay's order where rows stand
+    in the order of ids. So the outcome depends neither on the size of a block nor on the device.
+
+    drop: row r lists the items that users[r] is not to get. They take no place in the ranking, nor
+        does an item that the scorer itself gives -inf.
+    n_users: a row number of `n_users` or more is a cold user, who gets an empty list.
+    block_scores: scores held at a time. A block has block_scores // n_items users, at least one;
+        its peak is some 25 bytes a score.
+
+    Raises TrainingError where a score is NaN or +inf.
+    """
+    width = min(k, n_items)
+    items = torch.full((len(users), k), -1, dtype=torch.int64)
+    scores = torch.full((len(users), k), -torch.inf)
+    known = torch.nonzero(users < n_users).squeeze(1)  # places in `users`
+    for places in torch.split(known, max(1, block_scores // n_items)):
+        block = _candidates(scorer, users[places], n_items)
+        if drop is not None:
+            dropped = drop.select(places)
+            within = dropped.items < n_items
+            rows, columns = dropped.rows[within], dropped.items[within]
+            block[rows.to(block.device), columns.to(block.device)] = -torch.inf
+        best = _best(block, width)
+        best_scores = block.gather(1, best).cpu()
+        scores[places, :width] = best_scores
+        items[places, :width] = best.cpu().masked_fill_(best_scores == -torch.inf, -1)
+    return Recommendations(users, items, scores)
+
+
+def _candidates(scorer: Scorer, users: Tensor, n_items: int) -> Tensor:
+    """Scores [B, n_items] float32 in memory of their own, since items are struck out in place."""
+    scores = scorer.score_all(users)
+    if scores.shape != (len(users), n_items):
+        raise TrainingError(
+            f"{type(scorer).__name__}.score_all gave scores of shape {tuple(scores.shape)} for "
+            f"{len(users)} users and {n_items} items; valid is ({len(users)}, {n_items})"
+        )
+    scores = scores.to(torch.float32) + 0.0  # also makes 0.0 of -0.0, for _best
+    highest = scores.amax(1)  # NaN where there is one in the row
+    bad = ~(highest < torch.inf)
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise TrainingError(
+            f"{type(scorer).__name__} gave {int(bad.sum())} of {len(users)} users a score that is "
+            f"not a finite number, first in user row {int(users[row])} ({float(highest[row])}): "
+            "no ranking can be made of it. Training has diverged: lower optimizer.lr"
+        )
+    return scores
+
+
+def _best(scores: Tensor, width: int) -> Tensor:
+    """Items [B, width] by score, then by row number, both descending."""
+    # `topk` leaves open which of equal scores it takes; one place more shows the tie at the edge.
+    values, items = scores.topk(min(width + 1, scores.shape[1]))
+    tied = (values[:, 1:] == values[:, :-1]).any(1)
+    items = items[:, :width]
+    if tied.any():
+        items[tied] = _sort_keys(scores[tied]).topk(width).values & 0xFFFFFFFF
+    return items
+
+
+def _sort_keys(scores: Tensor) -> Tensor:
+    """int64 numbers, all different, that sort as (score, item) does; the item is the low half."""
+    bits = scores.view(torch.int32)
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # IEEE floats sort as such integers
+    return (ordered.to(torch.int64) << 32) | torch.arange(scores.shape[1], device=scores.device)
