@@ -21,13 +21,14 @@ def ndcg(lists: JudgedLists, k: int) -> Values:
     )
     patterns = lists.hits[first, :k].tolist()
     gains = np.array([sum(compress(discounts, pattern)) for pattern in patterns], dtype=np.float64)
-    ideal: Values = ideals[np.minimum(lists.n_relevant, k)]
-    return np.asarray(gains[which], dtype=np.float64) / ideal
+    ideal = ideals[np.minimum(lists.n_relevant, k)]
+    values: Values = gains[which] / ideal
+    return values
 
 
 def hitrate(lists: JudgedLists, k: int) -> Values:
     """1 where any of the first K is relevant."""
-    return lists.hits[:, :k].any(1).astype(np.float64)
+    return (lists.hits[:, :k].sum(1) > 0).astype(np.float64)
 
 
 def recall(lists: JudgedLists, k: int) -> Values:

@@ -20,10 +20,11 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class JudgedLists:
-    """The lists of U users in ascending order of the users' original ids.
+    """The lists of U users in ascending order of row numbers, which is that of their ids.
 
-    Sums in another order differ in the last bit; in this one they are RePlay's.
+    RePlay adds up users in the order of ids: in another order means differ in the last bit.
 
+    users: [U] int64.
     items: [U, K] int64, best first, -1 where a list is shorter.
     n_relevant: [U] int64, how many items each user's list should have had.
     hits: [U, K] bool, whether the item is relevant.
@@ -49,14 +50,12 @@ class JudgedLists:
                 f"recommendations for {len(recommendations.users)} users do not belong to this "
                 f"holdout of {len(users)} users: valid are the same users in the same order"
             )
-        order = _order_of_ids(fold, users)
-        relevant = fold.holdout.relevant.select(order)
-        items = recommendations.items[order]
+        relevant = fold.holdout.relevant
         return cls(
-            users=users[order],
-            items=items,
+            users=users,
+            items=recommendations.items,
             n_relevant=relevant.lengths.numpy(),
-            hits=_members(items, relevant).numpy(),
+            hits=_members(recommendations.items, relevant).numpy(),
             fold=fold,
         )
 
@@ -80,20 +79,6 @@ class JudgedLists:
         found = torch.zeros(self.items.shape, dtype=torch.bool)
         found[known] = _members(self.items[known], train.items_by_user.select(self.users[known]))
         return found.numpy()
-
-    @cached_property
-    def train_users(self) -> NDArray[np.int64]:
-        """[n_users]: the rows of all train users, in ascending order of their original ids."""
-        return _order_of_ids(self.fold, torch.arange(self.fold.train.n_users)).numpy()
-
-
-def _order_of_ids(fold: Fold, users: Tensor) -> Tensor:
-    """Places of `users` in ascending order of original ids; those without an id come last."""
-    ids = fold.vocabulary.users
-    within = users < len(ids)
-    known = ids.gather(users[within].numpy()).arg_sort().to_numpy().astype(np.int64)
-    places = torch.arange(len(users))
-    return torch.cat([places[within][torch.from_numpy(known)], places[~within]])
 
 
 def _members(items: Tensor, lists: ItemLists) -> Tensor:

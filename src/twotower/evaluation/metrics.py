@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from twotower.evaluation.accuracy import (
     average_precision,
@@ -60,7 +61,7 @@ def _train_users(lists: JudgedLists, values: Values) -> Values:
     """All users of the train part, as RePlay has it: 1 for each who is not in the holdout."""
     full = np.ones(lists.fold.train.n_users)
     full[lists.users.numpy()[lists.known]] = values[lists.known]
-    return full[lists.train_users]
+    return full
 
 
 METRICS: dict[str, UserMetric | CatalogueMetric] = {
@@ -77,11 +78,18 @@ METRICS: dict[str, UserMetric | CatalogueMetric] = {
 
 
 def _known(name: str) -> str:
-    if name not in METRICS:
-        close = get_close_matches(name, METRICS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"no metric {name!r}; valid are {', '.join(METRICS)}{hint}")
-    return name
+    if name in METRICS:
+        return name
+    close = get_close_matches(name, METRICS, n=1)
+    raise PydanticCustomError(
+        "metric",
+        "no metric {name}; valid are {valid}{hint}",
+        {
+            "name": repr(name),
+            "valid": ", ".join(METRICS),
+            "hint": f"; did you mean {close[0]!r}?" if close else "",
+        },
+    )
 
 
 MetricName = Annotated[str, AfterValidator(_known)]

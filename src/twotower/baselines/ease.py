@@ -1,0 +1,48 @@
+"""EASE, the linear item-item model with a closed form."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import PositiveFloat
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from twotower.baselines.base import interaction_matrix
+from twotower.types import Scorer, TrainInteractions
+
+__all__ = ["Ease"]
+
+
+@dataclass(frozen=True)
+class Ease:
+    """Ridge regression of each item on all others (Steck 2019, WWW, "Embarrassingly shallow
+    autoencoders for sparse data").
+
+    With the Gram matrix G of the interactions, P = (G + l2 I)^-1 and weights B = I - P / diag(P).
+    Dense: about three n_items x n_items matrices at the peak and a Cholesky of one.
+    """
+
+    l2: PositiveFloat
+    precision: Literal["float32", "float64"]
+
+    def fit(self, train: TrainInteractions) -> Scorer:
+        """See Baseline."""
+        matrix = interaction_matrix(train, self.precision)
+        gram = torch.from_numpy((matrix.T @ matrix).toarray())
+        gram.diagonal().add_(self.l2)
+        weights = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        weights /= -weights.diagonal().clone()  # a column for each item predicted
+        weights.diagonal().zero_()
+        return _Linear(matrix, weights.numpy())
+
+
+@dataclass(frozen=True)
+class _Linear:
+    matrix: csr_array  # [n_users, n_items]
+    weights: NDArray[np.floating]  # [n_items, n_items]
+
+    def score_all(self, users: Tensor) -> Tensor:
+        return torch.from_numpy(self.matrix[users.numpy()] @ self.weights)
