@@ -34,7 +34,7 @@ def _update(digest: hashlib._Hash, series: pl.Series) -> None:
         digest.update(series.str.len_bytes().fill_null(0).cast(pl.UInt32).to_numpy().tobytes())
         digest.update("".join(series.drop_nulls()).encode())
     else:
-        values = series.fill_null(0).to_numpy()
+        values = series.fill_null(0).to_numpy() + 0  # -0.0 becomes 0.0
         digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
@@ -44,7 +44,7 @@ def _plain(series: pl.Series) -> pl.Series:
     if dtype.is_integer() or dtype == pl.Boolean:
         return series.cast(pl.Int64)
     if dtype.is_float():
-        return series.cast(pl.Float64) + 0.0  # -0.0 becomes 0.0
+        return series.cast(pl.Float64)
     if isinstance(dtype, pl.Datetime | pl.Date):
         return series.cast(pl.Datetime("us")).cast(pl.Int64)
     if isinstance(dtype, pl.Categorical | pl.Enum):
