@@ -18,11 +18,14 @@ _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # text that an Int64 gives back letter b
 
 @dataclass(frozen=True)
 class Place:
-    """Where a column stands, for messages: file, name of the column, config key that names it."""
+    """Where a column stands, for messages: file, name of the column, config key that names it.
+
+    key: None where no key does.
+    """
 
     file: str
     column: str
-    key: str
+    key: str | None
 
     def refuse(self, bad: pl.Series, values: pl.Series, what: str, remedy: str) -> NoReturn:
         """Raise DataError for the rows where `bad`, with the first of them."""
@@ -30,14 +33,18 @@ class Place:
         raise DataError(
             f"{self.file}: column {self.column!r} has {what} in {bad.sum()} of {len(bad)} rows, "
             f"first in row {row + 1} (counted from 1, without the header): {values[row]!r}; "
-            f"{remedy} or name another column with {self.key}"
+            f"{remedy}{self._or_another}"
         )
 
     def refuse_type(self, dtype: pl.DataType, valid: str) -> NoReturn:
         raise DataError(
             f"{self.file}: column {self.column!r} has type {dtype}, valid: {valid}; "
-            f"convert it or name another column with {self.key}"
+            f"convert it{self._or_another}"
         )
+
+    @property
+    def _or_another(self) -> str:
+        return f" or name another column with {self.key}" if self.key else ""
 
 
 def ids(values: pl.Series, place: Place) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import polars.selectors as cs
@@ -15,7 +16,7 @@ from twotower.dataset.columns import (
     integers_where_exact,
     ratings,
 )
-from twotower.dataset.tables import Table
+from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimestampUnit, timestamps
 from twotower.errors import ConfigError, DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
@@ -24,17 +25,18 @@ from twotower.types import ITEM, RATING, TIMESTAMP, USER
 class Columns(TypedDict):
     """What a source calls the columns of its log; None where it has no such column."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-
     user: str
     item: str
     timestamp: str | None
     rating: str | None
 
 
-def named_columns(columns: Columns) -> list[tuple[str, str]]:
+Columns.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+
+
+def named_columns(columns: Columns) -> list[tuple[str, str | None]]:
     """(name in the source, config key) of each mapped column. Raises ConfigError for a repeat."""
-    named: list[tuple[str, str]] = []
+    named: list[tuple[str, str | None]] = []
     for field in ("user", "item", "timestamp", "rating"):
         name = columns[field]
         for other, key in named:
@@ -81,18 +83,7 @@ def map_features(
     In a text file, columns with nothing but numbers become numbers; NaN becomes null everywhere.
     Raises DataError for a missing or repeated id and for two columns that claim one name.
     """
-    renamed = {source.column: key} | ({title: "title"} if title is not None else {})
-    frames = []
-    for table in tables:
-        frame = table.frame
-        if table.is_text:
-            others = [name for name in frame.columns if name != source.column]
-            frame = frame.with_columns(_numbers_where_all(frame[name]) for name in others)
-        frame = frame.with_columns(_typed_ids(table, source), cs.float().fill_nan(None))
-        for old, new in renamed.items():
-            if old != new and new in frame.columns:
-                raise DataError(f"{table.file}: {old!r} is to become {new!r}, which is there too")
-        frames.append(frame.rename(renamed).select(key, pl.exclude(key)))
+    frames = [_featured(table, source, key, title) for table in tables]
     features = pl.concat(same_id_types(frames), how="diagonal_relaxed")
     repeated = features[key].is_duplicated()
     if repeated.any():
@@ -100,15 +91,40 @@ def map_features(
     return features
 
 
+def _featured(table: Table, source: Place, key: str, title: str | None) -> pl.DataFrame:
+    named = [(source.column, source.key)] + ([(title, "dataset.title")] if title else [])
+    require_columns(table.file, table.frame.columns, named)
+    renamed = {source.column: key} | ({title: "title"} if title else {})
+    for old, new in renamed.items():
+        if old != new and new in table.frame.columns:
+            raise DataError(
+                f"{table.file}: column {old!r} is to become {new!r}, and there is another column "
+                "of that name; rename one of them"
+            )
+    checked = _typed_ids(table, replace(source, file=str(table.file)))
+    features = table.frame.drop(source.column)
+    if table.is_text:
+        features = features.with_columns(_numbers_where_all(values) for values in features)
+    frame = features.with_columns(cs.float().fill_nan(None)).insert_column(0, checked)
+    return frame.rename(renamed)
+
+
 def same_id_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """`frames` with user ids of one type, and item ids of one type: strings where they differ."""
+    """`frames` with user ids of one type, and item ids of one type: strings where they differ.
+
+    The ids are the first two columns of a log and the first of a feature table.
+    """
     typed = list(frames)
     for key in (USER, ITEM):
-        types = {frame[key].dtype for frame in frames if key in frame.columns}
-        if len(types) > 1:
-            text = pl.col(key).cast(pl.String)
-            typed = [f.with_columns(text) if key in f.columns else f for f in typed]
+        holders = [index for index, frame in enumerate(frames) if key in _id_columns(frame)]
+        if len({frames[index][key].dtype for index in holders}) > 1:
+            for index in holders:
+                typed[index] = typed[index].with_columns(pl.col(key).cast(pl.String))
     return typed
+
+
+def _id_columns(frame: pl.DataFrame) -> list[str]:
+    return frame.columns[:2] if frame.columns[:2] == [USER, ITEM] else frame.columns[:1]
 
 
 def _typed_ids(table: Table, place: Place) -> pl.Series:

@@ -40,7 +40,8 @@ class RecBoleFiles:
     def load(self) -> Interactions:
         """Raises DataError for the first file, column or value that cannot be used."""
         stem = self._stem()
-        log = self._read(stem.with_name(f"{stem.name}.inter"), named_columns(self.columns))
+        log = self._read(stem.with_name(f"{stem.name}.inter"))
+        require_columns(log.file, log.frame.columns, named_columns(self.columns))
         if log.frame.is_empty():
             raise DataError(f"{log.file} (dataset.path) is empty: it holds no row of data")
         frames = {"log": map_log([log], self.columns, self.timestamp_unit, None)}
@@ -73,10 +74,9 @@ class RecBoleFiles:
         source: str = self.columns[field]  # type: ignore[literal-required]
         place = Place(str(file), source, f"dataset.columns.{field}")
         title = self.title if key == ITEM else None
-        named = [(source, place.key)] + ([(title, "dataset.title")] if title else [])
-        return map_features([self._read(file, named)], place, key, title)
+        return map_features([self._read(file)], place, key, title)
 
-    def _read(self, file: Path, named: list[tuple[str, str]]) -> Table:
+    def _read(self, file: Path) -> Table:
         """A file with its columns typed as the header says, all of them read."""
         try:
             text = read_text(file, "\t", quote_char=None)
@@ -91,7 +91,6 @@ class RecBoleFiles:
                     f"{', '.join(_TYPES)}"
                 )
             typed[name] = text[header] if name == self.title else _typed(text[header], kind, file)
-        require_columns(file, list(typed), named)
         return Table(file, pl.DataFrame(typed), is_text=True)
 
 
@@ -105,6 +104,5 @@ def _typed(values: pl.Series, kind: str, file: Path) -> pl.Series:
     if kind == "float_seq":
         bad |= (numbers.list.len() != numbers.list.drop_nulls().list.len()).fill_null(False)
     if bad.any():
-        place = Place(str(file), values.name, "dataset.columns")
-        place.refuse(bad, values, "no number", "correct these rows")
+        Place(str(file), values.name, None).refuse(bad, values, "no number", "correct these rows")
     return numbers if kind == "float_seq" else values

@@ -24,7 +24,7 @@ class Table:
 
 
 def read_tables(
-    path: str, key: str, separator: str | None, columns: Sequence[tuple[str, str]] | None
+    path: str, key: str, separator: str | None, columns: Sequence[tuple[str, str | None]] | None
 ) -> list[Table]:
     """The tables at `path`, one a file, in order of name.
 
@@ -49,9 +49,9 @@ def read_tables(
 
 
 def _read(
-    file: Path, key: str, separator: str | None, columns: Sequence[tuple[str, str]] | None
+    file: Path, key: str, separator: str | None, columns: Sequence[tuple[str, str | None]] | None
 ) -> Table:
-    is_text = file.suffix != ".parquet"
+    is_text = file.suffix.lower() != ".parquet"
     try:
         if is_text:
             frame = read_text(file, separator or _separator(file, key), quote_char='"')
@@ -78,7 +78,7 @@ def read_text(file: Path, separator: str, quote_char: str | None) -> pl.DataFram
 
 
 def _separator(file: Path, key: str) -> str:
-    suffixes = [suffix for suffix in file.suffixes if suffix not in _COMPRESSIONS]
+    suffixes = [s.lower() for s in file.suffixes if s.lower() not in _COMPRESSIONS]
     suffix = suffixes[-1] if suffixes else ""
     if suffix not in _SEPARATORS:
         raise DataError(
@@ -89,7 +89,7 @@ def _separator(file: Path, key: str) -> str:
 
 
 def require_columns(
-    file: Path, present: Sequence[str], columns: Sequence[tuple[str, str]] | None
+    file: Path, present: Sequence[str], columns: Sequence[tuple[str, str | None]] | None
 ) -> list[str]:
     """The names to keep. Raises DataError for the first that is not there."""
     if columns is None:
