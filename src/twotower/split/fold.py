@@ -67,7 +67,7 @@ def _numbered(known: pl.Series, more: pl.Series) -> pl.DataFrame:
     """Row numbers of the ids in `known`, then of those that only `more` holds, in order of id."""
     cold = more.unique().sort()
     cold = cold.filter(~cold.is_in(known.implode()))
-    return pl.DataFrame({"id": known.append(cold)}).with_row_index(_ROW)
+    return pl.DataFrame({"id": pl.concat([known, cold])}).with_row_index(_ROW)
 
 
 def _encode(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> tuple[Tensor, Tensor]:

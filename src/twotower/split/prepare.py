@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from twotower.dataset.digest import frames_digest
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Parts, Split
 from twotower.split.cache import Entry, cached
-from twotower.split.digest import digest_of
 from twotower.types import ITEM, USER, Interactions, SplitFrames
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def _prepare(
     if validation is not None:
         validation = preprocessing.relevant(validation, "validation", steps)
     test = preprocessing.relevant(parts.test, "test", steps)
+    held = {"train": parts.train, "validation": validation, "test": test, "history": parts.history}
     frames = PreparedFrames(
         train=parts.train,
         validation=validation,
@@ -90,7 +91,7 @@ def _prepare(
         history=parts.history,
         users=_known(interactions.users, USER, parts),
         items=_known(interactions.items, ITEM, parts),
-        digest=digest_of([parts.train, validation, test, parts.history]),
+        digest=frames_digest(held),
     )
     return frames, steps
 

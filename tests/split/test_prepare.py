@@ -1,0 +1,270 @@
+"""From a dataset to parts: order of the steps, ground truth, features, cache."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from polars.testing import assert_frame_equal
+from replay.preprocessing.filters import LowRatingFilter, MinCountFilter
+
+from twotower.errors import DataError
+from twotower.preprocessing.preprocessing import Preprocessing
+from twotower.split.base import Split
+from twotower.split.prepare import PreparedFrames, prepare
+from twotower.types import Interactions
+
+CONF = Path(__file__).parents[2] / "conf"
+START = datetime(2024, 1, 1)
+CONFIG: dict[str, Any] = {"split": {"_target_": "TimeSplit"}, "preprocessing": {"filters": []}}
+
+
+def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
+    """Rows of (user, item, seconds after the start of 2024)."""
+    return pl.DataFrame(
+        {
+            "user_id": [row[0] for row in rows],
+            "item_id": [row[1] for row in rows],
+            "timestamp": [START + timedelta(seconds=row[2]) for row in rows],
+        },
+        schema_overrides={"timestamp": pl.Datetime("us")},
+    )
+
+
+def make_interactions(log: pl.DataFrame, **parts: Any) -> Interactions:
+    known: dict[str, Any] = {"users": None, "items": None, "test": None}
+    return Interactions(log=log, origin="a test", digest="d" * 64, **known | parts)
+
+
+def load_split(choice: str, **keys: Any) -> Split:
+    """The choice of `conf/split`, some of its keys changed."""
+    node = OmegaConf.merge(OmegaConf.load(CONF / "split" / f"{choice}.yaml"), keys)
+    split: Split = instantiate(node, _convert_="all")
+    return split
+
+
+def load_preprocessing(choice: str) -> Preprocessing:
+    node = OmegaConf.load(CONF / "preprocessing" / f"{choice}.yaml")
+    preprocessing: Preprocessing = instantiate(node, _convert_="all")
+    return preprocessing
+
+
+class OneLog:
+    """A dataset that holds what it was made of and counts how often it is loaded."""
+
+    def __init__(self, interactions: Interactions) -> None:
+        self.interactions = interactions
+        self.loads = 0
+
+    def load(self) -> Interactions:
+        self.loads += 1
+        return self.interactions
+
+
+def make_movies() -> Interactions:
+    """Users 0 to 9 meet items 0 to 9 in turn; each rating is 1 to 5; u99 and i99 do nothing."""
+    rows = [(f"u{k % 10}", f"i{(k * 3 + k // 10) % 10}", k) for k in range(100)]
+    log = make_log(*rows).with_columns(rating=pl.int_range(100) % 5 + 1.0)
+    return make_interactions(
+        log,
+        users=pl.DataFrame({"user_id": ["u99", *(f"u{u}" for u in range(10))], "age": range(11)}),
+        items=pl.DataFrame({"item_id": [f"i{i}" for i in (*range(10), 99)], "title": ["t"] * 11}),
+    )
+
+
+def prepare_movies(cache_dir: Path | None, **changes: Any) -> PreparedFrames:
+    keys: dict[str, Any] = {
+        "dataset": OneLog(make_movies()),
+        "preprocessing": load_preprocessing("default"),
+        "split": load_split("time"),
+        "cache_dir": cache_dir,
+        "config": CONFIG,
+    }
+    return prepare(**keys | changes)
+
+
+def assert_same(left: PreparedFrames, right: PreparedFrames) -> None:
+    for field in fields(PreparedFrames):
+        one, other = getattr(left, field.name), getattr(right, field.name)
+        if isinstance(one, pl.DataFrame):
+            assert_frame_equal(one, other)
+        else:
+            assert one == other
+
+
+def test_relevant_filters_touch_validation_and_test_alone() -> None:
+    preprocessing = Preprocessing("once", [], [LowRatingFilter(4)])
+    frames = prepare_movies(None, preprocessing=preprocessing)
+    assert frames.validation is not None
+    # Rows 0 to 63 are train, 64 to 79 validation, 80 to 99 test; ratings run 1 2 3 4 5 1 2 ...
+    assert frames.train["rating"].unique().sort().to_list() == [1, 2, 3, 4, 5]
+    assert len(frames.train) == 64
+    assert frames.validation["rating"].unique().sort().to_list() == [4, 5]
+    assert len(frames.validation) == 7  # 64, 68 69, 73 74, 78 79
+    assert len(frames.test) == 8
+    assert len(frames.history) == 80  # low ratings of the validation period are history too
+
+
+def test_history_holds_what_is_cold_to_train() -> None:
+    # v comes in the validation period, and the test asks for v: train and validation know it.
+    log = make_log(*((f"u{k % 3}", f"i{k % 4}", k) for k in range(24)))
+    log = pl.concat([log[:16], make_log(("v", "i0", 16), ("v", "i1", 17)), log[18:]])
+    log = pl.concat([log, make_log(("v", "i2", 24))])
+    keep_repeated = load_preprocessing("none")
+    dataset = OneLog(make_interactions(log))
+    frames = prepare_movies(None, dataset=dataset, preprocessing=keep_repeated)
+    assert frames.validation is not None
+    assert "v" not in [*frames.train["user_id"], *frames.validation["user_id"]]
+    assert "v" in frames.history["user_id"]
+    assert "v" in frames.test["user_id"]
+
+
+def test_without_validation_history_is_train(tmp_path: Path) -> None:
+    for _ in ("fresh", "cached"):
+        frames = prepare_movies(tmp_path, split=load_split("time", validation=False))
+        assert frames.validation is None
+        assert frames.history is frames.train
+        assert len(frames.train) == 80
+
+
+def test_features_are_of_the_ids_that_occur() -> None:
+    frames = prepare_movies(None)
+    assert frames.users is not None
+    assert frames.items is not None
+    assert frames.users["user_id"].to_list() == [f"u{u}" for u in range(10)]
+    assert frames.users.columns == ["user_id", "age"]
+    assert frames.items["item_id"].to_list() == [f"i{i}" for i in range(10)]
+
+
+def test_repeated_ground_truth_counts_once() -> None:
+    movies = make_movies()
+    again = movies.log.tail(1).with_columns(pl.col("timestamp") + pl.duration(seconds=1))
+    dataset = OneLog(make_interactions(pl.concat([movies.log, again])))
+    frames = prepare_movies(None, dataset=dataset, preprocessing=load_preprocessing("none"))
+    assert frames.test.select("user_id", "item_id").is_duplicated().sum() == 0
+
+
+def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        fresh = prepare_movies(tmp_path)
+        steps = caplog.messages
+        caplog.clear()
+        # A filter that would leave nothing shows that nothing is made anew.
+        unused = Preprocessing("once", [MinCountFilter(1000)], [])
+        hit = prepare_movies(tmp_path, preprocessing=unused)
+    assert_same(fresh, hit)
+    assert_same(fresh, prepare_movies(None))
+    assert caplog.messages == steps  # a hit says again how the parts came about
+    assert "100 interactions: 80 before test, 20 test" in steps
+
+
+def test_a_dataset_is_loaded_once(tmp_path: Path) -> None:
+    dataset = OneLog(make_movies())
+    prepare_movies(tmp_path, dataset=dataset)
+    assert dataset.loads == 1
+
+
+def test_other_config_or_other_data_has_its_own_entry(tmp_path: Path) -> None:
+    first = prepare_movies(tmp_path)
+    last_n = load_split("last_n")
+    assert prepare_movies(tmp_path, config={"split": 2}, split=last_n).digest != first.digest
+    log = make_movies().log.with_columns(rating=pl.lit(5.0))
+    other = Interactions(log, None, None, None, origin="another test", digest="e" * 64)
+    assert prepare_movies(tmp_path, dataset=OneLog(other)).users is None
+    assert len(list(tmp_path.glob("*/meta.json"))) == 3
+
+
+def entry_of(cache_dir: Path) -> Path:
+    (meta,) = cache_dir.glob("*/meta.json")
+    return meta.parent
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def set_other_digest(path: Path) -> None:
+    meta = json.loads(path.read_text())
+    meta["note"]["digest"] = "0" * 64
+    path.write_text(json.dumps(meta))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train.parquet", cut_short),
+        ("test.parquet", flip_a_bit),
+        ("users.parquet", Path.unlink),
+        ("meta.json", cut_short),
+        ("meta.json", set_other_digest),
+        ("meta.json", Path.unlink),
+        ("meta.json", lambda path: path.write_text("[]")),
+    ],
+)
+def test_a_damaged_entry_is_reported_and_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Any
+) -> None:
+    fresh = prepare_movies(tmp_path)
+    entry = entry_of(tmp_path)
+    damage(entry / name)
+    with caplog.at_level(logging.WARNING):
+        assert_same(prepare_movies(tmp_path), fresh)
+    (message,) = caplog.messages
+    assert message.startswith(f"The cache entry {entry} is damaged and made anew: ")
+    assert name in message or name == "meta.json"
+    caplog.clear()
+    assert_same(prepare_movies(tmp_path), fresh)  # and now it is whole
+    assert not caplog.messages
+
+
+def test_a_failed_preparation_leaves_no_entry(tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        prepare_movies(tmp_path, split=load_split("time", test_start="2023-01-01"))
+    assert [path.suffix for path in tmp_path.iterdir()] in ([], [".lock"])
+    assert len(prepare_movies(tmp_path).train) == 64
+
+
+class Witness:
+    """A filter that keeps everything, waits for its peers to start and leaves a mark."""
+
+    def __init__(self, marks: Path) -> None:
+        self.marks = marks
+
+    def transform(self, log: pl.DataFrame) -> pl.DataFrame:
+        (self.marks / f"made-{multiprocessing.current_process().pid}").touch()
+        time.sleep(0.3)
+        return log
+
+
+def prepare_beside_others(cache_dir: Path, n_processes: int) -> str:
+    marks = cache_dir.parent
+    (marks / f"ready-{multiprocessing.current_process().pid}").touch()
+    while len(list(marks.glob("ready-*"))) < n_processes:
+        time.sleep(0.01)
+    preprocessing = Preprocessing("once", [Witness(marks)], [])
+    return prepare_movies(cache_dir, preprocessing=preprocessing).digest
+
+
+def test_processes_at_once_prepare_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        digests = pool.map(prepare_beside_others, [tmp_path / "cache"] * 2, [2, 2])
+        assert set(digests) == {prepare_movies(None).digest}
+    assert len(list(tmp_path.glob("made-*"))) == 1

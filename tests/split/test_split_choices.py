@@ -1,0 +1,275 @@
+"""Each choice of split on logs small enough to do by hand, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from twotower.errors import ConfigError, DataError
+from twotower.split.base import TIMELESS_CHOICES, Parts, Split
+
+CONF = Path(__file__).parents[2] / "conf"
+START = datetime(2024, 1, 1)
+KEEP_COLD = {"drop_cold_users": False, "drop_cold_items": False}
+
+
+def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
+    """Rows of (user, item, seconds after the start of 2024)."""
+    return pl.DataFrame(
+        {
+            "user_id": [row[0] for row in rows],
+            "item_id": [row[1] for row in rows],
+            "timestamp": [START + timedelta(seconds=row[2]) for row in rows],
+        },
+        schema_overrides={"timestamp": pl.Datetime("us")},
+    )
+
+
+def load_split(choice: str, **keys: Any) -> Split:
+    """The choice of `conf/split`, some of its keys changed."""
+    node = OmegaConf.merge(OmegaConf.load(CONF / "split" / f"{choice}.yaml"), keys)
+    split: Split = instantiate(node, _convert_="all")
+    return split
+
+
+def pairs(log: pl.DataFrame | None) -> list[tuple[Any, Any]]:
+    assert log is not None
+    return list(log.select("user_id", "item_id").iter_rows())
+
+
+def text(rows: Iterable[tuple[Any, Any]]) -> str:
+    """Pairs of one-letter users and items as `ax ay bx`."""
+    return " ".join(f"{user}{item}" for user, item in rows)
+
+
+# Each of a, b, c meets items v, w, x, y, z, in that order, all within a second.
+FIVE_EACH = make_log(*((u, i, 3 * k) for k, i in enumerate("vwxyz") for u in "abc"))
+
+
+def split(log: pl.DataFrame, choice: str, **keys: Any) -> Parts:
+    return load_split(choice, **keys).split(log, None, [])
+
+
+def parts_of(log: pl.DataFrame, choice: str, **keys: Any) -> tuple[str, str, str]:
+    """(train, validation, test) with cold users and items kept, as text."""
+    parts = split(log, choice, **KEEP_COLD, **keys)
+    return text(pairs(parts.train)), text(pairs(parts.validation)), text(pairs(parts.test))
+
+
+def test_last_n_takes_the_end_of_each_user() -> None:
+    assert parts_of(FIVE_EACH, "last_n", n=1) == (
+        "av bv cv aw bw cw ax bx cx",
+        "ay by cy",
+        "az bz cz",
+    )
+
+
+def test_last_n_by_timedelta_takes_the_last_seconds_of_each_user() -> None:
+    # a: 0 10 20 30, b: 100. Less than 15 s before the last: a's 20 and 30, b's 100. Of what is
+    # left (0 and 10) both lie less than 15 s before 10.
+    log = make_log(("a", "v", 0), ("a", "w", 10), ("a", "x", 20), ("a", "y", 30), ("b", "z", 100))
+    keys = {"n": 15, "strategy": "timedelta", "validation": False, **KEEP_COLD}
+    parts = split(log, "last_n", **keys)
+    assert text(pairs(parts.train)) == "av aw"
+    assert text(pairs(parts.test)) == "ax ay bz"
+
+
+def test_ratio_takes_a_share_of_each_user() -> None:
+    # 0.4 of 5 is 2; 0.4 of the 3 that are left is 1.2: row 2 of 3 is past 0.6, so 2 are held out.
+    assert parts_of(FIVE_EACH, "ratio", test_size=0.4) == (
+        "av bv cv",
+        "aw bw cw ax bx cx",
+        "ay by cy az bz cz",
+    )
+
+
+def test_ratio_leaves_users_with_few_interactions_whole() -> None:
+    log = make_log(*(("a", i, 1) for i in "vwxyz"), ("b", "v", 2))
+    keys = {"test_size": 0.2, "min_interactions_per_user": 2, "validation": False}
+    parts = split(log, "ratio", **keys, **KEEP_COLD)
+    assert text(pairs(parts.train)) == "av aw ax ay bv"
+    assert text(pairs(parts.test)) == "az"
+
+
+def test_ties_of_time_go_by_the_order_of_the_log() -> None:
+    log = make_log(*((u, i, 0) for u in "ab" for i in "vwx"))
+    assert parts_of(log, "last_n", n=1) == ("av bv", "aw bw", "ax bx")
+
+
+def test_random_takes_a_share_of_all_rows() -> None:
+    # RePlay keeps int(15 x 0.8) + 1 = 13 of 15, then int(13 x 0.8) + 1 = 11 of 13.
+    parts = split(FIVE_EACH, "random", **KEEP_COLD)
+    assert parts.validation is not None
+    assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [11, 2, 2]
+
+
+def test_random_next_n_takes_what_follows_a_cut() -> None:
+    log = make_log(*((u, i, i) for i in range(8) for u in range(50)))
+    parts = split(log, "random_next_n", n=2, validation=False, **KEEP_COLD)
+    for user in range(50):
+        before = parts.train.filter(user_id=user)["item_id"].to_list()
+        after = parts.test.filter(user_id=user)["item_id"].to_list()
+        cut = len(before)
+        assert before == list(range(cut))
+        assert after == list(range(cut, min(cut + 2, 8)))
+    cuts = Counter(parts.train["user_id"].to_list()).values()
+    assert len(set(cuts)) > 3  # the place of the cut is drawn for each user
+
+
+def test_random_next_n_without_n_takes_all_that_follows() -> None:
+    parts = split(FIVE_EACH, "random_next_n", n=None, validation=False, **KEEP_COLD)
+    assert len(parts.train) + len(parts.test) == len(FIVE_EACH)
+
+
+def test_cold_user_takes_whole_users() -> None:
+    log = make_log(*((u, i, i) for u in range(25) for i in range(3)))
+    parts = split(log, "cold_user")
+    assert parts.validation is not None
+    users = [set(p["user_id"]) for p in (parts.train, parts.validation, parts.test)]
+    # 0.2 of 25 users are 5, 0.2 of the 20 left are 4; each with all of its 3 rows.
+    assert [len(u) for u in users] == [16, 4, 5]
+    assert len(set.union(*users)) == 25
+    assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [48, 12, 15]
+
+
+def test_new_users_takes_the_last_to_come_and_leaves_out_what_others_did_then() -> None:
+    # First seen: a 0, b 1, c 2, d 3, e 10. The last fifth of five is e; a's row at 20 is neither.
+    log = make_log(
+        ("a", "x", 0), ("b", "x", 1), ("c", "x", 2), ("d", "x", 3), ("e", "x", 10), ("a", "y", 20)
+    )  # fmt: skip
+    parts = split(log, "new_users", validation=False)
+    assert text(pairs(parts.train)) == "ax bx cx dx"
+    assert text(pairs(parts.test)) == "ex"
+
+
+def test_k_folds_hold_each_row_out_once() -> None:
+    folds = [
+        pairs(split(FIVE_EACH, "k_folds", n_folds=5, fold=f, validation=False).test)
+        for f in range(5)
+    ]
+    assert [len(fold) for fold in folds] == [3, 3, 3, 3, 3]  # one row of each user
+    assert sorted(row for fold in folds for row in fold) == sorted(pairs(FIVE_EACH))
+
+
+def test_given_takes_the_datasets_own_test_part() -> None:
+    test = make_log(("a", "q", 99), ("a", "v", 99), ("q", "v", 99))
+    parts = load_split("given", validation=False).split(FIVE_EACH, test, [])
+    assert pairs(parts.train) == pairs(FIVE_EACH)
+    assert text(pairs(parts.test)) == "av"  # item q and user q are cold
+
+
+def test_given_cuts_validation_by_time_or_at_random() -> None:
+    test = make_log(("a", "v", 99))
+    log = pl.concat([FIVE_EACH, make_log(("d", "v", 99))])  # d's one interaction stays in train
+    newest = load_split("given", validation_order="time", validation_size=0.2, **KEEP_COLD)
+    parts = newest.split(log, test, [])
+    assert text(pairs(parts.validation)) == "az bz cz"
+    assert len(parts.train) == 13
+    drawn = set()
+    for seed in range(5):
+        drawn_by = load_split("given", validation_size=0.2, seed=seed, **KEEP_COLD)
+        parts = drawn_by.split(log, test, [])
+        assert parts.validation is not None
+        assert parts.validation["user_id"].sort().to_list() == ["a", "b", "c"]
+        drawn.add(text(pairs(parts.validation)))
+    assert len(drawn) > 1
+
+
+@pytest.mark.parametrize("choice", ["random", "random_next_n", "cold_user", "k_folds"])
+def test_a_seed_gives_one_draw_and_another_seed_another(choice: str) -> None:
+    log = make_log(*((f"u{u}", i, i) for i in range(6) for u in range(40)))
+    tests = [pairs(split(log, choice, seed=seed).test) for seed in (3, 3, 4)]
+    assert tests[0] == tests[1]
+    assert tests[0] != tests[2]
+
+
+def test_validation_is_cold_to_train_and_test_to_all_before_it() -> None:
+    # Leave-one-out: a meets y for the first time in validation and b in test.
+    log = make_log(("a", "x", 0), ("b", "x", 1), ("b", "z", 2), ("a", "z", 3))
+    log = pl.concat([log, make_log(("a", "y", 4), ("b", "w", 5), ("a", "w", 6), ("b", "y", 7))])
+    # a: x z y w, b: x z w y. Train x z; validation: a y (cold), b w (cold).
+    with pytest.raises(DataError, match="leaves the validation part empty"):
+        split(log, "last_n")
+    # Test a w, b y: neither item is in train, both are before the test part, so both stay.
+    parts = split(log, "last_n", drop_cold_items=False)
+    assert text(pairs(parts.test)) == "aw by"
+    parts = split(log, "last_n", validation=False)
+    assert text(pairs(parts.test)) == "aw by"
+    assert text(pairs(parts.history)) == "ax bx bz az ay bw"
+
+
+def test_a_split_by_time_without_timestamps_names_the_key_and_the_others() -> None:
+    log = FIVE_EACH.drop("timestamp")
+    for choice in ("time", "last_n", "ratio", "random_next_n", "new_users"):
+        with pytest.raises(DataError) as error:
+            split(log, choice)
+        message = str(error.value)
+        assert message.startswith(f"split={choice} (split.validation=True, ")
+        assert (
+            "orders interactions by time, and the log has no timestamps, only ['user_id',"
+            " 'item_id']. Set dataset.columns.timestamp, or take a split that needs none:"
+            " random, cold_user, k_folds, given." in message
+        )
+
+
+@pytest.mark.parametrize("choice", TIMELESS_CHOICES)
+def test_the_others_do_without_timestamps(choice: str) -> None:
+    log = make_log(*((u, i, 0) for u in range(10) for i in range(10))).drop("timestamp")
+    given = log.head(3) if choice == "given" else None
+    parts = load_split(choice).split(log, given, [])
+    assert parts.validation is not None
+    assert not parts.validation.is_empty()
+
+
+def test_an_empty_part_is_named_with_the_keys_and_the_rows_of_each_step() -> None:
+    log = make_log(("a", "x", 0), ("b", "y", 1))
+    with pytest.raises(DataError) as error:
+        split(log, "time", test_size=0.5)
+    assert str(error.value) == (
+        "split=time (split.validation=True, split.drop_cold_users=True,"
+        " split.drop_cold_items=True, split.test_size=0.5, split.test_start=None,"
+        " split.validation_start=None) leaves the test part empty. So far: 2 interactions: 1"
+        " before test, 1 test; test: 1 interactions of cold users drop. Change these keys of"
+        " split, or the filters of preprocessing."
+    )
+    with pytest.raises(DataError, match="leaves the train part empty"):
+        split(log, "last_n")
+
+
+def test_a_test_part_of_the_dataset_is_never_ignored() -> None:
+    with pytest.raises(DataError) as error:
+        load_split("random").split(FIVE_EACH, FIVE_EACH.head(2), [])
+    assert (
+        "would ignore the test part that the dataset comes with (2 interactions)."
+        " Use split=given, or a dataset without one." in str(error.value)
+    )
+
+
+def test_given_without_a_test_part_says_so() -> None:
+    with pytest.raises(DataError, match="needs a dataset that comes with a test part"):
+        split(FIVE_EACH, "given")
+
+
+def test_a_fold_beyond_the_last_is_refused() -> None:
+    with pytest.raises(InstantiationException) as error:
+        load_split("k_folds", n_folds=3, fold=3)
+    assert isinstance(error.value.__cause__, ConfigError)
+    assert str(error.value.__cause__) == (
+        "split.fold=3 is not a fold of split.n_folds=3: valid are 0 to 2."
+    )
+
+
+def test_every_choice_has_a_test_here() -> None:
+    assert {path.stem for path in (CONF / "split").glob("*.yaml")} == {
+        *("time", "last_n", "ratio", "random", "random_next_n", "cold_user", "new_users"),
+        *("k_folds", "given"),
+    }
