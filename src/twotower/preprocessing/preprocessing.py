@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import polars as pl
+from pydantic import InstanceOf
 
 from twotower.errors import DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
@@ -38,8 +39,8 @@ class Preprocessing:
     """
 
     duplicates: Literal["once", "keep"]
-    filters: list[Filter]
-    relevant_filters: list[Filter]
+    filters: list[InstanceOf[Filter]]
+    relevant_filters: list[InstanceOf[Filter]]
 
     def before_split(self, log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
         """The rows of `log` that stay, in order of time where it is known, else in their own.
