@@ -28,7 +28,8 @@ def ndcg(lists: JudgedLists, k: int) -> Values:
 
 def hitrate(lists: JudgedLists, k: int) -> Values:
     """1 where any of the first K is relevant."""
-    return (lists.hits[:, :k].sum(1) > 0).astype(np.float64)
+    values: Values = (lists.hits[:, :k].sum(1) > 0).astype(np.float64)
+    return values
 
 
 def recall(lists: JudgedLists, k: int) -> Values:

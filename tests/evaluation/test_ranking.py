@@ -1,0 +1,148 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judged_folds import item_lists  # type: ignore[import-not-found]
+from torch import Tensor
+
+from twotower.errors import TrainingError
+from twotower.evaluation import top_k
+from twotower.types import ItemLists, Recommendations
+
+
+class Table:
+    """Scores from a table [n_users, n_items]; keeps note of the users it was asked for."""
+
+    def __init__(self, rows: list[list[float]] | Tensor) -> None:
+        self.rows = torch.as_tensor(rows)
+        self.asked: list[list[int]] = []
+
+    def score_all(self, users: Tensor) -> Tensor:
+        self.asked.append(users.tolist())
+        return self.rows[users]
+
+
+def rank(
+    table: Table,
+    k: int,
+    users: list[int] | None = None,
+    drop: ItemLists | None = None,
+    block_scores: int = 1000,
+) -> Recommendations:
+    n_users, n_items = table.rows.shape
+    wanted = torch.arange(n_users) if users is None else torch.tensor(users)
+    return top_k(
+        table, wanted, k=k, n_users=n_users, n_items=n_items, drop=drop, block_scores=block_scores
+    )
+
+
+def test_best_items_come_first_with_their_scores() -> None:
+    ranking = rank(Table([[0.1, 0.9, 0.5], [3.0, -1.0, 2.0]]), k=2)
+    assert ranking.items.tolist() == [[1, 2], [0, 2]]
+    assert torch.equal(ranking.scores, torch.tensor([[0.9, 0.5], [3.0, 2.0]]))
+
+
+def test_dropped_items_fill_no_place() -> None:
+    # Of three items two are dropped: one is left, the other place stays empty.
+    ranking = rank(Table([[0.1, 0.9, 0.5]]), k=2, drop=item_lists([[1, 2]]))
+    assert ranking.items.tolist() == [[0, -1]]
+    assert ranking.scores[0, 1] == -torch.inf
+
+
+def test_dropped_lists_go_with_places_and_cold_items_are_let_by() -> None:
+    # Row 0 of drop belongs to the first user asked for, user 1; item 7 is none of the three.
+    ranking = rank(Table([[3.0, 2.0, 1.0]] * 2), k=1, users=[1, 0], drop=item_lists([[0, 7], []]))
+    assert ranking.items.tolist() == [[1], [0]]
+
+
+def test_more_places_than_items_leave_the_width() -> None:
+    ranking = rank(Table([[1.0, 2.0]]), k=4)
+    assert ranking.items.tolist() == [[1, 0, -1, -1]]
+    assert ranking.scores.tolist() == [[2.0, 1.0, -torch.inf, -torch.inf]]
+
+
+def test_cold_users_get_nothing_and_are_not_scored() -> None:
+    table = Table([[1.0, 2.0]])
+    ranking = rank(table, k=2, users=[5, 0, 1])
+    assert ranking.items.tolist() == [[-1, -1], [1, 0], [-1, -1]]
+    assert table.asked == [[0]]
+    assert rank(table, k=2, users=[5]).items.tolist() == [[-1, -1]]
+
+
+def test_equal_scores_go_by_the_higher_row() -> None:
+    # 0.0 and -0.0 are equal.
+    ranking = rank(Table([[1.0, 1.0, 1.0, 2.0], [0.0, -0.0, -5.0, 0.0]]), k=2)
+    assert ranking.items.tolist() == [[3, 2], [3, 1]]
+
+
+def test_what_the_scorer_rules_out_is_not_recommended() -> None:
+    assert rank(Table([[-torch.inf, 1.0, -torch.inf]]), k=2).items.tolist() == [[1, -1]]
+
+
+def test_a_scorer_keeps_its_own_tensor() -> None:
+    table = Table([[1.0, 2.0]])
+    rank(table, k=1, drop=item_lists([[0, 1]]))
+    assert table.rows.tolist() == [[1.0, 2.0]]
+
+
+def test_blocks_are_bounded() -> None:
+    table = Table(torch.rand(10, 7, generator=torch.Generator().manual_seed(0)))
+    rank(table, k=2, block_scores=22)  # 22 // 7 = 3 users
+    assert [len(users) for users in table.asked] == [3, 3, 3, 1]
+    table.asked.clear()
+    rank(table, k=2, block_scores=1)  # one user is the least
+    assert [len(users) for users in table.asked] == [1] * 10
+
+
+levels = st.sampled_from([-torch.inf, -1.5, -0.0, 0.0, 0.25, 1.0])
+
+
+@settings(deadline=None)
+@given(
+    scores=st.integers(1, 6).flatmap(
+        lambda width: st.lists(
+            st.lists(levels, min_size=width, max_size=width), min_size=1, max_size=6
+        )
+    ),
+    k=st.integers(1, 7),
+    block_scores=st.integers(1, 40),
+    data=st.data(),
+)
+def test_any_block_size_gives_the_full_sort(
+    scores: list[list[float]], k: int, block_scores: int, data: st.DataObject
+) -> None:
+    items = st.sets(st.integers(0, len(scores[0]) - 1))
+    dropped = [sorted(data.draw(items)) for _ in scores]
+    ranking = rank(Table(scores), k, drop=item_lists(dropped), block_scores=block_scores)
+    for row, row_scores in enumerate(scores):
+        kept = [i for i, s in enumerate(row_scores) if s > -torch.inf and i not in dropped[row]]
+        best = sorted(kept, key=lambda item: (row_scores[item], item), reverse=True)[:k]
+        assert ranking.items[row].tolist() == best + [-1] * (k - len(best))
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    text = r"Table gave 1 of 2 users a score .* first in user row 1 \(nan\).* lower optimizer\.lr"
+    with pytest.raises(TrainingError, match=text):
+        rank(Table([[1.0, 2.0], [1.0, torch.nan]]), k=1)
+    with pytest.raises(TrainingError, match=r"2 of 2 users .* user row 0 \(inf\)"):
+        rank(Table([[torch.inf, 2.0], [1.0, torch.inf]]), k=1)
+
+
+def test_nan_is_refused_even_where_it_would_be_dropped() -> None:
+    with pytest.raises(TrainingError, match="not a finite number"):
+        rank(Table([[1.0, torch.nan]]), k=1, drop=item_lists([[1]]))
+
+
+def test_scores_of_another_shape_are_refused() -> None:
+    with pytest.raises(
+        TrainingError, match=r"shape \(1, 2\) for 1 users and 3 items; valid is \(1, 3\)"
+    ):
+        top_k(
+            Table([[1.0, 2.0]]),
+            torch.tensor([0]),
+            k=1,
+            n_users=1,
+            n_items=3,
+            drop=None,
+            block_scores=9,
+        )
