@@ -1,0 +1,159 @@
+"""Finds runs of earlier and brings their files back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowEntity
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from twotower.errors import RunNotFoundError
+from twotower.tracking.address import resolve_uri, sqlite_path
+from twotower.tracking.masking import mask
+from twotower.tracking.store import is_there, open_store
+
+LATEST = "latest"
+_FULL_ID = re.compile(r"[0-9a-f]{32}")
+_ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+_NEWEST_FIRST = ["attributes.start_time DESC"]
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run that was tracked earlier; `started` is in local time."""
+
+    id: str
+    name: str
+    experiment_id: str
+    status: str
+    started: datetime
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
+    """The run that `run` means: an id, the start of one, a name, or `latest`.
+
+    Of several runs of one name it is the newest; `latest` is the newest that FINISHED. A full id
+    is found in any experiment, everything else in the named one.
+
+    Raises `RunNotFoundError`, which lists recent runs, also where the start of an id fits several.
+    """
+    client = open_existing(uri)
+    if _FULL_ID.fullmatch(run) and (known := _by_full_id(client, run)):
+        return known
+    experiment = client.get_experiment_by_name(experiment_name)
+    if experiment is None:
+        names = ", ".join(sorted(e.name for e in client.search_experiments()))
+        raise RunNotFoundError(
+            f"No experiment {experiment_name!r} at {mask(uri)} (tracking.experiment_name). "
+            f"There: {names}."
+        )
+    for filter_text in _filters(run):
+        found = _search(client, experiment.experiment_id, filter_text)
+        if found and filter_text.startswith("attributes.run_id") and len(found) > 1:
+            raise RunNotFoundError(f"run={run!r} is the start of several ids: {_listing(found)}")
+        if found:
+            return _found_run(found[0])
+    recent = _search(client, experiment.experiment_id, "")
+    raise RunNotFoundError(
+        f"No run={run!r} in experiment {experiment_name!r} at {mask(uri)}. "
+        f"Valid: an id or the start of one, a run's name, or {LATEST}. "
+        f"Recent runs: {_listing(recent)}"
+    )
+
+
+def download(uri: str, run_id: str, artifact_path: str) -> Path:
+    """A local path of a file or folder of a run; fetched if the store is elsewhere.
+
+    It may be the store's own copy: read it, do not write there. Raises `RunNotFoundError` if the
+    run has no such artifact.
+    """
+    client = open_existing(uri)
+    try:
+        path = Path(client.download_artifacts(run_id, artifact_path))
+        if path.exists():
+            return path
+    except (MlflowException, OSError) as error:
+        cause: Exception | None = error
+    else:
+        cause = None
+    folder = artifact_path.rpartition("/")[0]
+    raise RunNotFoundError(
+        f"Run {run_id} at {mask(uri)} has no {artifact_path!r}. "
+        f"In {folder or 'its top folder'}: {_artifacts(client, run_id, folder)}."
+    ) from cause
+
+
+def open_existing(uri: str) -> MlflowClient:
+    """A client of a store that is there already. Raises `RunNotFoundError` if it is not."""
+    resolved = resolve_uri(uri)
+    path = sqlite_path(resolved)
+    if path is not None and not is_there(path):
+        raise RunNotFoundError(
+            f"No runs yet: there is no {path} (tracking.uri). Run `twotower train` first, or point "
+            "output_dir or tracking.uri to where the runs are."
+        )
+    return open_store(resolved)
+
+
+def _by_full_id(client: MlflowClient, run_id: str) -> FoundRun | None:
+    try:
+        return _found_run(client.get_run(run_id))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _filters(run: str) -> list[str]:
+    """Searches in the order in which they are tried."""
+    if run == LATEST:
+        return ["attributes.status = 'FINISHED'"]
+    by_id = [f"attributes.run_id LIKE '{run}%'"] if _ID_OR_PREFIX.fullmatch(run) else []
+    quote = '"' if "'" in run else "'"
+    by_name = [f"attributes.run_name = {quote}{run}{quote}"] if quote not in run else []
+    return by_id + by_name
+
+
+def _search(client: MlflowClient, experiment_id: str, filter_text: str) -> list[MlflowEntity]:
+    return list(
+        client.search_runs(
+            [experiment_id], filter_text, ViewType.ACTIVE_ONLY, _LISTED, _NEWEST_FIRST
+        )
+    )
+
+
+def _found_run(run: MlflowEntity) -> FoundRun:
+    return FoundRun(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        experiment_id=run.info.experiment_id,
+        status=run.info.status,
+        started=datetime.fromtimestamp(run.info.start_time / 1000),
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+    )
+
+
+def _listing(runs: list[MlflowEntity]) -> str:
+    if not runs:
+        return "none."
+    found = [_found_run(run) for run in runs]
+    return "".join(f"\n  {r.id}  {r.name}  {r.status}  {r.started:%Y-%m-%d %H:%M}" for r in found)
+
+
+def _artifacts(client: MlflowClient, run_id: str, folder: str) -> str:
+    try:
+        names = [artifact.path for artifact in client.list_artifacts(run_id, folder or None)]
+    except MlflowException as error:
+        return f"unknown ({mask(str(error))})"
+    return ", ".join(names) or "nothing"

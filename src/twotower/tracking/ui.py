@@ -1,0 +1,142 @@
+"""The MLflow UI on this machine, opened where runs and charts show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import requests
+
+from twotower.errors import ConfigError
+from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
+from twotower.tracking.links import charts_url
+from twotower.tracking.load import open_existing
+from twotower.tracking.masking import mask
+from twotower.tracking.signals import terminate_on_sigterm
+
+LOOPBACK = "127.0.0.1"
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+def serve(
+    *,
+    uri: str,
+    experiment_name: str,
+    artifact_location: str | None,
+    metric: str,
+    host: str,
+    port: int,
+    open_browser: bool,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Show the store at `uri` until Ctrl-C or SIGTERM; of a tracking server, only its address.
+
+    tell: takes the charts' address, ordered by `metric`, once they can be opened.
+
+    Raises `RunNotFoundError` if nothing was tracked there yet, `ConfigError` if the port is taken
+    or the UI does not start.
+    """
+    landing = _landing(uri, experiment_name, metric)
+    if is_server(uri):
+        tell(landing(uri))
+        if open_browser:
+            webbrowser.open(landing(uri))
+        return
+    with suppress(KeyboardInterrupt), terminate_on_sigterm():
+        with running_ui(uri, artifact_location, host=host, port=port) as (base, process):
+            tell(landing(base))
+            if open_browser:
+                webbrowser.open(landing(base))
+            process.wait()
+        raise ConfigError(f"The MLflow UI stopped by itself (exit code {process.returncode}).")
+
+
+@contextmanager
+def running_ui(
+    uri: str, artifact_location: str | None, *, host: str, port: int
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A UI that answers: its address and its process, which is stopped with the context."""
+    _check_free(host, port)
+    base = f"http://{host}:{port}"
+    with TemporaryDirectory() as folder:
+        log = Path(folder, "server.log")
+        process = _start(resolve_uri(uri), artifact_location, host, port, log)
+        try:
+            _wait_until_it_answers(base, process, log)
+            yield base, process
+        finally:
+            _stop(process)
+
+
+def _landing(uri: str, experiment_name: str, metric: str) -> Callable[[str], str]:
+    experiment = open_existing(uri).get_experiment_by_name(experiment_name)
+    if experiment is None:
+        return lambda base: base
+    return lambda base: charts_url(base, experiment.experiment_id, metric)
+
+
+def _start(
+    uri: str, artifact_location: str | None, host: str, port: int, log: Path
+) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that Ctrl-C reaches us alone and the whole group can be ended."""
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", host, "--port", str(port)]
+    location = resolve_artifact_location(artifact_location, uri)
+    if location is not None:
+        command += ["--artifacts-destination", location]
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": uri,  # on the command line everybody could read its password
+        # Job execution starts seven consumers, 2.6 GB together, that nothing here uses.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait_until_it_answers(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(requests.RequestException):
+            if requests.get(f"{base}/health", timeout=1).ok:
+                return
+        time.sleep(0.1)
+    raise ConfigError(f"The MLflow UI did not start:\n{mask(log.read_text(errors='replace'))}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)  # whatever of the group is left
+    process.wait()
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"port={port} of {host} cannot be used ({error.strerror}). If something else is "
+                f"running there, choose another, for instance port={port + 1}."
+            ) from error
