@@ -31,6 +31,7 @@ def surprisal(lists: JudgedLists, k: int) -> Values:
 def coverage(lists: JudgedLists, k: int) -> float:
     """The part of the train items that stands in somebody's first K."""
     trained = lists.fold.train.item_counts > 0
-    items = torch.unique(lists.items[:, :k])
-    items = items[items >= 0]
-    return int(trained[items].sum()) / int(trained.sum())
+    items = lists.items[:, :k]
+    recommended = torch.zeros_like(trained)
+    recommended[items[items >= 0]] = True
+    return int((recommended & trained).sum()) / int(trained.sum())

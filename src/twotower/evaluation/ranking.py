@@ -29,7 +29,7 @@ def top_k(
         does an item that the scorer itself gives -inf.
     n_users: a row number of `n_users` or more is a cold user, who gets an empty list.
     block_scores: scores held at a time. A block has block_scores // n_items users, at least one;
-        its peak is some 25 bytes a score.
+        its peak is some 30 bytes a score.
 
     Raises TrainingError where a score is NaN or +inf.
     """
