@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twotower import seeding
-from twotower.types import Negatives, Scores, TrainInteractions
+from twotower.types import Negatives, Scores
 
 __all__ = ["DotProductScorer", "TwoTower"]
 
@@ -25,12 +25,12 @@ class TwoTower(nn.Module):
 
     @classmethod
     def build(
-        cls, tower: Callable[..., nn.Module], *, train: TrainInteractions, seed: int
+        cls, tower: Callable[..., nn.Module], *, n_users: int, n_items: int, seed: int
     ) -> TwoTower:
-        """Both towers from one config, sized for `train` and initialised from `seed`."""
+        """Both towers from one config, initialised from `seed`."""
         generator = seeding.generator(seed, seeding.INITIALISATION)
-        users = tower(n=train.n_users, generator=generator)
-        return cls(users, tower(n=train.n_items, generator=generator))
+        users = tower(n=n_users, generator=generator)
+        return cls(users, tower(n=n_items, generator=generator))
 
     def encode_users(self, users: Tensor) -> Tensor:
         """[..., D] for `users` ([...] int64)."""

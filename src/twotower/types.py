@@ -46,14 +46,20 @@ class Interactions:
 class SplitFrames:
     """A log after filters and split; `validation` is None where none is cut.
 
-    train, validation, test: columns as in `Interactions.log`, disjoint in time or by draw.
+    train: interactions with the columns of `Interactions.log`.
+    validation, test: ground truth alone, each (user, item) pair once.
+    history: the whole log before the test part, in order of time: train and all of validation,
+        also what of it is not relevant or cold to train. A model that is trained anew for the
+        test is trained on it, and it is what users of the test part have seen. Without
+        validation: train.
     users, items: features of the ids that occur in any part; None where the source has none.
-    digest: hex digest of the content of the three parts, the identity of the split.
+    digest: hex digest of the content of the parts, the identity of the split.
     """
 
     train: pl.DataFrame
     validation: pl.DataFrame | None
     test: pl.DataFrame
+    history: pl.DataFrame
     users: pl.DataFrame | None
     items: pl.DataFrame | None
     digest: str

@@ -22,8 +22,8 @@ from replay.preprocessing.filters import LowRatingFilter, MinCountFilter
 from twotower.errors import DataError
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split
-from twotower.split.prepare import PreparedFrames, prepare
-from twotower.types import Interactions
+from twotower.split.prepare import prepare
+from twotower.types import Interactions, SplitFrames
 
 CONF = Path(__file__).parents[2] / "conf"
 START = datetime(2024, 1, 1)
@@ -60,18 +60,6 @@ def load_preprocessing(choice: str) -> Preprocessing:
     return preprocessing
 
 
-class OneLog:
-    """A dataset that holds what it was made of and counts how often it is loaded."""
-
-    def __init__(self, interactions: Interactions) -> None:
-        self.interactions = interactions
-        self.loads = 0
-
-    def load(self) -> Interactions:
-        self.loads += 1
-        return self.interactions
-
-
 def make_movies() -> Interactions:
     """Users 0 to 9 meet items 0 to 9 in turn; each rating is 1 to 5; u99 and i99 do nothing."""
     rows = [(f"u{k % 10}", f"i{(k * 3 + k // 10) % 10}", k) for k in range(100)]
@@ -83,9 +71,9 @@ def make_movies() -> Interactions:
     )
 
 
-def prepare_movies(cache_dir: Path | None, **changes: Any) -> PreparedFrames:
+def prepare_movies(cache_dir: Path | None, **changes: Any) -> SplitFrames:
     keys: dict[str, Any] = {
-        "dataset": OneLog(make_movies()),
+        "interactions": make_movies(),
         "preprocessing": load_preprocessing("default"),
         "split": load_split("time"),
         "cache_dir": cache_dir,
@@ -94,8 +82,8 @@ def prepare_movies(cache_dir: Path | None, **changes: Any) -> PreparedFrames:
     return prepare(**keys | changes)
 
 
-def assert_same(left: PreparedFrames, right: PreparedFrames) -> None:
-    for field in fields(PreparedFrames):
+def assert_same(left: SplitFrames, right: SplitFrames) -> None:
+    for field in fields(SplitFrames):
         one, other = getattr(left, field.name), getattr(right, field.name)
         if isinstance(one, pl.DataFrame):
             assert_frame_equal(one, other)
@@ -122,8 +110,8 @@ def test_history_holds_what_is_cold_to_train() -> None:
     log = pl.concat([log[:16], make_log(("v", "i0", 16), ("v", "i1", 17)), log[18:]])
     log = pl.concat([log, make_log(("v", "i2", 24))])
     keep_repeated = load_preprocessing("none")
-    dataset = OneLog(make_interactions(log))
-    frames = prepare_movies(None, dataset=dataset, preprocessing=keep_repeated)
+    interactions = make_interactions(log)
+    frames = prepare_movies(None, interactions=interactions, preprocessing=keep_repeated)
     assert frames.validation is not None
     assert "v" not in [*frames.train["user_id"], *frames.validation["user_id"]]
     assert "v" in frames.history["user_id"]
@@ -150,8 +138,10 @@ def test_features_are_of_the_ids_that_occur() -> None:
 def test_repeated_ground_truth_counts_once() -> None:
     movies = make_movies()
     again = movies.log.tail(1).with_columns(pl.col("timestamp") + pl.duration(seconds=1))
-    dataset = OneLog(make_interactions(pl.concat([movies.log, again])))
-    frames = prepare_movies(None, dataset=dataset, preprocessing=load_preprocessing("none"))
+    interactions = make_interactions(pl.concat([movies.log, again]))
+    frames = prepare_movies(
+        None, interactions=interactions, preprocessing=load_preprocessing("none")
+    )
     assert frames.test.select("user_id", "item_id").is_duplicated().sum() == 0
 
 
@@ -170,9 +160,8 @@ def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_dataset_is_loaded_once(tmp_path: Path) -> None:
-    dataset = OneLog(make_movies())
-    prepare_movies(tmp_path, dataset=dataset)
-    assert dataset.loads == 1
+    interactions = make_movies()
+    prepare_movies(tmp_path, interactions=interactions)
 
 
 def test_other_config_or_other_data_has_its_own_entry(tmp_path: Path) -> None:
@@ -181,7 +170,7 @@ def test_other_config_or_other_data_has_its_own_entry(tmp_path: Path) -> None:
     assert prepare_movies(tmp_path, config={"split": 2}, split=last_n).digest != first.digest
     log = make_movies().log.with_columns(rating=pl.lit(5.0))
     other = Interactions(log, None, None, None, origin="another test", digest="e" * 64)
-    assert prepare_movies(tmp_path, dataset=OneLog(other)).users is None
+    assert prepare_movies(tmp_path, interactions=other).users is None
     assert len(list(tmp_path.glob("*/meta.json"))) == 3
 
 

@@ -6,10 +6,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -27,39 +26,20 @@ FORMAT = 1
 LIBRARIES = ("replay-rec", "polars")
 
 
-class Dataset(Protocol):
-    """Anything that gives a log."""
-
-    def load(self) -> Interactions: ...
-
-
-@dataclass(frozen=True)
-class PreparedFrames(SplitFrames):
-    """`validation` and `test` hold ground truth alone, each pair once.
-
-    history: the whole log before the test part, in order of time: train and all of validation,
-        also what is not relevant or cold to train. A model that is trained anew for the test is
-        trained on it, and it is what users of the test part have seen. Without validation: train.
-    """
-
-    history: pl.DataFrame
-
-
 def prepare(
-    dataset: Dataset,
+    interactions: Interactions,
     preprocessing: Preprocessing,
     split: Split,
     cache_dir: Path | None,
     config: Mapping[str, Any],
-) -> PreparedFrames:
-    """The parts of what `dataset` loads, taken from `cache_dir` where they lie there.
+) -> SplitFrames:
+    """The parts of `interactions`, taken from `cache_dir` where they lie there.
 
     cache_dir: None keeps nothing. config: the nodes that `preprocessing` and `split` were made
     of, as plain JSON values; with the digest of the data it names the cache entry, so the
     dataset's own node (a path, a mirror) need not be in it.
     Raises DataError when a filter or a part of the split comes out empty or lacks a column.
     """
-    interactions = dataset.load()
 
     def make() -> Entry:
         return _as_entry(*_prepare(interactions, preprocessing, split), config)
@@ -75,7 +55,7 @@ def prepare(
 
 def _prepare(
     interactions: Interactions, preprocessing: Preprocessing, split: Split
-) -> tuple[PreparedFrames, list[str]]:
+) -> tuple[SplitFrames, list[str]]:
     steps: list[str] = []
     log = preprocessing.before_split(interactions.log, steps)
     parts = split.split(log, interactions.test, steps)
@@ -84,7 +64,7 @@ def _prepare(
         validation = preprocessing.relevant(validation, "validation", steps)
     test = preprocessing.relevant(parts.test, "test", steps)
     held = {"train": parts.train, "validation": validation, "test": test, "history": parts.history}
-    frames = PreparedFrames(
+    frames = SplitFrames(
         train=parts.train,
         validation=validation,
         test=test,
@@ -110,20 +90,20 @@ def _key(data_digest: str, config: Mapping[str, Any]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
-def _as_entry(frames: PreparedFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
+def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
     held = {name: getattr(frames, name) for name in ("train", "validation", "test")}
     held |= {"users": frames.users, "items": frames.items}
     held["history"] = None if frames.history is frames.train else frames.history
     return Entry(held, {"digest": frames.digest, "steps": steps, "config": dict(config)})
 
 
-def _as_frames(entry: Entry) -> PreparedFrames:
+def _as_frames(entry: Entry) -> SplitFrames:
     frames = dict(entry.frames)
     train, test = frames["train"], frames["test"]
     assert train is not None
     assert test is not None
     history = frames["history"]
-    return PreparedFrames(
+    return SplitFrames(
         train=train,
         validation=frames["validation"],
         test=test,

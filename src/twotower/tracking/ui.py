@@ -26,6 +26,7 @@ from twotower.tracking.signals import terminate_on_sigterm
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_POLL_SECONDS = 0.1
 
 
 def serve(
@@ -57,7 +58,8 @@ def serve(
             tell(landing(base))
             if open_browser:
                 webbrowser.open(landing(base))
-            process.wait()
+            while process.poll() is None:  # not wait(): Polars' handler of Ctrl-C restarts it
+                time.sleep(_POLL_SECONDS)
         raise ConfigError(f"The MLflow UI stopped by itself (exit code {process.returncode}).")
 
 
@@ -117,7 +119,7 @@ def _wait_until_it_answers(base: str, process: subprocess.Popen[bytes], log: Pat
         with suppress(requests.RequestException):
             if requests.get(f"{base}/health", timeout=1).ok:
                 return
-        time.sleep(0.1)
+        time.sleep(_POLL_SECONDS)
     raise ConfigError(f"The MLflow UI did not start:\n{mask(log.read_text(errors='replace'))}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -32,7 +32,7 @@ class Batches:
 
     users: Tensor
     positives: Tensor
-    sampler: NegativeSampler
+    negative_sampler: NegativeSampler
     batch_size: int
     generator: Generator
 
@@ -43,7 +43,9 @@ class Batches:
         for start in range(0, len(self.users), self.batch_size):
             users = self.users[start : start + self.batch_size]
             positives = self.positives[start : start + self.batch_size]
-            yield Batch(users, positives, self.sampler.sample(users, positives, self.generator))
+            yield Batch(
+                users, positives, self.negative_sampler.sample(users, positives, self.generator)
+            )
 
 
 class FoldBatches(pl.LightningDataModule):
@@ -91,6 +93,10 @@ class FoldBatches(pl.LightningDataModule):
         """The held-out pairs that the model can score, with the same negatives at each call."""
         users, positives = self._holdout
         return self._batches(users, positives, self._generator(seeding.VALIDATION))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
+        """Batches are drawn on the device where they are used."""
+        return batch
 
     def _generator(self, *stream: int) -> Generator:
         return seeding.generator(self._seed, *stream, device=self._device)

@@ -1,10 +1,8 @@
 """The LightningModule: it steps the model and configures the optimizer, and nothing else."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -46,7 +44,3 @@ class TwoTowerModule(pl.LightningModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer over all parameters of both towers."""
         return self.optimizer(self.parameters())
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
-        """Batches are drawn on the device where they are used."""
-        return batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,12 @@ class Fitted:
     history: pl.DataFrame
     best_epoch: int
     seconds: float
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """The metrics of `best_epoch`."""
+        row = self.history.row(by_predicate=pl.col("epoch") == self.best_epoch, named=True)
+        return {name: value for name, value in row.items() if name != "epoch"}
 
 
 @dataclass(frozen=True)
@@ -164,12 +171,15 @@ def _best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
 
 def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches) -> None:
     """Fit; Lightning turns a Ctrl-C into SystemExit, and this turns it back."""
-    try:
-        runner.fit(module, datamodule=batches)
-    except SystemExit:
-        if runner.interrupted:
-            raise KeyboardInterrupt from None
-        raise
+    with warnings.catch_warnings():
+        # Of Lightning's own use of torch: nothing that a user could change.
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
+        try:
+            runner.fit(module, datamodule=batches)
+        except SystemExit:
+            if runner.interrupted:
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _best_epoch(history: pl.DataFrame, monitor: str | None) -> int:

@@ -1,0 +1,102 @@
+"""What a finished run leaves in MLflow: metrics, files, plots and a description."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from twotower.evaluation import Measured
+from twotower.result import Result
+from twotower.tracking import plots
+from twotower.tracking.base import Run
+from twotower.types import Fold, Recommendations
+
+__all__ = ["MODEL_FOLDER", "log"]
+
+MODEL_FOLDER = "model"
+
+
+def log(run: Run, result: Result, fold: Fold, recommendations: Recommendations) -> None:
+    """Everything that is known once a run is over."""
+    run.log_metrics(_final_metrics(result, fold))
+    run.log_frame(result.recommendation_lists, "recommendations.parquet")
+    run.log_frame(result.test.per_user, "per_user_metrics.parquet")
+    for name, measured in result.baselines.items():
+        run.log_frame(measured.per_user, f"baselines/{name}/per_user_metrics.parquet")
+    with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
+        result.recommender.save(Path(folder))
+        run.log_folder(Path(folder), MODEL_FOLDER)
+    _log_plots(run, result, fold, recommendations)
+    run.set_description(_description(result))
+
+
+def _final_metrics(result: Result, fold: Fold) -> dict[str, float]:
+    metrics = {name: value for name, value in result.metrics.items() if not name.startswith("val/")}
+    metrics |= _ends("test_interval", result.test)
+    for name, measured in result.baselines.items():
+        metrics |= _ends(f"baseline_interval/{name}", measured)
+    return metrics | {
+        "model/parameters": sum(p.numel() for p in result.fitted.model.parameters()),
+        "model/best_epoch": result.fits[0].best_epoch,
+        "train/seconds": result.train_seconds,
+        "data/train_interactions": len(fold.train),
+        "data/users": fold.train.n_users,
+        "data/items": fold.train.n_items,
+        "data/test_users": len(fold.holdout.users),
+    }
+
+
+def _ends(prefix: str, measured: Measured) -> dict[str, float]:
+    return {
+        f"{prefix}/{name}_{end}": value
+        for name, interval in measured.intervals.items()
+        for end, value in zip(("low", "high"), interval, strict=True)
+    }
+
+
+def _log_plots(run: Run, result: Result, fold: Fold, recommendations: Recommendations) -> None:
+    watched = result.selected or result.fitted
+    best = watched.best_epoch if result.selected is not None else None
+    run.log_figure(plots.loss_curves(watched.history, best), "plots/loss.png")
+    if result.selected is not None:
+        run.log_figure(plots.metric_curves(watched.history, best), "plots/metrics.png")
+    items = recommendations.items[recommendations.items >= 0]
+    counts = torch.bincount(items, minlength=fold.train.n_items)
+    figure = plots.recommendation_popularity(counts.tolist(), fold.train.item_counts.tolist())
+    run.log_figure(figure, "plots/recommendation_popularity.png")
+
+
+def _description(result: Result) -> str:
+    names = list(result.test.values)
+    rows = [("**this run**", result.test), *result.baselines.items()]
+    lines = [
+        f"| test | {' | '.join(names)} |",
+        f"|---|{'---:|' * len(names)}",
+        *(
+            f"| {title} | {' | '.join(_cell(measured, name) for name in names)} |"
+            for title, measured in rows
+        ),
+    ]
+    notes = [
+        f"Measured on {result.test.per_user.height:,} users; ± is half of the interval.",
+        *(f"**Not better than {name} by {result.monitor}.**" for name in result.below),
+    ]
+    if result.selected is not None:
+        epoch = result.selected.best_epoch
+        notes.append(
+            f"Epoch {epoch} of {result.selected.history.height} was chosen by "
+            f"val/{result.monitor}; the last point of each val/ curve repeats its values."
+        )
+        if result.fitted is not result.selected:
+            notes.append(f"Refit on train and validation for {epoch} epochs, then tested once.")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
+
+def _cell(measured: Measured, name: str) -> str:
+    value = f"{measured.values[name]:.4f}"
+    if name not in measured.intervals:
+        return value
+    low, high = measured.intervals[name]
+    return f"{value} ± {(high - low) / 2:.4f}"

@@ -1,0 +1,113 @@
+"""The command line: `twotower train`, `twotower recommend`, `twotower ui`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig
+
+from twotower import config as conf
+from twotower.errors import TwoTowerError
+from twotower.naming import run_name
+
+__all__ = ["main"]
+
+_HELP = """\
+twotower: experiments with two-tower dot-product recommenders
+
+  twotower train [-m] [key=value ...]   train a model, log the run to MLflow; -m sweeps a=1,2,3
+  twotower recommend [key=value ...]    the best items for users, from the model of a run
+  twotower ui [key=value ...]           the MLflow UI on the runs
+
+`twotower <command> --help` lists its keys and choices.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point; exits with 0, or 1 after an error of twotower's own, told on stderr."""
+    command, *arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if "LOCAL_RANK" in os.environ and command != "train":
+        # Lightning starts the further processes of a run with Hydra's arguments alone.
+        command, arguments = "train", [command, *arguments]
+    try:
+        if command == "train":
+            _train(arguments)
+        elif command in ("recommend", "ui"):
+            _other(command, arguments)
+        elif command in ("-h", "--help"):
+            print(_HELP, end="")
+        elif command == "-sc":  # tab completion asks the program itself
+            _hydra([command, *arguments])
+        else:
+            sys.exit(f"twotower: no command {command!r}\n\n{_HELP}")
+    except TwoTowerError as error:
+        sys.exit(f"twotower: {error}")
+
+
+def _train(arguments: list[str]) -> None:
+    parsed = get_args_parser().parse_args(arguments)
+    overrides = conf.lenient(parsed.overrides)
+    shows_only = (
+        parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
+    )
+    if not (shows_only or parsed.config_dir or parsed.config_path or parsed.config_name):
+        # Every value of a sweep is checked before the first of its runs starts.
+        for combination in conf.combinations(overrides):
+            conf.build(conf.compose("train", combination))
+    flags = [argument for argument in arguments if argument not in parsed.overrides]
+    _hydra([*flags, *overrides])
+
+
+def _hydra(arguments: list[str]) -> None:
+    sys.argv = [sys.argv[0], *arguments]
+    _job()
+
+
+@hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")
+def _job(composed: DictConfig) -> float:
+    """One run; returns the validation metric that sweepers maximise, else the test's."""
+    from twotower.report import print_result
+
+    try:
+        config = conf.plain(composed)
+        experiment = conf.build(config)
+        result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            print_result(result, _where_to_look(config, result))
+    except TwoTowerError as error:
+        # Printed by Hydra without a traceback.
+        raise CompactHydraException(str(error)) from error
+    return result.metrics.get(f"val/{result.monitor}", result.metrics[f"test/{result.monitor}"])
+
+
+def _where_to_look(config: dict[str, Any], result: Any) -> list[str]:
+    if result.run_id is None:
+        return []
+    from twotower.tracking.links import run_url
+
+    tracking = config["tracking"]
+    where = "" if config["output_dir"] == "outputs" else f" output_dir={config['output_dir']}"
+    command, base = f"twotower ui{where}", "http://127.0.0.1:5000"
+    if tracking["uri"].startswith("http"):
+        command, base = (
+            f"twotower ui tracking=server tracking.uri={tracking['uri']}",
+            tracking["uri"],
+        )
+    return [
+        f"open     {command}",
+        f"then     {run_url(base, result.experiment_id, result.run_id)}",
+    ]
+
+
+def _other(command: str, arguments: list[str]) -> None:
+    if set(arguments) & {"-h", "--help"}:
+        print((conf.CONF_DIR / f"{command}.yaml").read_text(), end="")
+        return
+    conf.build(conf.compose(command, arguments))()

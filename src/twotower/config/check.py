@@ -1,0 +1,146 @@
+"""Checks every node of a config against the class that it names, and reports all errors at once.
+
+A node is a mapping with `_target_`: its other keys must be the parameters of that class, and its
+values must fit their type hints. For classes of this project these are the parameters before `*`
+(what stands after it comes from the run), all of them required: YAML is the one place of values.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from hydra.utils import get_object
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from twotower.config.suggest import suggest
+from twotower.errors import ConfigError
+
+__all__ = ["check"]
+
+_TARGET, _PARTIAL = "_target_", "_partial_"
+_MISSING = "???"
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    hint: Any
+    required: bool
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raises ConfigError naming each wrong key and value of a composed, resolved config."""
+    errors = list(_node_errors("", config))
+    if errors:
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        raise ConfigError("\n  ".join([f"the config has {count}; no data was read", *errors]))
+
+
+def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        target = get_object(node[_TARGET])
+    except Exception as error:  # an import may fail in any way; each is reported
+        reason = str(error).partition("\n")[0]
+        yield f"{_join(path, _TARGET)}: got {node[_TARGET]!r}, which cannot be imported: {reason}"
+        return
+    parameters = _parameters(target)
+    values = {key: value for key, value in node.items() if key not in (_TARGET, _PARTIAL)}
+    for key, value in values.items():
+        if key in parameters:
+            yield from _value_errors(_join(path, key), value, parameters[key].hint)
+        else:
+            yield f"{_join(path, key)}: no such key; {suggest(key, parameters)}"
+    partial = node.get(_PARTIAL, False)
+    for key, parameter in parameters.items():
+        if parameter.required and key not in values and not (partial and _foreign(target)):
+            yield f"{_join(path, key)}: missing; it must be set"
+
+
+def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
+    if value == _MISSING:
+        yield f"{path}: must be set"
+    elif isinstance(value, Mapping) and _TARGET in value:
+        yield from _node_errors(path, value)
+    elif _holds_nodes(value):
+        children = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, child in children:
+            yield from _value_errors(_join(path, str(key)), child, Any)
+    elif getattr(hint, "_is_protocol", False) or (
+        inspect.isclass(hint) and inspect.isabstract(hint)
+    ):
+        yield f"{path}: got {value!r}; valid is a node with {_TARGET}, as a choice gives"
+    else:
+        yield from _type_errors(path, value, hint)
+
+
+def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(
+            hint, config=ConfigDict(arbitrary_types_allowed=True)
+        )
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
+        try:
+            adapter = TypeAdapter(hint)
+        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation):
+            return  # a hint of somebody else's class that says nothing checkable
+    # YAML knows lists alone: one is as good as a tuple where the hint asks for that.
+    forms = [value, tuple(value)] if isinstance(value, list) else [value]
+    failures = []
+    for form in forms:
+        try:
+            adapter.validate_python(form, strict=True)
+        except ValidationError as error:
+            failures.append(error)
+        else:
+            return
+    reasons = dict.fromkeys(_reason(detail) for detail in failures[0].errors(include_url=False))
+    yield f"{path}: got {value!r}; {', or '.join(reasons)}"
+
+
+def _reason(detail: Any) -> str:
+    message = str(detail["msg"])
+    return message[0].lower() + message[1:]
+
+
+def _holds_nodes(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        children = list(value.values())
+    elif isinstance(value, list):
+        children = value
+    else:
+        return False
+    return any(isinstance(child, Mapping) and _TARGET in child for child in children)
+
+
+def _parameters(target: Any) -> dict[str, _Parameter]:
+    """The parameters that YAML may set."""
+    kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if _foreign(target) or hasattr(target, "__dataclass_fields__"):
+        kinds.append(inspect.Parameter.KEYWORD_ONLY)
+    hints = _hints(target)
+    return {
+        name: _Parameter(hints.get(name, Any), parameter.default is inspect.Parameter.empty)
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind in kinds
+    }
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError:
+        if not _foreign(target):
+            raise
+        return {}
+
+
+def _foreign(target: Any) -> bool:
+    return not target.__module__.startswith("twotower.")
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

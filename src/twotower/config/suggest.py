@@ -1,0 +1,14 @@
+"""What somebody who mistyped a name may have meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["suggest"]
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """Such as `did you mean 'seed'? Valid: output_dir, seed`."""
+    names = sorted(valid)
+    close = get_close_matches(name, names, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"{meant}Valid: {', '.join(names) if names else 'none'}"

@@ -1,0 +1,64 @@
+"""What the terminal shows at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from twotower.evaluation import Measured
+from twotower.result import Result
+
+__all__ = ["print_result"]
+
+_SHOWN = ("ndcg", "hitrate", "coverage")
+_TITLES = {"ndcg": "NDCG", "hitrate": "HitRate", "coverage": "Coverage", "map": "MAP", "mrr": "MRR"}
+
+
+def print_result(result: Result, opens: Sequence[str]) -> None:
+    """The test metrics beside those of the baselines; `opens`: where to look on."""
+    console = Console(highlight=False, soft_wrap=True)
+    names = _shown(result)
+    table = Table(box=SIMPLE_HEAD, title=f"test, {result.test.per_user.height:,} users")
+    table.add_column("")
+    for name in names:
+        table.add_column(_title(name), justify="right")
+    for title, measured in [(result.name, result.test), *result.baselines.items()]:
+        table.add_row(title, *(_cell(measured, name) for name in names))
+    console.print(table)
+    for name in result.below:
+        console.print(
+            f"WARNING: by {_title(result.monitor)} this model is not better than {name}.",
+            style="bold red",
+        )
+    epochs = f"{result.fitted.best_epoch} epochs"
+    if result.selected is not None:
+        epochs = f"epoch {result.selected.best_epoch} of {result.selected.history.height}"
+        epochs += f" chosen by val/{result.monitor}"
+        epochs += ", refit on train and validation" if result.fitted is not result.selected else ""
+    console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))
+    console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
+    for line in opens:
+        console.print(line)
+
+
+def _shown(result: Result) -> list[str]:
+    """The three first metrics at the first K, or all of them where none of these is measured."""
+    known = list(result.test.values)
+    first = result.monitor.rpartition("_at_")[2]
+    return [f"{name}_at_{first}" for name in _SHOWN if f"{name}_at_{first}" in known] or known
+
+
+def _title(name: str) -> str:
+    metric, _, k = name.rpartition("_at_")
+    return f"{_TITLES.get(metric, metric.capitalize())}@{k}"
+
+
+def _cell(measured: Measured, name: str) -> str:
+    value = f"{measured.values[name]:.4f}"
+    if name not in measured.intervals:
+        return f"{value}         "
+    low, high = measured.intervals[name]
+    return f"{value} ± {(high - low) / 2:.4f}"

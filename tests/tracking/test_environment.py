@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from twotower.tracking.environment import environment_tags
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "-q")
+    return tmp_path
+
+
+def test_commit_and_dirty_state(repository: Path) -> None:
+    assert "git.commit" not in environment_tags()  # no commit yet
+    source = repository / "source.py"
+    source.write_text("a = 1")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "first")
+    (repository / "outputs").mkdir()
+    (repository / "outputs" / "mlflow.db").write_text("what a run writes is no change of source")
+    tags = environment_tags()
+    assert tags["git.commit"] == tags["mlflow.source.git.commit"]
+    assert tags["git.commit"] == git(repository, "rev-parse", "HEAD")
+    assert tags["git.dirty"] == "false"
+    source.write_text("a = 2")
+    assert environment_tags()["git.dirty"] == "true"
+
+
+def test_outside_a_repository_and_without_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not [key for key in environment_tags() if "git" in key]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not [key for key in environment_tags() if "git" in key]
+
+
+def test_versions_and_machine() -> None:
+    tags = environment_tags()
+    for library in ("torch", "pytorch-lightning", "mlflow", "replay-rec", "polars", "numpy"):
+        assert tags[f"version.{library}"] == version(library)
+    assert tags["version.python"].startswith("3.")
+    assert int(tags["machine.cpus"]) > 0
+    assert tags["machine.platform"]
