@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import yaml  # type: ignore[import-untyped]
+import yaml
 from matplotlib.figure import Figure
 from mlflow.entities import Run
 

@@ -66,7 +66,7 @@ def test_a_panel_for_each_metric_with_a_line_for_each_k() -> None:
 
 
 def test_shares_of_popular_and_rare_items() -> None:
-    # 20 items, ten groups of two. Train: items 0 and 1 have 40 of 80 interactions each... of 116.
+    # 20 items, ten groups of two. Train: 40 + 40 + 18 x 2 = 116 interactions.
     train = [40, 40] + [2] * 18
     recommended = [0, 0, 30, 10] + [0] * 16
     shares, piled = recommendation_popularity(recommended, train).axes

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 CHOICES = sorted((Path(__file__).parents[2] / "conf" / "tracking").glob("*.yaml"))
 

@@ -109,10 +109,16 @@ def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None
     assert capfd.readouterr() == ("", "")
 
 
-def test_of_a_server_only_the_address_is_told(base: str) -> None:
+def test_of_a_server_only_the_address_is_told_and_opened(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
     _serve(base, 5000, told)
-    assert told == [base]  # an experiment that is not there yet has no page
+    assert (told, opened) == ([base], [])  # an experiment that is not there yet has no page
+    _serve(base, 5000, told, open_browser=True)
+    assert opened == [base]
 
 
 def test_a_port_that_is_taken(store: MlflowTracking) -> None:
@@ -133,7 +139,7 @@ def test_nothing_to_show_yet(tmp_path: Path) -> None:
         _serve(f"sqlite:///{tmp_path}/mlflow.db", free_port(), [])
 
 
-def _serve(uri: str, port: int, told: list[str]) -> None:
+def _serve(uri: str, port: int, told: list[str], *, open_browser: bool = False) -> None:
     serve(
         uri=uri,
         experiment_name="absent",
@@ -141,6 +147,6 @@ def _serve(uri: str, port: int, told: list[str]) -> None:
         metric="test/ndcg_at_10",
         host=LOOPBACK,
         port=port,
-        open_browser=False,
+        open_browser=open_browser,
         tell=told.append,
     )
