@@ -93,6 +93,7 @@ def _draw_groups(axes: Axes, recommended: np.ndarray, train: np.ndarray) -> None
     axes.set_ylabel("Share of the total")
     axes.set_title("Who gets recommended", fontsize="medium")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     _tidy(axes)
 
