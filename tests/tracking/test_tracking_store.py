@@ -152,6 +152,20 @@ def test_where_files_go(uri: str, given: str | None, used: str | None) -> None:
     assert MlflowTracking(uri, "twotower", given).artifact_location == used
 
 
+def test_without_a_location_files_go_beside_the_store(
+    output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    tracking = MlflowTracking(f"sqlite:///{output_dir}/mlflow.db", "twotower", None)
+    with tracking.run(name="beside", config={}, tags={}) as run:
+        run.log_text("hello", "hello.txt")
+    text = output_dir / "artifacts" / str(run.id) / "artifacts" / "hello.txt"
+    assert text.read_text() == "hello"
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_deleted_experiment_tells_how_to_go_on(tracking: MlflowTracking) -> None:
     experiment_id = tracking.experiment_id
     open_store(tracking.uri).delete_experiment(experiment_id)

@@ -50,6 +50,15 @@ def resolve_artifact_location(location: str | None, uri: str) -> str | None:
     return None if is_server(uri) else str(Path(location).expanduser().absolute())
 
 
+def artifacts_beside(uri: str) -> str | None:
+    """`artifacts` beside a SQLite file, where MLflow would take `mlruns` in the working directory.
+
+    None for any other store, which has its own place.
+    """
+    path = sqlite_path(uri)
+    return None if path is None else str(path.parent / "artifacts")
+
+
 def is_server(uri: str) -> bool:
     """Whether `uri` is spoken to by HTTP."""
     return urlsplit(uri).scheme in _SERVERS or uri.startswith("databricks")

@@ -20,7 +20,7 @@ from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from twotower.errors import ConfigError
-from twotower.tracking.address import is_server, sqlite_path
+from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
 from twotower.tracking.masking import mask
 
 _ANSWER_SECONDS = 10
@@ -54,11 +54,13 @@ def open_store(uri: str) -> MlflowClient:
 def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str | None) -> str:
     """The id of the experiment `name`, created with artifacts at `location` if it is new.
 
+    Without a location they go beside a SQLite file, and where any other store wants them.
+
     Raises `ConfigError` if there is a deleted one of that name.
     """
     with _lock(uri):
         experiment = client.get_experiment_by_name(name) or _create_experiment(
-            client, name, location
+            client, name, location or artifacts_beside(uri)
         )
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise ConfigError(
@@ -106,7 +108,7 @@ def _create_sqlite(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)  # left by a process that was killed
     store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-        f"sqlite:///{fresh}", str(path.parent / "artifacts")
+        f"sqlite:///{fresh}", artifacts_beside(f"sqlite:///{path}")
     )
     store.engine.dispose()
     fresh.replace(path)

@@ -17,7 +17,12 @@ from tempfile import TemporaryDirectory
 import requests
 
 from twotower.errors import ConfigError
-from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
+from twotower.tracking.address import (
+    artifacts_beside,
+    is_server,
+    resolve_artifact_location,
+    resolve_uri,
+)
 from twotower.tracking.links import charts_url
 from twotower.tracking.load import open_existing
 from twotower.tracking.masking import mask
@@ -93,7 +98,7 @@ def _start(
     """In a session of its own, so that Ctrl-C reaches us alone and the whole group can be ended."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
-    location = resolve_artifact_location(artifact_location, uri)
+    location = resolve_artifact_location(artifact_location, uri) or artifacts_beside(uri)
     if location is not None:
         command += ["--artifacts-destination", location]
     environment = {
