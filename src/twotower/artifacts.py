@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -34,9 +35,11 @@ def log(run: Run, result: Result, fold: Fold, recommendations: Recommendations) 
 
 def _final_metrics(result: Result, fold: Fold) -> dict[str, float]:
     metrics = {name: value for name, value in result.metrics.items() if not name.startswith("val/")}
-    metrics |= _ends("test_interval", result.test)
-    for name, measured in result.baselines.items():
-        metrics |= _ends(f"baseline_interval/{name}", measured)
+    metrics |= {
+        f"test_interval/{name}_{end}": value
+        for name, interval in result.test.intervals.items()
+        for end, value in zip(("low", "high"), interval, strict=True)
+    }
     return metrics | {
         "model/parameters": sum(p.numel() for p in result.fitted.model.parameters()),
         "model/best_epoch": result.fits[0].best_epoch,
@@ -45,14 +48,6 @@ def _final_metrics(result: Result, fold: Fold) -> dict[str, float]:
         "data/users": fold.train.n_users,
         "data/items": fold.train.n_items,
         "data/test_users": len(fold.holdout.users),
-    }
-
-
-def _ends(prefix: str, measured: Measured) -> dict[str, float]:
-    return {
-        f"{prefix}/{name}_{end}": value
-        for name, interval in measured.intervals.items()
-        for end, value in zip(("low", "high"), interval, strict=True)
     }
 
 
@@ -69,29 +64,28 @@ def _log_plots(run: Run, result: Result, fold: Fold, recommendations: Recommenda
 
 
 def _description(result: Result) -> str:
-    names = list(result.test.values)
-    rows = [("**this run**", result.test), *result.baselines.items()]
-    lines = [
-        f"| test | {' | '.join(names)} |",
-        f"|---|{'---:|' * len(names)}",
-        *(
-            f"| {title} | {' | '.join(_cell(measured, name) for name in names)} |"
-            for title, measured in rows
-        ),
+    columns = {"this run": result.test, **result.baselines}
+    rows = [
+        f"| {name} | {' | '.join(_cell(measured, name) for measured in columns.values())} |"
+        for name in result.test.values
     ]
-    notes = [
-        f"Measured on {result.test.per_user.height:,} users; ± is half of the interval.",
-        *(f"**Not better than {name} by {result.monitor}.**" for name in result.below),
-    ]
-    if result.selected is not None:
-        epoch = result.selected.best_epoch
-        notes.append(
-            f"Epoch {epoch} of {result.selected.history.height} was chosen by "
-            f"val/{result.monitor}; the last point of each val/ curve repeats its values."
-        )
-        if result.fitted is not result.selected:
-            notes.append(f"Refit on train and validation for {epoch} epochs, then tested once.")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    table = [f"| test | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", *rows]
+    return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
+
+
+def _notes(result: Result) -> Iterator[str]:
+    for name in result.below:
+        yield f"**Not better than {name} by {result.monitor}.**"
+    yield f"Tested on {result.test.per_user.height:,} users; ± is half of the interval."
+    if result.selected is None:
+        return
+    epoch, last = result.selected.best_epoch, result.selected.history.height
+    yield (
+        f"Epoch {epoch} of {last} was chosen by val/{result.monitor}; the point after the last "
+        "epoch of each val/ curve repeats its values."
+    )
+    if result.fitted is not result.selected:
+        yield f"Refit on train and validation for {epoch} epochs, then tested once."
 
 
 def _cell(measured: Measured, name: str) -> str:

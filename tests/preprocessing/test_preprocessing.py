@@ -186,8 +186,7 @@ def test_the_notebook_choice_is_the_notebooks_protocol() -> None:
     assert sorted(notebook.relevant(log, "test", [])["rating"].unique()) == [4.0, 5.0]
 
 
-def test_the_default_and_none_choices_need_no_rating_and_no_time() -> None:
+def test_the_none_choice_needs_no_rating_and_no_time_and_counts_a_pair_once() -> None:
     log = pl.DataFrame({"user_id": [1, 1, 1], "item_id": [7, 8, 7]})
-    for choice, n_rows in (("default", 2), ("none", 3)):
-        preprocessing = instantiate(OmegaConf.load(CONF / f"{choice}.yaml"), _convert_="all")
-        assert len(preprocessing.before_split(log, [])) == n_rows
+    none = instantiate(OmegaConf.load(CONF / "none.yaml"), _convert_="all")
+    assert len(none.before_split(log, [])) == 2

@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def make_movies() -> Interactions:
 def prepare_movies(cache_dir: Path | None, **changes: Any) -> SplitFrames:
     keys: dict[str, Any] = {
         "interactions": make_movies(),
-        "preprocessing": load_preprocessing("default"),
+        "preprocessing": load_preprocessing("none"),
         "split": load_split("time"),
         "cache_dir": cache_dir,
         "config": CONFIG,
@@ -109,7 +109,7 @@ def test_history_holds_what_is_cold_to_train() -> None:
     log = make_log(*((f"u{k % 3}", f"i{k % 4}", k) for k in range(24)))
     log = pl.concat([log[:16], make_log(("v", "i0", 16), ("v", "i1", 17)), log[18:]])
     log = pl.concat([log, make_log(("v", "i2", 24))])
-    keep_repeated = load_preprocessing("none")
+    keep_repeated = replace(load_preprocessing("none"), duplicates="keep")
     interactions = make_interactions(log)
     frames = prepare_movies(None, interactions=interactions, preprocessing=keep_repeated)
     assert frames.validation is not None

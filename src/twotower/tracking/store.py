@@ -25,6 +25,8 @@ from twotower.tracking.masking import mask
 
 _ANSWER_SECONDS = 10
 _SQLITE_SECONDS = 20
+# Without it the UI opens runs in its view for language models.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +83,7 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str |
 
 def _create_experiment(client: MlflowClient, name: str, location: str | None) -> Experiment:
     try:
-        return client.get_experiment(client.create_experiment(name, location))
+        return client.get_experiment(client.create_experiment(name, location, tags=_KIND))
     except MlflowException as error:
         faster = client.get_experiment_by_name(name)  # made by another machine in between
         if faster is None:
