@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from twotower import artifacts
 from twotower.baselines import Baseline
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
-from twotower.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured, recommendations_frame
 from twotower.loss import Loss
 from twotower.model import TwoTower
@@ -57,20 +56,18 @@ class Experiment:
     baselines: dict[str, Baseline]
     tracking: Tracking
 
-    def __post_init__(self) -> None:
-        """Raises ConfigError for values that do not fit one another."""
-        if self.split.validation:
+    @staticmethod
+    def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
+        """What does not fit together in a config, which may hold other mistakes."""
+        if config["split"].get("validation") is not False:
             return
-        needing = [
-            f"trainer.{key}={value} needs a validation part; set trainer.{key}={off}"
-            for key, value, off in (
-                ("patience", self.trainer.patience, "null"),
-                ("refit", self.trainer.refit, "false"),
-            )
-            if value
-        ]
-        if needing:
-            raise ConfigError("\n  ".join(["split.validation=false cuts none, but", *needing]))
+        for key, off in (("patience", "null"), ("refit", "false")):
+            value = config["trainer"].get(key)
+            if value:
+                yield (
+                    f"trainer.{key}: got {value}, which needs a validation part, but "
+                    f"split.validation=false cuts none; valid is {off}"
+                )
 
     def run(self, config: Mapping[str, Any], name: str) -> Result:
         """Load, split, train, test, compare with the baselines, and log all of it.

@@ -7,17 +7,20 @@ from typing import Any
 
 __all__ = ["run_name"]
 
+_ELSEWHERE = ("output_dir", "run_name", "dataset.", "tracking", "trainer.progress_bar", "hydra")
+
 
 def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
-    """What the overrides change, such as `emb_dim=32 num_negatives=10`.
+    """What the overrides change of the model, such as `emb_dim=32 num_negatives=10`.
 
-    Values get the last part of their key. Where nothing was overridden: model and loss.
+    Values get the last part of their key. Where nothing is changed: tower and loss. Where the data
+    lie and where the run is written says nothing of the model.
     """
     named = [override.lstrip("+") for override in overrides if not override.startswith("~")]
     parts = [
         f"{key.rpartition('.')[2]}={value}"
         for key, _, value in (override.partition("=") for override in named)
-        if key not in ("output_dir", "run_name") and not key.startswith("tracking")
+        if not key.startswith(_ELSEWHERE)
     ]
     if parts:
         return " ".join(parts)

@@ -25,7 +25,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     table.add_column("")
     for name in names:
         table.add_column(_title(name), justify="right")
-    for title, measured in [(result.name, result.test), *result.baselines.items()]:
+    for title, measured in [("this run", result.test), *result.baselines.items()]:
         table.add_row(title, *(_cell(measured, name) for name in names))
     console.print(table)
     for name in result.below:

@@ -3,6 +3,7 @@
 A node is a mapping with `_target_`: its other keys must be the parameters of that class, and its
 values must fit their type hints. For classes of this project these are the parameters before `*`
 (what stands after it comes from the run), all of them required: YAML is the one place of values.
+A class may have a static method `conflicts(node)` that yields what does not fit together in it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from hydra.utils import get_object
+from hydra.errors import HydraException
+from hydra.utils import get_object, instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
@@ -46,6 +48,16 @@ def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
         reason = str(error).partition("\n")[0]
         yield f"{_join(path, _TARGET)}: got {node[_TARGET]!r}, which cannot be imported: {reason}"
         return
+    errors = list(_parameter_errors(path, node, target))
+    yield from errors
+    if hasattr(target, "conflicts"):
+        yield from target.conflicts(node)
+    # The root is built once all is right; a part tells by itself what no type hint can.
+    if path and not errors and not node.get(_PARTIAL, False):
+        yield from _construction_errors(path, node)
+
+
+def _parameter_errors(path: str, node: Mapping[str, Any], target: Any) -> Iterator[str]:
     parameters = _parameters(target)
     values = {key: value for key, value in node.items() if key not in (_TARGET, _PARTIAL)}
     for key, value in values.items():
@@ -57,6 +69,17 @@ def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
     for key, parameter in parameters.items():
         if parameter.required and key not in values and not (partial and _foreign(target)):
             yield f"{_join(path, key)}: missing; it must be set"
+
+
+def _construction_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        instantiate(dict(node), _convert_="all")
+    except HydraException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        own = isinstance(cause, ConfigError)
+        yield str(cause) if own else f"{path}: {type(cause).__name__}: {cause}".rstrip(": ")
 
 
 def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
@@ -77,15 +100,9 @@ def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
 
 
 def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(
-            hint, config=ConfigDict(arbitrary_types_allowed=True)
-        )
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
-        try:
-            adapter = TypeAdapter(hint)
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation):
-            return  # a hint of somebody else's class that says nothing checkable
+    adapter = _adapter(hint)
+    if adapter is None:
+        return
     # YAML knows lists alone: one is as good as a tuple where the hint asks for that.
     forms = [value, tuple(value)] if isinstance(value, list) else [value]
     failures = []
@@ -98,6 +115,16 @@ def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
             return
     reasons = dict.fromkeys(_reason(detail) for detail in failures[0].errors(include_url=False))
     yield f"{path}: got {value!r}; {', or '.join(reasons)}"
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any] | None:
+    """None for a hint of somebody else's class that says nothing checkable."""
+    for config in (None, ConfigDict(arbitrary_types_allowed=True)):
+        try:
+            return TypeAdapter(hint, config=config)
+        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
+            continue
+    return None
 
 
 def _reason(detail: Any) -> str:
