@@ -84,7 +84,9 @@ def _job(composed: DictConfig) -> float:
     except TwoTowerError as error:
         # Printed by Hydra without a traceback.
         raise CompactHydraException(str(error)) from error
-    return result.metrics.get(f"val/{result.monitor}", result.metrics[f"test/{result.monitor}"])
+    return float(
+        result.metrics.get(f"val/{result.monitor}", result.metrics[f"test/{result.monitor}"])
+    )
 
 
 def _where_to_look(config: dict[str, Any], result: Any) -> list[str]:

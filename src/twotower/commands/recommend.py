@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from twotower.tracking.mlflow_tracking import MlflowTracking
 
 __all__ = ["Recommend"]
 
-_WRITERS = {".csv": pl.DataFrame.write_csv, ".parquet": pl.DataFrame.write_parquet}
+_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".csv": pl.DataFrame.write_csv,
+    ".parquet": pl.DataFrame.write_parquet,
+}
 _PRINTED_ROWS = 100
 
 

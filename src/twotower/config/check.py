@@ -9,6 +9,7 @@ A class may have a static method `conflicts(node)` that yields what does not fit
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -78,8 +79,12 @@ def _construction_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        own = isinstance(cause, ConfigError)
-        yield str(cause) if own else f"{path}: {type(cause).__name__}: {cause}".rstrip(": ")
+        if isinstance(cause, ConfigError):
+            yield str(cause)
+        else:
+            values = ", ".join(f"{k}={v}" for k, v in node.items() if k != _TARGET)
+            reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
+            yield f"{path}: {node[_TARGET]} refuses {values} ({reason})"
 
 
 def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
@@ -103,18 +108,12 @@ def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
     adapter = _adapter(hint)
     if adapter is None:
         return
-    # YAML knows lists alone: one is as good as a tuple where the hint asks for that.
-    forms = [value, tuple(value)] if isinstance(value, list) else [value]
-    failures = []
-    for form in forms:
-        try:
-            adapter.validate_python(form, strict=True)
-        except ValidationError as error:
-            failures.append(error)
-        else:
-            return
-    reasons = dict.fromkeys(_reason(detail) for detail in failures[0].errors(include_url=False))
-    yield f"{path}: got {value!r}; {', or '.join(reasons)}"
+    try:
+        # As JSON: strict on types, but a list may stand for a tuple and a string for a date.
+        adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        reasons = dict.fromkeys(_reason(detail) for detail in error.errors(include_url=False))
+        yield f"{path}: got {value!r}; {', or '.join(reasons)}"
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any] | None:
@@ -144,7 +143,7 @@ def _holds_nodes(value: Any) -> bool:
 
 def _parameters(target: Any) -> dict[str, _Parameter]:
     """The parameters that YAML may set."""
-    kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD]
     if _foreign(target) or hasattr(target, "__dataclass_fields__"):
         kinds.append(inspect.Parameter.KEYWORD_ONLY)
     hints = _hints(target)

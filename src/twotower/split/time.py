@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import polars as pl
@@ -25,8 +25,8 @@ class TimeSplit(Split):
     """
 
     test_size: Annotated[float, Field(gt=0, lt=1)]
-    test_start: datetime | None
-    validation_start: datetime | None
+    test_start: datetime | date | None
+    validation_start: datetime | date | None
 
     def __post_init__(self) -> None:
         test, validation = self._moment("test"), self._moment("validation")
