@@ -17,7 +17,8 @@ from typing import Any, get_type_hints
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import SchemaError
 
 from twotower.config.suggest import suggest
 from twotower.errors import ConfigError
@@ -121,7 +122,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any] | None:
     for config in (None, ConfigDict(arbitrary_types_allowed=True)):
         try:
             return TypeAdapter(hint, config=config)
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
+        except (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError):
             continue
     return None
 
