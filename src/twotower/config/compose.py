@@ -28,6 +28,8 @@ CONF_DIR = next(
     path for path in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if path.is_dir()
 ).resolve()
 
+_OPTIONAL_GROUP = "experiment"  # the one that is null by default
+
 
 def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The checked config as plain containers, every interpolation resolved.
@@ -132,12 +134,14 @@ def _unknown_choices(override: Override) -> Iterator[str]:
     choices = sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
     for value in _values(override):
         # A choice may name a file anywhere below the group, as `experiment=mine/first` does.
-        if value is None or (CONF_DIR / group / f"{value}.yaml").is_file():
+        if (CONF_DIR / group / f"{value}.yaml").is_file():
             continue
-        yield f"{group}={value}: no such choice; {suggest(str(value), choices)}"
+        if value == "null" and group == _OPTIONAL_GROUP:
+            continue
+        yield f"{group}={value}: no such choice; {suggest(value, choices)}"
 
 
-def _values(override: Override) -> list[Any]:
+def _values(override: Override) -> list[str]:
     if override.is_sweep_override():
         if not override.is_discrete_sweep():
             return []
@@ -145,4 +149,4 @@ def _values(override: Override) -> list[Any]:
     else:
         value = override.value()
         values = list(value) if isinstance(value, list) else [value]
-    return [None if value in (None, "null") else value for value in values]
+    return ["null" if value is None else str(value) for value in values]

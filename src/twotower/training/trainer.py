@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
 
+from twotower.errors import ConfigError
 from twotower.loss import Loss
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
@@ -28,6 +30,24 @@ from twotower.training.module import TwoTowerModule
 from twotower.types import Fold
 
 __all__ = ["Fitted", "Objective", "Trainer"]
+
+
+_SET_HERE = {
+    "max_epochs",
+    "accelerator",
+    "devices",
+    "strategy",
+    "precision",
+    "callbacks",
+    "logger",
+    "enable_checkpointing",
+    "enable_progress_bar",
+    "enable_model_summary",
+    "limit_val_batches",
+    "num_sanity_val_steps",
+    "reload_dataloaders_every_n_epochs",
+    "use_distributed_sampler",
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,16 @@ class Trainer:
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
     progress_bar: bool
     lightning: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for arguments that Lightning's Trainer lacks or that are set here."""
+        valid = set(signature(LightningTrainer).parameters) - _SET_HERE
+        unknown = sorted(set(self.lightning) - valid)
+        if unknown:
+            raise ConfigError(
+                f"trainer.lightning: no such argument, or one that is not free: "
+                f"{', '.join(unknown)}; valid are {', '.join(sorted(valid))}"
+            )
 
     def fit(
         self,
