@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+from hydra._internal.utils import _locate
 from hydra.errors import HydraException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import SchemaError
+from typing_extensions import is_typeddict
 
 from twotower.config.suggest import suggest
 from twotower.errors import ConfigError
@@ -27,6 +29,8 @@ __all__ = ["check"]
 
 _TARGET, _PARTIAL = "_target_", "_partial_"
 _MISSING = "???"
+_NODE = f"valid is a node with {_TARGET}, as a choice gives"
+_OBJECT = "needs_python_object"  # pydantic's word for a class that no JSON value is
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,12 @@ class _Parameter:
     required: bool
 
 
-def check(config: Mapping[str, Any]) -> None:
-    """Raises ConfigError naming each wrong key and value of a composed, resolved config."""
-    errors = list(_node_errors("", config))
+def check(config: Mapping[str, Any], errors: Sequence[str] = ()) -> None:
+    """Raises ConfigError naming each wrong key and value of a composed, resolved config.
+
+    errors: what is known to be wrong already, told before.
+    """
+    errors = [*errors, *_node_errors("", config)]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         raise ConfigError("\n  ".join([f"the config has {count}; no data was read", *errors]))
@@ -45,9 +52,9 @@ def check(config: Mapping[str, Any]) -> None:
 
 def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
     try:
-        target = get_object(node[_TARGET])
+        target = _locate(str(node[_TARGET]))  # hydra.utils.get_object also logs the error
     except Exception as error:  # an import may fail in any way; each is reported
-        reason = str(error).partition("\n")[0]
+        reason = str(error.__cause__ or error).partition("\n")[0]
         yield f"{_join(path, _TARGET)}: got {node[_TARGET]!r}, which cannot be imported: {reason}"
         return
     errors = list(_parameter_errors(path, node, target))
@@ -93,6 +100,8 @@ def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
         yield f"{path}: must be set"
     elif isinstance(value, Mapping) and _TARGET in value:
         yield from _node_errors(path, value)
+    elif is_typeddict(hint) and isinstance(value, Mapping):
+        yield from _parameter_errors(path, value, hint)
     elif _holds_nodes(value):
         children = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, child in children:
@@ -100,7 +109,7 @@ def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
     elif getattr(hint, "_is_protocol", False) or (
         inspect.isclass(hint) and inspect.isabstract(hint)
     ):
-        yield f"{path}: got {value!r}; valid is a node with {_TARGET}, as a choice gives"
+        yield f"{path}: got {value!r}; {_NODE}"
     else:
         yield from _type_errors(path, value, hint)
 
@@ -113,8 +122,9 @@ def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
         # As JSON: strict on types, but a list may stand for a tuple and a string for a date.
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        reasons = dict.fromkeys(_reason(detail) for detail in error.errors(include_url=False))
-        yield f"{path}: got {value!r}; {', or '.join(reasons)}"
+        details = error.errors(include_url=False)
+        reasons = dict.fromkeys(_reason(detail) for detail in details if detail["type"] != _OBJECT)
+        yield f"{path}: got {value!r}; {', or '.join(reasons) or _NODE}"
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any] | None:
@@ -143,7 +153,10 @@ def _holds_nodes(value: Any) -> bool:
 
 
 def _parameters(target: Any) -> dict[str, _Parameter]:
-    """The parameters that YAML may set."""
+    """The parameters that YAML may set; the keys of a TypedDict."""
+    if is_typeddict(target):
+        hints = get_type_hints(target, include_extras=True)
+        return {name: _Parameter(hints[name], name in target.__required_keys__) for name in hints}
     kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD]
     if _foreign(target) or hasattr(target, "__dataclass_fields__"):
         kinds.append(inspect.Parameter.KEYWORD_ONLY)

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import twotower
 from twotower.config.check import check
-from twotower.config.suggest import suggest
+from twotower.config.overrides import known_choices, lenient
+from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
 
-__all__ = ["CONF_DIR", "build", "combinations", "compose", "lenient", "plain"]
-
-_PACKAGE = Path(twotower.__file__).parent
-# Inside an installed wheel, else at the top of the source tree.
-CONF_DIR = next(
-    path for path in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if path.is_dir()
-).resolve()
-
-_OPTIONAL_GROUP = "experiment"  # the one that is null by default
+__all__ = ["build", "compose", "plain"]
 
 
 def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -37,25 +26,29 @@ def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     config_name: a file of the config tree, such as `train`; overrides as on the command line,
     without sweeps. Raises ConfigError naming everything that is wrong.
     """
-    overrides = lenient(overrides)
+    known, unknown = known_choices(overrides)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            config = hydra.compose(config_name, overrides)
+            config = hydra.compose(config_name, lenient(known))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(str(error)) from error
-    return plain(config)
+        raise ConfigError("\n".join([*unknown, str(error)])) from error
+    return plain(config, unknown)
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """A composed config as plain containers, resolved and checked. Raises ConfigError."""
+def plain(config: Any, errors: Sequence[str] = ()) -> dict[str, Any]:
+    """A composed config as plain containers, resolved and checked.
+
+    errors: what is known to be wrong already. Raises ConfigError for these and for its own.
+    """
     try:
         container = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from error
+        told = f"{error.full_key}: {error}".partition("\n")[0]
+        raise ConfigError("\n".join([*errors, told])) from error
     assert isinstance(container, dict)
     checked = {str(key): value for key, value in container.items()}
-    check(checked)
+    check(checked, errors)
     return checked
 
 
@@ -70,83 +63,3 @@ def build(config: dict[str, Any]) -> Any:
         if isinstance(cause, ConfigError):
             raise cause from None
         raise ConfigError(f"the config cannot be built: {error}") from error
-
-
-def lenient(overrides: Sequence[str]) -> list[str]:
-    """Overrides that Hydra takes whatever key they name, so that `check` sees all mistakes at once.
-
-    Hydra itself stops at the first unknown key, and accepts any with `+`. Raises ConfigError for a
-    choice that no group has.
-    """
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise ConfigError(str(error)) from error
-    errors = [message for override in parsed for message in _unknown_choices(override)]
-    if errors:
-        raise ConfigError("\n".join(errors))
-    return [_lenient(override) for override in parsed]
-
-
-def combinations(overrides: Sequence[str]) -> list[list[str]]:
-    """Overrides without sweeps that together hold every value of a sweep over `overrides`.
-
-    Not their product: the first value of each, and in turn each other value of one. Ranges of a
-    search (such as `interval(0, 1)`) are left out.
-    """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    axes = [_axis(override) for override in parsed]
-    base = [axis[0] for axis in axes if axis]
-    varied = [
-        [*base[:place], value, *base[place + 1 :]]
-        for place, axis in enumerate(axis for axis in axes if axis)
-        for value in axis[1:]
-    ]
-    return [base, *varied]
-
-
-def _axis(override: Override) -> list[str]:
-    if not override.is_sweep_override():
-        return [override.input_line or ""]
-    if not override.is_discrete_sweep():
-        return []
-    key = (override.input_line or "").partition("=")[0]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
-
-
-def _lenient(override: Override) -> str:
-    line = override.input_line or ""
-    adds = override.type in (OverrideType.CHANGE, OverrideType.ADD)
-    key = override.key_or_group
-    if not adds or key.startswith("hydra.") or override.package or "/" in key or _is_group(key):
-        return line
-    return "++" + line.lstrip("+")
-
-
-def _is_group(key: str) -> bool:
-    return (CONF_DIR / key).is_dir() and "." not in key
-
-
-def _unknown_choices(override: Override) -> Iterator[str]:
-    group = override.key_or_group
-    if not _is_group(group) or override.type == OverrideType.DEL:
-        return
-    choices = sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
-    for value in _values(override):
-        # A choice may name a file anywhere below the group, as `experiment=mine/first` does.
-        if (CONF_DIR / group / f"{value}.yaml").is_file():
-            continue
-        if value == "null" and group == _OPTIONAL_GROUP:
-            continue
-        yield f"{group}={value}: no such choice; {suggest(value, choices)}"
-
-
-def _values(override: Override) -> list[str]:
-    if override.is_sweep_override():
-        if not override.is_discrete_sweep():
-            return []
-        values: list[Any] = [str(value) for value in override.sweep_string_iterator()]
-    else:
-        value = override.value()
-        values = list(value) if isinstance(value, list) else [value]
-    return ["null" if value is None else str(value) for value in values]

@@ -1,0 +1,30 @@
+"""The config tree: where it lies, its groups and their choices."""
+
+from pathlib import Path
+
+import twotower
+
+__all__ = ["CONF_DIR", "choices", "has_choice", "is_group"]
+
+_PACKAGE = Path(twotower.__file__).parent
+# Inside an installed wheel, else at the top of the source tree.
+CONF_DIR = next(
+    path for path in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if path.is_dir()
+).resolve()
+
+_HYDRA = "hydra"  # its groups have choices of Hydra's own, too
+
+
+def is_group(key: str) -> bool:
+    """Whether `key`, such as `tower`, is a config group of twotower."""
+    return key.isidentifier() and key != _HYDRA and (CONF_DIR / key).is_dir()
+
+
+def choices(group: str) -> list[str]:
+    """The names of the files in `group`, in order."""
+    return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+def has_choice(group: str, name: str) -> bool:
+    """Whether `name` is a file anywhere below the group, as in `experiment=mine/first`."""
+    return (CONF_DIR / group / f"{name}.yaml").is_file()
