@@ -9,14 +9,13 @@ from pathlib import Path
 import torch
 
 from twotower.evaluation import Measured
+from twotower.recommender import MODEL_FOLDER
 from twotower.result import Result
 from twotower.tracking import plots
 from twotower.tracking.base import Run
 from twotower.types import Fold, Recommendations
 
-__all__ = ["MODEL_FOLDER", "log"]
-
-MODEL_FOLDER = "model"
+__all__ = ["log"]
 
 
 def log(run: Run, result: Result, fold: Fold, recommendations: Recommendations) -> None:

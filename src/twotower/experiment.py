@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,6 +18,7 @@ from twotower import artifacts
 from twotower.baselines import Baseline
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
+from twotower.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured, recommendations_frame
 from twotower.loss import Loss
 from twotower.model import TwoTower
@@ -56,13 +58,23 @@ class Experiment:
     baselines: dict[str, Baseline]
     tracking: Tracking
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError where the optimizer refuses its values."""
+        try:
+            self.optimizer([nn.Parameter(torch.zeros(1))])
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"optimizer: {error}; no data was read") from error
+
     @staticmethod
     def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
         """What does not fit together in a config, which may hold other mistakes."""
-        if config["split"].get("validation") is not False:
+        split, trainer = config.get("split"), config.get("trainer")
+        if not (isinstance(split, Mapping) and isinstance(trainer, Mapping)):
+            return
+        if split.get("validation") is not False:
             return
         for key, off in (("patience", "null"), ("refit", "false")):
-            value = config["trainer"].get(key)
+            value = trainer.get(key)
             if value:
                 yield (
                     f"trainer.{key}: got {value}, which needs a validation part, but "

@@ -17,7 +17,9 @@ from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
 from twotower.types import ITEM, USER, ItemLists, Vocabulary
 
-__all__ = ["Recommender"]
+__all__ = ["MODEL_FOLDER", "Recommender"]
+
+MODEL_FOLDER = "model"  # of a run's artifacts
 
 _WEIGHTS, _TOWER, _USERS, _ITEMS, _HISTORY = (
     "weights.pt",

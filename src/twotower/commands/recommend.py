@@ -11,9 +11,8 @@ from pydantic import PositiveInt
 from rich.console import Console
 from rich.table import Table
 
-from twotower.artifacts import MODEL_FOLDER
 from twotower.errors import ConfigError
-from twotower.recommender import Recommender
+from twotower.recommender import MODEL_FOLDER, Recommender
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking
 
