@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from twotower.naming import run_name
 
 __all__ = ["main"]
 
+_COMMANDS = ("train", "recommend", "ui")
 _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
@@ -33,22 +35,25 @@ twotower: experiments with two-tower dot-product recommenders
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point; exits with 0, or 1 after an error of twotower's own, told on stderr."""
     command, *arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    if "LOCAL_RANK" in os.environ and command != "train":
+    if "LOCAL_RANK" in os.environ and command not in _COMMANDS:
         # Lightning starts the further processes of a run with Hydra's arguments alone.
         command, arguments = "train", [command, *arguments]
     try:
         if command == "train":
             _train(arguments)
-        elif command in ("recommend", "ui"):
+        elif command in _COMMANDS:
             _other(command, arguments)
         elif command in ("-h", "--help"):
             print(_HELP, end="")
-        elif command == "-sc":  # tab completion asks the program itself
-            _hydra([command, *arguments])
+        elif command == "-sc":
+            _complete([command, *arguments])
         else:
             sys.exit(f"twotower: no command {command!r}\n\n{_HELP}")
     except TwoTowerError as error:
         sys.exit(f"twotower: {error}")
+    except KeyboardInterrupt:
+        print("twotower: interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _train(arguments: list[str]) -> None:
@@ -63,6 +68,19 @@ def _train(arguments: list[str]) -> None:
             conf.build(conf.compose("train", combination))
     flags = [argument for argument in arguments if argument not in parsed.overrides]
     _hydra([*flags, *overrides])
+
+
+def _complete(arguments: list[str]) -> None:
+    """Tab completion, asked of the program by the shell: commands here, the rest by Hydra."""
+    line = os.environ.get("COMP_LINE", "")
+    program, _, typed = line.partition(" ")
+    command, space, rest = typed.lstrip().partition(" ")
+    if "COMP_LINE" in os.environ and not space:
+        print(" ".join(name for name in _COMMANDS if name.startswith(command)))
+    elif not space or command == "train":
+        os.environ["COMP_LINE"] = f"{program} {rest}"  # Hydra knows overrides alone
+        os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
+        _hydra(arguments)
 
 
 def _hydra(arguments: list[str]) -> None:

@@ -1,30 +1,12 @@
-"""A migrated store costs seconds, so one is made for the session and copied."""
+"""An experiment in a store that is ready."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from twotower.tracking.mlflow_tracking import MlflowTracking
-from twotower.tracking.store import open_store
-
-
-@pytest.fixture(scope="session")
-def migrated_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    open_store(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def output_dir(tmp_path: Path, migrated_db: Path) -> Path:
-    """An output directory whose store is ready and empty."""
-    folder = tmp_path / "outputs"
-    folder.mkdir()
-    shutil.copy(migrated_db, folder / "mlflow.db")
-    return folder
 
 
 @pytest.fixture

@@ -206,8 +206,8 @@ def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches)
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         try:
             runner.fit(module, datamodule=batches)
-        except SystemExit:
-            if runner.interrupted:
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
 

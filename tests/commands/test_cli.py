@@ -1,0 +1,164 @@
+"""The command line as people use it: real processes, what they print and how they end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from mlflow.entities import Run
+
+from twotower.tracking.store import open_store
+
+TWOTOWER = [sys.executable, "-c", "from twotower.cli import main; main()"]
+
+
+def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*TWOTOWER, *arguments], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def runs(output_dir: Path) -> list[Run]:
+    client = open_store(f"sqlite:///{output_dir}/mlflow.db")
+    experiment = client.get_experiment_by_name("twotower")
+    return client.search_runs([experiment.experiment_id]) if experiment else []
+
+
+def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path) -> None:
+    told = call("train", *small, cwd=tmp_path)
+    (run,) = runs(output_dir)
+    for text in ("NDCG@10", "HitRate@10", "Coverage@10", "this run", "popularity", "±"):
+        assert text in told.stdout
+    assert f"{run.data.metrics['test/ndcg_at_10']:.4f}" in told.stdout
+    assert f"twotower ui output_dir={output_dir}" in told.stdout
+    assert f"http://127.0.0.1:5000/#/experiments/1/runs/{run.info.run_id}" in told.stdout
+    assert told.stderr.startswith("data: ")
+
+    where = [f"output_dir={output_dir}", f"run={run.info.run_id[:8]}", "users=[7,3]", "k=2"]
+    told = call("recommend", *where, cwd=tmp_path)
+    frame = pl.read_csv(output_dir / "recommendations.csv")
+    assert frame["user_id"].to_list() == [7, 7, 3, 3]
+    assert frame["rank"].to_list() == [1, 2, 1, 2]
+    assert frame["title"][0] in told.stdout
+    call("recommend", *where, f"file={tmp_path}/lists.parquet", cwd=tmp_path)
+    assert pl.read_parquet(tmp_path / "lists.parquet")["item_id"].equals(frame["item_id"])
+
+    told = call("recommend", *where, "users=[7,1000]", cwd=tmp_path, code=1)
+    assert "users: 1 of 2 are not among the 60 users" in told.stderr
+    assert "the first is '1000'" in told.stderr
+    told = call("recommend", f"output_dir={output_dir}", "run=nosuch", cwd=tmp_path, code=1)
+    assert run.info.run_id[:6] in told.stderr  # runs that are there are listed
+
+
+def test_a_sweep_leaves_a_run_for_each_combination(
+    small: list[str], output_dir: Path, tmp_path: Path
+) -> None:
+    axes = ["tower.emb_dim=2,4", "negative_sampling.num_negatives=1,2"]
+    fixed = [o for o in small if not o.startswith(("tower.emb_dim", "negative_sampling"))]
+    call("train", "-m", *fixed, *axes, "trainer.max_epochs=1", cwd=tmp_path)
+    varied = {
+        (run.data.params["tower.emb_dim"], run.data.params["negative_sampling.num_negatives"])
+        for run in runs(output_dir)
+    }
+    assert varied == {("2", "1"), ("2", "2"), ("4", "1"), ("4", "2")}
+    assert {run.info.status for run in runs(output_dir)} == {"FINISHED"}
+
+
+def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(
+    small: list[str], output_dir: Path, tmp_path: Path
+) -> None:
+    told = call("train", "-m", *small, "seed=0,1,-2", cwd=tmp_path, code=1)
+    assert "seed: got -2; input should be greater than or equal to 0" in told.stderr
+    assert runs(output_dir) == []
+
+
+def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -> None:
+    told = call("train", "tower.emb_dimm=8", cwd=tmp_path, code=1)
+    assert told.stderr == (
+        "twotower: the config has 1 error; no data was read\n"
+        "  tower.emb_dimm: no such key; did you mean 'emb_dim'? Valid: emb_dim, init_std\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_data_ends_with_its_text_alone(small: list[str], tmp_path: Path) -> None:
+    own = [o for o in small if not o.startswith("dataset")]
+    told = call("train", *own, "dataset=file", "dataset.path=no.csv", cwd=tmp_path, code=1)
+    assert "no.csv" in told.stderr
+    assert "dataset.path" in told.stderr
+
+
+def interrupt(small: list[str], tmp_path: Path, number: signal.Signals) -> int:
+    """Send `number` to a run in mid-training; its exit code."""
+    endless = [*small, "trainer.max_epochs=100000", "trainer.patience=null"]
+    with subprocess.Popen(
+        [*TWOTOWER, "train", *endless],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found = runs(tmp_path / "outputs")
+            if found and "train/loss" in found[0].data.metrics:
+                break
+            time.sleep(0.2)
+        process.send_signal(number)
+        return process.wait(30)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_killed(
+    small: list[str], output_dir: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    assert interrupt(small, tmp_path, number) == code
+    (run,) = runs(output_dir)
+    assert run.info.status == "KILLED"
+    assert "val/ndcg_at_10" in run.data.metrics  # what was logged is not lost
+
+
+def test_help_and_config_are_shown(tmp_path: Path) -> None:
+    assert "twotower recommend" in call("--help", cwd=tmp_path).stdout
+    told = call("train", "--help", cwd=tmp_path).stdout
+    assert re.search(r"dataset: file, movielens_100k", told)
+    assert "twotower train tower.emb_dim=32" in told
+    assert 'eval "$(twotower -sc install=bash)"' in told
+    assert "emb_dim: 8" in call("train", "tower.emb_dim=8", "--cfg", "job", cwd=tmp_path).stdout
+    assert "users: null" in call("recommend", "--help", cwd=tmp_path).stdout
+    assert "port: 5000" in call("ui", "--help", cwd=tmp_path).stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_command_lists_the_known_ones(tmp_path: Path) -> None:
+    told = call("trian", cwd=tmp_path, code=1)
+    assert "no command 'trian'" in told.stderr
+    assert "twotower train" in told.stderr
+
+
+def test_tab_completes_choices_and_keys(tmp_path: Path) -> None:
+    script = call("-sc", "install=bash", cwd=tmp_path).stdout
+    assert "complete" in script
+
+    def complete(line: str) -> str:
+        environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        return subprocess.run(
+            [*TWOTOWER, "-sc", "query=bash"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert complete("twotower tr").split() == ["train"]
+    assert complete("twotower ").split() == ["train", "recommend", "ui"]
+    assert "tower.emb_dim=" in complete("twotower train tower.em")
+    assert "dataset=movielens_100k" in complete("twotower train dataset=movielens_1")

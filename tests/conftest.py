@@ -1,0 +1,55 @@
+"""What tests of whole runs share: a small dataset in config, and a store that is ready."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+# 60 users and 40 items: a run takes a second or two.
+SMALL = (
+    "dataset=synthetic",
+    "dataset.n_users=60",
+    "dataset.n_items=40",
+    "dataset.n_interactions=1000",
+    "preprocessing=none",
+    "split=last_n",
+    "split.n=2",
+    "trainer.max_epochs=3",
+    "trainer.batch_size=256",
+    "trainer.progress_bar=false",
+    "negative_sampling.num_negatives=4",
+    "tower.emb_dim=4",
+)
+
+
+@pytest.fixture(scope="session")
+def migrated_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store costs seconds, so one is made for the session and copied."""
+    from twotower.tracking.store import open_store
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    open_store(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def output_dir(tmp_path: Path, migrated_db: Path) -> Path:
+    """An output directory whose store is ready and empty."""
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    shutil.copy(migrated_db, folder / "mlflow.db")
+    return folder
+
+
+@pytest.fixture
+def small(output_dir: Path) -> list[str]:
+    """Overrides of a small run that is tracked in `output_dir`."""
+    return [*SMALL, f"output_dir={output_dir}"]
+
+
+@pytest.fixture
+def untracked(tmp_path: Path) -> list[str]:
+    """Overrides of a small run that is not tracked."""
+    return [*SMALL, f"output_dir={tmp_path}", "tracking=none"]

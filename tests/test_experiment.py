@@ -1,0 +1,217 @@
+"""A whole run, in process: what it gives back and what it leaves in MLflow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+import twotower
+from twotower.config import CONF_DIR, compose
+from twotower.errors import ConfigError, DataError, TrainingError
+from twotower.recommender import Recommender
+from twotower.tracking.load import download
+from twotower.tracking.store import open_store
+
+RECIPES = sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml"))
+
+
+def store(output_dir: Path) -> MlflowClient:
+    return open_store(f"sqlite:///{output_dir}/mlflow.db")
+
+
+def only_run(output_dir: Path) -> Run:
+    client = store(output_dir)
+    experiment = client.get_experiment_by_name("twotower")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    return run
+
+
+def fetch(output_dir: Path, run: Run, path: str) -> Path:
+    return download(f"sqlite:///{output_dir}/mlflow.db", run.info.run_id, path)
+
+
+def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Path) -> None:
+    result = twotower.run([*small, "evaluation.k=[5,10]"])
+    run = only_run(output_dir)
+    assert (run.info.run_id, run.info.status) == (result.run_id, "FINISHED")
+    for name in ("ndcg", "hitrate", "coverage"):
+        for part in ("test/", "val/", "baseline/popularity/"):
+            assert 0 <= result.metrics[f"{part}{name}_at_10"] <= 1
+    # The last value of a validation curve, which tables show, is that of the kept epoch.
+    assert {name: run.data.metrics[name] for name in result.metrics} == pytest.approx(
+        result.metrics, abs=1e-12
+    )
+    assert result.metrics["val/ndcg_at_5"] == pytest.approx(result.history["val/ndcg_at_5"].max())
+    low, high = (run.data.metrics[f"test_interval/ndcg_at_5_{end}"] for end in ("low", "high"))
+    assert low < result.metrics["test/ndcg_at_5"] < high
+    curve = store(output_dir).get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in curve][: len(result.history)] == list(
+        range(1, len(result.history) + 1)
+    )
+
+
+def test_params_inputs_tags_and_description(small: list[str], output_dir: Path) -> None:
+    result = twotower.run(small)
+    run = only_run(output_dir)
+    assert run.data.params["tower.emb_dim"] == "4"
+    assert run.data.params["negative_sampling.num_negatives"] == "4"
+    inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
+    assert set(inputs) == {"train", "validation", "test"}
+    assert len({dataset.digest for dataset in inputs.values()}) == 3
+    assert len(run.data.tags["split.digest"]) == 64
+    assert run.data.tags["version.torch"] == torch.__version__
+    assert "chosen by val/ndcg_at_10" in run.data.tags["mlflow.note.content"]
+    assert run.info.run_name == result.name
+    experiment = store(output_dir).get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
+    result = twotower.run(small)
+    run = only_run(output_dir)
+    logged = yaml.safe_load(fetch(output_dir, run, "config.yaml").read_text())
+    assert logged == compose("train", small)
+    lists = pl.read_parquet(fetch(output_dir, run, "recommendations.parquet"))
+    assert lists.columns == ["user_id", "item_id", "rank", "score", "title"]
+    assert lists.to_pandas().equals(result.recommendations)
+    per_user = pl.read_parquet(fetch(output_dir, run, "per_user_metrics.parquet"))
+    assert per_user["ndcg_at_10"].mean() == pytest.approx(result.metrics["test/ndcg_at_10"])
+    for plot in ("loss", "metrics", "recommendation_popularity"):
+        png = fetch(output_dir, run, f"plots/{plot}.png").read_bytes()
+        assert png.startswith(b"\x89PNG")
+    saved = Recommender.load(fetch(output_dir, run, "model"))
+    again = saved.recommend([3, 1], k=4).to_pandas()
+    assert again.equals(result.recommend(users=[3, 1], k=4))
+    assert again["user_id"].tolist() == [3] * 4 + [1] * 4
+
+
+def test_one_seed_and_config_give_the_same_numbers_to_the_last_digit(
+    untracked: list[str],
+) -> None:
+    one, same = twotower.run(untracked).metrics, twotower.run(untracked).metrics
+    assert one == same
+    code = f"import twotower; print(twotower.run({untracked!r}).metrics)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{one}\n"
+    assert twotower.run([*untracked, "seed=1"]).metrics != one
+
+
+def test_a_short_training_beats_popularity_where_there_is_something_to_learn(
+    untracked: list[str],
+) -> None:
+    result = twotower.run(
+        [
+            *untracked,
+            "dataset.n_users=600",
+            "dataset.n_items=200",
+            "dataset.n_interactions=15000",
+            "tower.emb_dim=16",
+            "trainer.max_epochs=15",
+            "optimizer.lr=0.01",
+        ]
+    )
+    own, popularity = (result.metrics[f"{p}/ndcg_at_10"] for p in ("test", "baseline/popularity"))
+    assert own > 1.1 * popularity
+    assert result.below == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_runs(recipe: str, tmp_path: Path, untracked: list[str]) -> None:
+    kept = [o for o in untracked if o.startswith(("dataset", "tracking", "trainer.progress_bar"))]
+    result = twotower.run(
+        [
+            f"experiment={recipe}",
+            *kept,
+            f"output_dir={tmp_path}",
+            "trainer.max_epochs=1",
+            "preprocessing=none",
+        ]
+    )
+    assert 0 <= result.metrics["test/ndcg_at_10"] <= 1
+
+
+def test_there_are_recipes() -> None:
+    assert "notebook" in RECIPES
+
+
+def test_the_notebook_recipe_is_the_notebook() -> None:
+    config = compose("train", ["experiment=notebook"])
+    assert config["tower"] | config["negative_sampling"] == {
+        "_target_": "twotower.negative_sampling.uniform.UniformSampler",
+        "_partial_": True,
+        "emb_dim": 16,
+        "init_std": 1.0,
+        "num_negatives": 10,
+        "exclude_seen": False,
+    }
+    assert config["evaluation"]["drop_seen"] is False
+    assert config["split"]["validation"] is False
+    assert (config["trainer"]["max_epochs"], config["trainer"]["batch_size"]) == (30, 128)
+    assert config["optimizer"]["lr"] == 0.001
+
+
+def test_refit_trains_anew_on_all_that_comes_before_the_test(untracked: list[str]) -> None:
+    refit = twotower.run(untracked)
+    kept = twotower.run([*untracked, "trainer.refit=false"])
+    assert refit.selected is not None
+    assert refit.fitted.history.height == refit.selected.best_epoch
+    assert kept.fitted is kept.selected
+    assert refit.metrics["val/ndcg_at_10"] == kept.metrics["val/ndcg_at_10"]
+    # Both have seen the same before the test: nothing of train or validation is recommended.
+    assert refit.recommender.history.lengths.sum() > kept.recommender.history.lengths.sum()
+
+
+def test_the_test_part_says_nothing_before_the_end(
+    untracked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twotower.evaluation import Evaluation
+
+    folds = []
+    measure = Evaluation.measure
+
+    def spy(self, recommendations, fold):  # type: ignore[no-untyped-def]
+        folds.append(fold)
+        return measure(self, recommendations, fold)
+
+    monkeypatch.setattr(Evaluation, "measure", spy)
+    epochs = len(twotower.run(untracked).history)
+    # Each epoch is judged on validation; then model and baseline on the test, once each.
+    assert [fold is folds[0] for fold in folds] == [True] * epochs + [False] * 2
+
+
+def test_a_failed_run_is_failed_and_tells_why(small: list[str], output_dir: Path) -> None:
+    with pytest.raises(TrainingError, match="lower"):
+        twotower.run([*small, "tower.init_std=1e38"])
+    run = only_run(output_dir)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"].startswith("TrainingError: the training loss is")
+
+
+def test_too_few_items_are_told(untracked: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"num_negatives: got 41, but .* has only 40 items"):
+        twotower.run([*untracked, "negative_sampling.num_negatives=41"])
+
+
+def test_bad_data_is_told_and_the_run_is_failed(
+    small: list[str], output_dir: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user_id,item_id,timestamp\n1,2,3\n,2,4\n")
+    own = [o for o in small if not o.startswith("dataset")]
+    with pytest.raises(DataError, match=r"log.csv.*user_id"):
+        twotower.run([*own, "dataset=file", f"dataset.path={log}"])
+    assert only_run(output_dir).info.status == "FAILED"
+
+
+def test_prepared_splits_are_kept_below_the_output_dir(small: list[str], output_dir: Path) -> None:
+    twotower.run(small)
+    assert len(list((output_dir / "cache" / "splits").glob("*/meta.json"))) == 1

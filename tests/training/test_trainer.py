@@ -1,0 +1,198 @@
+"""Training: every interaction once an epoch, the best epoch kept, the same bits for one seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import polars as pl
+import pytest
+import torch
+
+from twotower.errors import ConfigError, TrainingError
+from twotower.evaluation.ranking import top_k
+from twotower.loss import BinaryCrossEntropy
+from twotower.model import TwoTower
+from twotower.negative_sampling import UniformSampler
+from twotower.tower import EmbeddingTower
+from twotower.training import Fitted, Objective, Trainer
+from twotower.training.batches import Batch, Batches
+from twotower.types import Fold, Holdout, ItemLists, Scorer, TrainInteractions, Vocabulary
+
+TRAINER = Trainer(
+    max_epochs=5,
+    batch_size=8,
+    l2=0.0,
+    patience=None,
+    refit=False,
+    accelerator="cpu",
+    devices=1,
+    strategy="auto",
+    precision="32-true",
+    progress_bar=False,
+    lightning={},
+)
+OBJECTIVE = Objective(
+    partial(UniformSampler, 3, True), BinaryCrossEntropy(), partial(torch.optim.Adam, lr=0.05)
+)
+
+
+def checkerboard(n: int = 12) -> Fold:
+    """User u likes the items of its own parity, and one of them, item u, is withheld."""
+    pairs = [(u, i) for u in range(n) for i in range(n) if (u + i) % 2 == 0 and u != i]
+    users, items = torch.tensor(pairs).T
+    everyone = torch.arange(n)
+    train = TrainInteractions(users, items, n, n)
+    ids = pl.Series(range(n))
+    return Fold(
+        Vocabulary(ids, ids),
+        train,
+        Holdout(everyone, ItemLists.from_pairs(everyone, everyone, n), train.items_by_user),
+    )
+
+
+def fit(trainer: Trainer = TRAINER, seed: int = 0, **changes: object) -> Fitted:
+    fold = checkerboard()
+    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1), n_users=12, n_items=12, seed=seed)
+    keys: dict[str, object] = {"seed": seed, "on_epoch": lambda *_: None}
+    return trainer.fit(model, fold, OBJECTIVE, **keys | changes)  # type: ignore[arg-type]
+
+
+def weights(fitted: Fitted) -> torch.Tensor:
+    return fitted.model.item_tower.table().detach()  # type: ignore[operator,no-any-return]
+
+
+def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
+    fold = checkerboard()
+    fitted = fit(replace(TRAINER, max_epochs=40))
+    best = top_k(
+        fitted.model.scorer(),
+        fold.holdout.users,
+        k=1,
+        n_users=12,
+        n_items=12,
+        drop=fold.holdout.seen,
+        block_scores=1000,
+    )
+    assert best.items.flatten().tolist() == list(range(12))
+
+
+def test_every_interaction_is_seen_once_an_epoch_in_an_order_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[list[tuple[int, int]]] = []
+    drawn: list[torch.Tensor] = []
+    original = Batches.__iter__
+
+    def spy(self: Batches):  # type: ignore[no-untyped-def]
+        epoch: list[tuple[int, int]] = []
+        seen.append(epoch)
+        for batch in original(self):
+            assert isinstance(batch, Batch)
+            epoch += list(zip(batch.users.tolist(), batch.positives.tolist(), strict=True))
+            drawn.append(batch.negatives.items)
+            yield batch
+
+    monkeypatch.setattr(Batches, "__iter__", spy)
+    fit(replace(TRAINER, max_epochs=2))
+    train = checkerboard().train
+    everything = sorted(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    first, second = seen
+    assert sorted(first) == sorted(second) == everything
+    assert first != second
+    assert not torch.equal(drawn[0], drawn[len(drawn) // 2])
+
+
+def test_one_seed_gives_the_same_bits_and_another_one_others() -> None:
+    one, same, other = fit(seed=1), fit(seed=1), fit(seed=2)
+    assert torch.equal(weights(one), weights(same))
+    assert one.history.equals(same.history)
+    assert not torch.equal(weights(one), weights(other))
+
+
+def scripted(*values: float):  # type: ignore[no-untyped-def]
+    """A validation that says `values` in turn, whatever the model, and keeps what it was shown."""
+    shown: list[torch.Tensor] = []
+    told = iter(values)
+
+    def validate(scorer: Scorer) -> dict[str, float]:
+        shown.append(scorer.score_all(torch.arange(12)).clone())
+        return {"ndcg_at_10": next(told)}
+
+    return validate, shown
+
+
+def test_the_best_epoch_is_kept_and_training_stops_after_patience() -> None:
+    # Best in epoch 2; epochs 3 and 4 are no better, so patience 2 stops after epoch 4 of 9.
+    validate, shown = scripted(0.1, 0.3, 0.2, 0.3, 0.9, 0.9, 0.9, 0.9, 0.9)
+    trainer = replace(TRAINER, max_epochs=9, patience=2)
+    epochs: list[int] = []
+    fitted = fit(
+        trainer,
+        validate=validate,
+        monitor="ndcg_at_10",
+        on_epoch=lambda epoch, _: epochs.append(epoch),
+    )
+    assert fitted.best_epoch == 2
+    assert epochs == fitted.history["epoch"].to_list() == [1, 2, 3, 4]
+    assert fitted.history["val/ndcg_at_10"].to_list() == pytest.approx([0.1, 0.3, 0.2, 0.3])
+    assert set(fitted.history.columns) == {"epoch", "train/loss", "val/loss", "val/ndcg_at_10"}
+    assert fitted.kept["val/ndcg_at_10"] == pytest.approx(0.3)
+    assert torch.equal(fitted.model.scorer().score_all(torch.arange(12)), shown[1])
+
+
+def test_watching_validation_does_not_change_training() -> None:
+    validate, _ = scripted(*[0.1] * 5)
+    watched = fit(validate=validate, monitor="ndcg_at_10")
+    assert watched.history["train/loss"].equals(fit().history["train/loss"])
+
+
+def test_validation_loss_uses_the_same_negatives_in_each_epoch() -> None:
+    validate, _ = scripted(*[0.1] * 3)
+    still = Objective(OBJECTIVE.sampler, OBJECTIVE.loss, partial(torch.optim.Adam, lr=1e-30))
+    fold = checkerboard()
+    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1), n_users=12, n_items=12, seed=0)
+    fitted = replace(TRAINER, max_epochs=3).fit(
+        model,
+        fold,
+        still,
+        seed=0,
+        on_epoch=lambda *_: None,
+        validate=validate,
+        monitor="ndcg_at_10",
+    )
+    assert fitted.history["val/loss"].n_unique() == 1  # the model stands still, and so do they
+
+
+def test_without_validation_the_last_epoch_is_kept_and_epochs_stand_in_for_max_epochs() -> None:
+    fitted = fit(epochs=3)
+    assert fitted.best_epoch == 3
+    assert fitted.history.columns == ["epoch", "train/loss"]
+    assert fitted.history.height == 3
+
+
+def test_l2_shrinks_the_embeddings() -> None:
+    assert weights(fit(replace(TRAINER, l2=1.0))).norm() < 0.5 * weights(fit()).norm()
+
+
+def test_a_loss_that_is_not_finite_stops_training() -> None:
+    model = TwoTower.build(partial(EmbeddingTower, 4, 1e38), n_users=12, n_items=12, seed=0)
+    told = r"the training loss is (nan|inf) in epoch 1: training has diverged; lower optimizer.lr"
+    with pytest.raises(TrainingError, match=told):
+        TRAINER.fit(model, checkerboard(), OBJECTIVE, seed=0, on_epoch=lambda *_: None)
+
+
+def test_lightnings_arguments_are_checked() -> None:
+    assert replace(TRAINER, lightning={"gradient_clip_val": 1.0})
+    for name in ("max_stepz", "max_epochs"):  # unknown; set elsewhere
+        with pytest.raises(ConfigError, match=f"trainer.lightning: no such argument, .*: {name};"):
+            replace(TRAINER, lightning={name: 1})
+
+
+def test_the_bar_tells_epoch_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(replace(TRAINER, progress_bar=True, max_epochs=2), title="a fit")
+    told = capsys.readouterr().err
+    assert "a fit, epoch 2/2" in told
+    assert "train/loss=0." in told
+    fit()
+    assert capsys.readouterr().err == ""
