@@ -1,0 +1,392 @@
+"""Every choice of every config group is tried by itself: a new file in conf/ needs no new test."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hydra.utils import get_object
+from scipy.stats import chi2
+from torch import Generator, Tensor, nn
+
+from twotower.config import CONF_DIR, build, compose
+from twotower.types import Negatives, Scores, TrainInteractions
+
+GROUPS = sorted(
+    folder.name for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra"
+)
+CHOICES = [
+    (group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))
+]
+# Groups where each choice is a class of its own, in a file of its own.
+ONE_FILE_A_CHOICE = ("baselines", "loss", "negative_sampling", "split", "tower")
+FOLDERS = {"trainer": "training"}
+
+
+def choices(group: str) -> list[str]:
+    found = [choice for name, choice in CHOICES if name == group]
+    assert found, f"conf/{group} is empty"
+    return found
+
+
+@cache
+def composed(group: str, choice: str) -> dict[str, Any]:
+    """The whole config with that choice, and something for each value that only users know."""
+    raw = yaml.safe_load((CONF_DIR / group / f"{choice}.yaml").read_text())
+    unset = [f"{group}.{key}=given" for key, value in raw.items() if value == "???"]
+    return compose("train", [f"{group}={choice}", *unset])
+
+
+def node_of(group: str, choice: str) -> dict[str, Any]:
+    """The node of that choice alone."""
+    config = composed(group, choice)
+    node: dict[str, Any] = config[group]
+    return dict(node[choice] if group == "baselines" else node)
+
+
+def own_nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every node below `value` whose class is one of twotower's."""
+    if isinstance(value, dict):
+        if str(value.get("_target_")).startswith("twotower."):
+            yield value
+        for child in value.values():
+            yield from own_nodes(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from own_nodes(child)
+
+
+def test_the_groups_are_the_documented_ones() -> None:
+    assert {
+        *("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss", "optimizer"),
+        *("evaluation", "trainer", "tracking", "experiment"),
+    } <= set(GROUPS)
+    assert len(CHOICES) > 30
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_a_choice_composes_and_yaml_is_the_one_place_of_its_values(group: str, choice: str) -> None:
+    nodes = list(own_nodes(composed(group, choice)))
+    assert nodes
+    for node in nodes:
+        parameters = inspect.signature(get_object(node["_target_"])).parameters.values()
+        from_yaml = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        assert node.keys() - {"_target_", "_partial_"} == {p.name for p in from_yaml}
+        assert [p.name for p in from_yaml if p.default is not p.empty] == [], node["_target_"]
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
+def test_a_choice_and_a_file_share_one_name(group: str) -> None:
+    targets = {choice: node_of(group, choice)["_target_"].split(".") for choice in choices(group)}
+    files = {choice: path[-2] for choice, path in targets.items() if path[0] == "twotower"}
+    packages = {path[1] for path in targets.values() if path[0] == "twotower"}
+    assert packages <= {FOLDERS.get(group, group)}
+    if group in ONE_FILE_A_CHOICE:
+        assert files == {choice: choice for choice in targets}
+    for choice, file in files.items():  # elsewhere choices may be other values for one class
+        shared = list(files.values()).count(file) > 1
+        assert shared or file in (choice, group, FOLDERS.get(group))
+
+
+FILES = sorted(path for path in CONF_DIR.rglob("*.yaml") if "hydra" not in path.parts)
+NO_COMMENT = {"_target_", "_partial_", "defaults", "hydra", "tracking"}
+
+
+def uncommented(text: str) -> Iterator[str]:
+    """The keys with a comment neither beside them nor, up to an empty line, above them."""
+    above = False
+    for line in text.splitlines():
+        key = re.match(r"\s*(\w+):", line)
+        if not line.strip():
+            above = False
+        elif line.lstrip().startswith("#"):
+            above = True
+        elif key and "#" in line:
+            above = False
+        elif key and key[1] not in NO_COMMENT and not above:
+            yield key[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF_DIR)))
+def test_every_value_is_explained_where_it_stands(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# "), "the first line says what the choice is"
+    # A recipe gives values to keys that are explained elsewhere; so does what follows `hydra:`.
+    if path.parent.name != "experiment":
+        assert list(uncommented(text.partition("\nhydra:")[0])) == []
+
+
+def test_a_key_without_a_comment_is_found() -> None:
+    assert list(uncommented("# what\na: 1\n\nb: 2\nc: 3  # why\nd:\n  e: 1\n")) == ["b", "d", "e"]
+
+
+# --- negative samplers
+
+# 5 users and 8 items; user 3 has seen every item, user 4 all but one.
+SEEN = {0: [0, 1], 1: [0, 2, 7], 2: [5], 3: [0, 1, 2, 3, 4, 5, 6, 7], 4: [0, 1, 2, 3, 4, 5, 6]}
+N_ITEMS = 8
+TRAIN = TrainInteractions(
+    users=torch.tensor([user for user, items in SEEN.items() for _ in items]),
+    items=torch.tensor([item for items in SEEN.values() for item in items]),
+    n_users=len(SEEN),
+    n_items=N_ITEMS,
+)
+
+
+def samplers() -> list[tuple[str, bool | None]]:
+    """Every choice, with seen items excluded and not where it knows that switch."""
+    switched = []
+    for choice in choices("negative_sampling"):
+        known = "exclude_seen" in node_of("negative_sampling", choice)
+        switched += [(choice, flag) for flag in ((True, False) if known else (None,))]
+    return switched
+
+
+EACH_SAMPLER = pytest.mark.parametrize(("choice", "exclude_seen"), samplers())
+
+
+def make_sampler(choice: str, exclude_seen: bool | None, num_negatives: int = 6) -> Any:
+    node = node_of("negative_sampling", choice)
+    own = {"num_negatives": num_negatives, "exclude_seen": exclude_seen}
+    node |= {key: value for key, value in own.items() if key in node}
+    return build(node)(train=TRAIN, device=torch.device("cpu"))
+
+
+def batch(size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """[B] users and [B] positives: interactions of the train part."""
+    rows = torch.randint(len(TRAIN), (size,), generator=generator)
+    return TRAIN.users[rows], TRAIN.items[rows]
+
+
+def validity(negatives: Negatives, users: Tensor) -> Tensor:
+    """[B, N] bool."""
+    shape = (len(users), negatives.items.shape[-1])
+    return torch.ones(shape, dtype=torch.bool) if negatives.valid is None else negatives.valid
+
+
+@EACH_SAMPLER
+def test_a_draw_has_the_documented_shapes(choice: str, exclude_seen: bool | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    users, positives = batch(12, generator)
+    negatives = make_sampler(choice, exclude_seen).sample(users, positives, generator)
+    assert negatives.items.dtype == torch.int64
+    assert negatives.items.dim() == 1 or negatives.items.shape[0] == len(users)
+    assert negatives.items.min() >= 0
+    assert negatives.items.max() < N_ITEMS
+    assert negatives.log_expected_count.shape == negatives.items.shape
+    assert negatives.log_expected_count.dtype == torch.float32
+    assert torch.isfinite(negatives.log_expected_count).all()
+    if negatives.valid is not None:
+        assert negatives.valid.dtype == torch.bool
+        assert negatives.valid.shape == (len(users), negatives.items.shape[-1])
+
+
+@EACH_SAMPLER
+def test_no_valid_negative_is_the_positive_or_was_seen(
+    choice: str, exclude_seen: bool | None
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    sampler = make_sampler(choice, exclude_seen)
+    seen = torch.zeros(TRAIN.n_users, N_ITEMS, dtype=torch.bool)
+    seen[TRAIN.users, TRAIN.items] = True
+    found_valid = False
+    for _ in range(20):
+        users, positives = batch(64, generator)
+        negatives = sampler.sample(users, positives, generator)
+        valid = validity(negatives, users)
+        items = negatives.items.expand(valid.shape)
+        assert not (valid & (items == positives[:, None])).any()
+        if exclude_seen:
+            assert not (valid & seen[users[:, None], items]).any()
+        found_valid |= bool(valid.any())
+    assert found_valid
+
+
+@EACH_SAMPLER
+def test_a_user_who_has_seen_everything_has_no_negatives(
+    choice: str, exclude_seen: bool | None
+) -> None:
+    users, positives = torch.tensor([3, 3, 0]), torch.tensor([0, 7, 1])
+    generator = torch.Generator().manual_seed(2)
+    negatives = make_sampler(choice, exclude_seen).sample(users, positives, generator)
+    if exclude_seen:
+        assert not validity(negatives, users)[:2].any()
+
+
+@EACH_SAMPLER
+def test_one_seed_gives_one_draw(choice: str, exclude_seen: bool | None) -> None:
+    users, positives = TRAIN.users, TRAIN.items
+    sampler = make_sampler(choice, exclude_seen)
+    one, same, other = (
+        sampler.sample(users, positives, torch.Generator().manual_seed(seed)) for seed in (4, 4, 5)
+    )
+    assert torch.equal(one.items, same.items)
+    assert torch.equal(one.log_expected_count, same.log_expected_count)
+    if one.items.dim() == 2:  # a pool may be the batch itself
+        assert not torch.equal(one.items, other.items)
+
+
+@EACH_SAMPLER
+def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | None) -> None:
+    """Each place weighs 1 / expected count: of an item that can come, 1 in the mean of a draw.
+
+    Over T draws the mean of an item has a standard error of its own, so the sum of squares of the
+    errors in units of it is about chi-squared with one degree of freedom an item.
+    """
+    generator = torch.Generator().manual_seed(6)
+    sampler = make_sampler(choice, exclude_seen)
+    unseen = torch.ones(TRAIN.n_users, N_ITEMS, dtype=torch.bool)
+    if exclude_seen:
+        unseen[TRAIN.users, TRAIN.items] = False
+    draws = []
+    for _ in range(3000):
+        users, positives = batch(16, generator)
+        negatives = sampler.sample(users, positives, generator)
+        weights = torch.exp(-negatives.log_expected_count.double())
+        if negatives.items.dim() == 2:  # a row whose user has seen everything counts for nothing
+            possible = unseen[users]  # [B, n_items]
+            weights = weights * possible.gather(1, negatives.items)
+            expected = possible.sum(0).double()
+        else:
+            expected = torch.ones(N_ITEMS, dtype=torch.float64)
+        total = torch.zeros(N_ITEMS, dtype=torch.float64)
+        total.index_add_(0, negatives.items.flatten(), weights.flatten())
+        draws.append(total - expected)
+    errors = torch.stack(draws)
+    z = errors.mean(0) / (errors.std(0) / len(draws) ** 0.5)
+    assert chi2.sf(float((z**2).sum()), df=N_ITEMS) > 1e-3
+
+
+# --- losses
+
+
+def scores(valid: Tensor | None, *, shared: bool, requires_grad: bool = False) -> Scores:
+    """4 positives with 3 negatives each, float64."""
+    generator = torch.Generator().manual_seed(7)
+    positive, negative, counts = (
+        torch.randn(shape, generator=generator, dtype=torch.float64)
+        for shape in ((4,), (4, 3), (3,) if shared else (4, 3))
+    )
+    return Scores(
+        positive.requires_grad_(requires_grad),
+        negative.requires_grad_(requires_grad),
+        valid,
+        counts,
+    )
+
+
+def some_valid() -> Tensor:
+    return torch.tensor([[1, 1, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1]], dtype=torch.bool)
+
+
+EACH_LOSS = pytest.mark.parametrize("choice", choices("loss"))
+
+
+@EACH_LOSS
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_gradient_of_a_loss_is_right(choice: str, masked: bool, shared: bool) -> None:
+    loss = build(node_of("loss", choice))
+    given = scores(some_valid() if masked else None, shared=shared, requires_grad=True)
+
+    def of(positive: Tensor, negative: Tensor) -> Tensor:
+        value: Tensor = loss(Scores(positive, negative, given.valid, given.log_expected_count))
+        return value
+
+    assert of(given.positive, given.negative).shape == ()
+    assert torch.autograd.gradcheck(of, (given.positive, given.negative))
+
+
+@EACH_LOSS
+@pytest.mark.parametrize("shared", [True, False])
+def test_negatives_that_are_not_valid_take_no_part_in_a_loss(choice: str, shared: bool) -> None:
+    loss, valid = build(node_of("loss", choice)), some_valid()
+    given = scores(valid, shared=shared, requires_grad=True)
+    value: Tensor = loss(given)
+    torch.autograd.backward(value)
+    assert given.negative.grad is not None
+    assert (given.negative.grad[~valid] == 0).all()
+    for other in (1e4, float("inf")):
+        changed = torch.where(valid, given.negative, other)
+        assert loss(Scores(given.positive, changed, valid, given.log_expected_count)) == value
+
+
+@EACH_LOSS
+def test_a_loss_falls_when_positives_rise_or_negatives_fall(choice: str) -> None:
+    loss, given = build(node_of("loss", choice)), scores(None, shared=False)
+    counts = given.log_expected_count
+    assert loss(Scores(given.positive + 1, given.negative, None, counts)) < loss(given)
+    assert loss(Scores(given.positive, given.negative - 1, None, counts)) < loss(given)
+
+
+@EACH_LOSS
+def test_a_loss_stays_finite(choice: str) -> None:
+    loss = build(node_of("loss", choice))
+    for size in (-1e4, 1e4):
+        far = Scores(torch.full((2,), size), torch.full((2, 3), -size), None, torch.zeros(2, 3))
+        assert torch.isfinite(loss(far))
+    none_valid = torch.zeros(4, 3, dtype=torch.bool)
+    assert torch.isfinite(loss(scores(none_valid, shared=False)))
+
+
+# --- towers
+
+
+def make_tower(choice: str, seed: int) -> nn.Module:
+    tower: nn.Module = build(node_of("tower", choice))(
+        n=7, generator=torch.Generator().manual_seed(seed)
+    )
+    return tower
+
+
+EACH_TOWER = pytest.mark.parametrize("choice", choices("tower"))
+
+
+@EACH_TOWER
+def test_a_tower_encodes_ids_of_any_shape_as_rows_of_its_table(choice: str) -> None:
+    tower = make_tower(choice, 0)
+    emb_dim = node_of("tower", choice)["emb_dim"]
+    table = tower.table()  # type: ignore[operator]
+    assert table.shape == (7, emb_dim)
+    assert torch.equal(tower(torch.arange(7)), table)
+    ids = torch.tensor([[6, 0, 2], [2, 2, 5]])
+    assert torch.equal(tower(ids), table[ids])
+    assert tower(ids).shape == (2, 3, emb_dim)
+
+
+@EACH_TOWER
+def test_a_tower_is_made_by_its_seed_alone(choice: str) -> None:
+    one, same, other = (make_tower(choice, seed).table() for seed in (0, 0, 1))  # type: ignore[operator]
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@EACH_TOWER
+def test_every_parameter_of_a_tower_learns(choice: str) -> None:
+    tower = make_tower(choice, 0)
+    torch.autograd.backward(tower(torch.arange(7)).square().sum())
+    grads = [parameter.grad for parameter in tower.parameters()]
+    assert grads
+    assert all(grad is not None and grad.abs().sum() > 0 for grad in grads)
+
+
+# --- optimizers
+
+
+@pytest.mark.parametrize("choice", choices("optimizer"))
+def test_an_optimizer_minimises(choice: str) -> None:
+    weights = nn.Parameter(torch.tensor([2.0, -1.0]))
+    optimizer = build(node_of("optimizer", choice))([weights])
+    before = weights.square().sum().item()
+    for _ in range(5):
+        optimizer.zero_grad()
+        torch.autograd.backward(weights.square().sum())
+        optimizer.step()
+    assert weights.square().sum().item() < before
