@@ -1,0 +1,127 @@
+"""Lists from a model with known weights: original ids in, original ids out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from twotower.config import build
+from twotower.errors import DataError
+from twotower.model import TwoTower
+from twotower.recommender import Recommender
+from twotower.types import ItemLists, Vocabulary
+
+TOWER = {
+    "_target_": "twotower.tower.embedding.EmbeddingTower",
+    "_partial_": True,
+    "emb_dim": 1,
+    "init_std": 0.1,
+}
+ITEMS = pl.DataFrame({"item_id": [10, 20, 30], "title": ["Ten", "Twenty", "Thirty"], "year": 3})
+
+
+def make(users: pl.Series, items: pl.DataFrame | None = ITEMS) -> Recommender:
+    """Scores are weight of user * weight of item:
+
+    first user   10: 1, 20: 2, 30: 3, 40: 4; has seen 40
+    second user  10: -1, 20: -2, 30: -3, 40: -4; has seen 10 and 20
+    third user   all 0; has seen everything
+    """
+    model = TwoTower.build(build(TOWER), n_users=3, n_items=4, seed=0)
+    weights = {
+        "user_tower.weight": torch.tensor([[1.0], [-1.0], [0.0]]),
+        "item_tower.weight": torch.tensor([[1.0], [2.0], [3.0], [4.0]]),
+    }
+    model.load_state_dict(weights)
+    history = ItemLists.from_pairs(
+        torch.tensor([0, 1, 1, 2, 2, 2, 2]), torch.tensor([3, 0, 1, 0, 1, 2, 3]), 3
+    )
+    vocabulary = Vocabulary(users, pl.Series("item_id", [10, 20, 30, 40]))
+    return Recommender(model, TOWER, vocabulary, history, items)
+
+
+@pytest.fixture
+def recommender() -> Recommender:
+    return make(pl.Series("user_id", ["ann", "bob", "cid"]))
+
+
+def test_the_best_unseen_items_come_first(recommender: Recommender) -> None:
+    frame = recommender.recommend(["bob", "ann"], k=2)
+    assert frame.rows() == [
+        ("bob", 30, 1, -3.0, "Thirty"),
+        ("bob", 40, 2, -4.0, None),  # nothing is known of item 40 but its id
+        ("ann", 30, 1, 3.0, "Thirty"),
+        ("ann", 20, 2, 2.0, "Twenty"),
+    ]
+    assert frame.columns == ["user_id", "item_id", "rank", "score", "title"]
+
+
+def test_seen_items_can_be_kept(recommender: Recommender) -> None:
+    frame = recommender.recommend(["ann"], k=2, drop_seen=False)
+    assert frame["item_id"].to_list() == [40, 30]
+
+
+def test_a_user_with_fewer_candidates_gets_fewer_rows(recommender: Recommender) -> None:
+    frame = recommender.recommend(None, k=10)
+    assert frame["user_id"].to_list() == ["ann", "ann", "ann", "bob", "bob"]  # cid has seen all
+    assert frame["item_id"].to_list() == [30, 20, 10, 30, 40]
+
+
+def test_a_user_can_be_asked_for_twice_and_nobody_too(recommender: Recommender) -> None:
+    assert recommender.recommend(["ann", "ann"], k=1)["user_id"].to_list() == ["ann", "ann"]
+    nobody = recommender.recommend([], k=3)
+    assert nobody.is_empty()
+    assert nobody.columns == ["user_id", "item_id", "rank", "score", "title"]
+
+
+@pytest.mark.parametrize("asked", [[7, 5], ["7", "5"]])
+def test_numbers_are_known_however_they_are_written(asked: list[int | str]) -> None:
+    frame = make(pl.Series("user_id", [5, 7, 9])).recommend(asked, k=1)
+    assert frame["user_id"].to_list() == [7, 5]
+
+
+def test_without_titles_there_is_no_such_column() -> None:
+    frame = make(pl.Series("user_id", [5, 7, 9]), items=None).recommend([5], k=1)
+    assert frame.columns == ["user_id", "item_id", "rank", "score"]
+
+
+def test_unknown_users_are_named(recommender: Recommender) -> None:
+    with pytest.raises(DataError) as caught:
+        recommender.recommend(["ann", "dan", "eve"], k=1)
+    assert str(caught.value) == (
+        "users: 2 of 3 are not among the 3 users that the model was trained on, the first is "
+        "'dan'; valid are such as 'ann', 'bob', 'cid'"
+    )
+
+
+@pytest.mark.parametrize("items", [ITEMS, None])
+@pytest.mark.parametrize("users", [["ann", "bob", "cid"], [5, 7, 9]])
+def test_what_was_saved_recommends_the_same(
+    tmp_path: Path, users: list[str] | list[int], items: pl.DataFrame | None
+) -> None:
+    recommender = make(pl.Series("user_id", users), items)
+    recommender.save(tmp_path / "model")
+    loaded = Recommender.load(tmp_path / "model")
+    for drop_seen in (True, False):
+        one, same = (r.recommend(None, 3, drop_seen) for r in (recommender, loaded))
+        assert one.equals(same)
+    assert loaded.vocabulary.users.dtype == recommender.vocabulary.users.dtype
+
+
+def test_weights_are_plain_tensors(recommender: Recommender, tmp_path: Path) -> None:
+    recommender.save(tmp_path)
+    weights = torch.load(tmp_path / "weights.pt", weights_only=True)
+    assert weights["item_tower.weight"].flatten().tolist() == [1, 2, 3, 4]
+
+
+def test_a_part_of_a_model_is_none(recommender: Recommender, tmp_path: Path) -> None:
+    recommender.save(tmp_path)
+    (tmp_path / "users.parquet").unlink()
+    (tmp_path / "weights.pt").unlink()
+    with pytest.raises(DataError) as caught:
+        Recommender.load(tmp_path)
+    text = f"{tmp_path} holds no whole model: weights.pt, users.parquet not found"
+    assert str(caught.value) == text
