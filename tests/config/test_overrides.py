@@ -1,0 +1,98 @@
+"""Choices and keys on one command line, judged together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import twotower
+from twotower.config import build, compose
+from twotower.dataset.movielens_100k import MovieLens100K
+from twotower.errors import ConfigError
+from twotower.types import Interactions
+
+
+def message(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        build(compose("train", overrides))
+    return str(caught.value)
+
+
+def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
+    text = message("loss=bcee", "baselines=[popularity,eas,randm]", "seed=-1", "+a=1")
+    first, *lines = text.splitlines()
+    assert first == "the config has 5 errors; no data was read"
+    assert lines[:4] == [
+        "  loss=bcee: no such choice; did you mean 'bce'? Valid: bce",
+        "  baselines=eas: no such choice; did you mean 'ease'? "
+        "Valid: als, ease, item_knn, popularity, random",
+        "  baselines=randm: no such choice; did you mean 'random'? "
+        "Valid: als, ease, item_knn, popularity, random",
+        "  seed: got -1; input should be greater than or equal to 0",
+    ]
+    assert lines[4].startswith("  a: no such key; Valid: baselines, dataset, ")
+
+
+def test_keys_of_an_unknown_choice_are_not_judged() -> None:
+    # Whether this tower has `depth` cannot be known.
+    assert message("tower=deep", "tower.depth=3") == (
+        "the config has 1 error; no data was read\n  tower=deep: no such choice; Valid: embedding"
+    )
+
+
+@pytest.mark.parametrize("group", ["split", "trainer", "tower", "seed"])
+def test_what_is_deleted_is_missing(group: str) -> None:
+    assert f"\n  {group}: missing; it must be set" in message(f"~{group}")
+
+
+def test_columns_are_keys_like_others() -> None:
+    text = message("dataset=file", "dataset.path=a.csv", "+dataset.columns={user: 1, itm: b}")
+    assert text.splitlines()[1:] == [
+        "  dataset.columns.user: got 1; input should be a valid string",
+        "  dataset.columns.itm: no such key; did you mean 'item'? "
+        "Valid: item, rating, timestamp, user",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1; no data was read"),
+        ("optimizer.lr=fast", "optimizer.lr: got 'fast'; input should be a valid number"),
+        ("preprocessing.filters=[5]", "got [5]; valid is a node with _target_, as a choice gives"),
+        ("++tower._target_=nowhere.Tower", "which cannot be imported: No module named 'nowhere'"),
+        ("seed=${sead}", "seed: Interpolation key 'sead' not found"),
+        ("seed=${seed}", "seed: Recursive interpolation detected"),
+        (
+            "preprocessing.filters=[{_target_: replay.preprocessing.filters.TimePeriodFilter, "
+            "start_date: soon}]",
+            "preprocessing.filters.0: replay.preprocessing.filters.TimePeriodFilter refuses "
+            "start_date=soon (ValueError: time data 'soon' does not match format",
+        ),
+    ],
+)
+def test_a_text_says_what_is_wrong_in_one_line(override: str, told: str) -> None:
+    text = message(override)
+    assert told in text
+    assert len(text.splitlines()) <= 2
+
+
+def test_groups_of_hydra_keep_the_choices_of_hydra() -> None:
+    compose("train", ["hydra/job_logging=none"])
+
+
+def test_no_data_is_read_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(self: MovieLens100K) -> Interactions:
+        raise AssertionError("the data was read")
+
+    monkeypatch.setattr(MovieLens100K, "load", load)
+    monkeypatch.chdir(tmp_path)
+    for wrong in ("tower.emb_dim=0", "loss=bcee", "optimizer.lr=-1", "evaluation.metrics=[map]"):
+        with pytest.raises(ConfigError):
+            twotower.run([wrong])
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AssertionError, match="the data was read"):  # the trap does work
+        twotower.run(["tracking=none"])
