@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+# Tests run in parallel, some with processes of their own: threads that wait for one another on
+# cores that others hold take ten times as long. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # 60 users and 40 items: a run takes a second or two.
 SMALL = (
