@@ -64,6 +64,7 @@ def test_params_inputs_tags_and_description(small: list[str], output_dir: Path) 
     run = only_run(output_dir)
     assert run.data.params["tower.emb_dim"] == "4"
     assert run.data.params["negative_sampling.num_negatives"] == "4"
+    assert run.inputs is not None
     inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
     assert set(inputs) == {"train", "validation", "test"}
     assert len({dataset.digest for dataset in inputs.values()}) == 3
