@@ -156,7 +156,7 @@ def test_the_notebook_recipe_is_the_notebook() -> None:
     }
     assert config["evaluation"]["drop_seen"] is False
     assert config["split"]["validation"] is False
-    assert (config["trainer"]["max_epochs"], config["trainer"]["batch_size"]) == (30, 128)
+    assert (config["trainer"]["max_epochs"], config["trainer"]["batch_size"]) == (30, 1024)
     assert config["optimizer"]["lr"] == 0.001
 
 

@@ -33,13 +33,16 @@ def test_seen_items_are_never_drawn_and_counts_are_exact(
 ) -> None:
     sampler = UniformSampler(5, True, train=make_train(histories, 7), device=CPU)
     users = torch.arange(len(histories))
-    drawn = sampler.sample(users, torch.zeros_like(users), seeding.generator(seed))
+    positives = torch.tensor([min(history, default=6) for history in histories])
+    drawn = sampler.sample(users, positives, seeding.generator(seed))
+    assert drawn.valid is not None
     assert drawn.items.shape == drawn.log_expected_count.shape == (len(histories), 5)
     for user, history in enumerate(histories):
         unseen = 7 - len(history)
-        valid = drawn.valid is None or bool(drawn.valid[user].all())
-        assert valid == (unseen > 0)  # all of a row or, for a user who has seen all, none
-        if valid:
+        # All of a row but its own positive (6, where there is no history); none where all is seen.
+        own = drawn.items[user] == positives[user]
+        assert torch.equal(drawn.valid[user], ~own if unseen else torch.zeros(5, dtype=torch.bool))
+        if unseen:
             assert not set(drawn.items[user].tolist()) & history
             # N draws, each of the m unseen items with probability 1/m: N/m times expected.
             assert drawn.log_expected_count[user, 0].item() == pytest.approx(math.log(5 / unseen))

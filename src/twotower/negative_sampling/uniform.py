@@ -19,8 +19,8 @@ class UniformSampler:
     without rejection: of the m items seen, in ascending order s_0 < s_1 < ..., item s_j has
     s_j - j unseen items below it, so the r-th unseen item is r + #{j : s_j - j <= r}, one binary
     search in the user's part of a sorted array. A user who has seen every item has no negatives:
-    the row is not valid. Without `exclude_seen` a row draws from all items; only a draw of the
-    row's own positive is not valid.
+    the row is not valid. Without `exclude_seen` a row draws from all items. A draw of the row's own
+    positive is never valid.
     """
 
     def __init__(
@@ -45,9 +45,7 @@ class UniformSampler:
         # Ascending over the whole array: by user, then by unseen items below each seen one.
         self._unseen_below = (seen.rows * (train.n_items + 1) + seen.items - ranks).to(device)
         self._offsets = seen.offsets.to(device)
-        n_unseen = train.n_items - seen.lengths
-        self._n_unseen = n_unseen.to(device)
-        self._all_valid = bool((n_unseen > 0).all())
+        self._n_unseen = (train.n_items - seen.lengths).to(device)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are [B, num_negatives]."""
@@ -69,8 +67,9 @@ class UniformSampler:
         below = torch.searchsorted(self._unseen_below, keys, right=True)
         items = rank + below - self._offsets[users, None]
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
+        # A positive of the train part is never drawn, a held-out one may be.
         return Negatives(
             items=items.clamp_(max=self._n_items - 1),
             log_expected_count=log_count.expand(shape),
-            valid=None if self._all_valid else (n_unseen > 0).expand(shape),
+            valid=(items != positives[:, None]) & (n_unseen > 0),
         )
