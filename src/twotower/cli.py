@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from twotower import config as conf
-from twotower.errors import TwoTowerError
+from twotower.errors import ConfigError, TwoTowerError
 from twotower.naming import run_name
 
 __all__ = ["main"]
@@ -65,7 +67,13 @@ def _train(arguments: list[str]) -> None:
     if not (shows_only or parsed.config_dir or parsed.config_path or parsed.config_name):
         # Every value of a sweep is checked before the first of its runs starts.
         for combination in conf.combinations(overrides):
-            conf.build(conf.compose("train", combination))
+            config = conf.compose("train", combination)
+            conf.build(config)
+            if parsed.multirun and config["trainer"]["strategy"] == "ddp":
+                raise ConfigError(
+                    "trainer.strategy: got ddp in a sweep (-m), whose further processes would each "
+                    "start the whole sweep again; valid is auto, or one run at a time"
+                )
     flags = [argument for argument in arguments if argument not in parsed.overrides]
     _hydra([*flags, *overrides])
 
@@ -92,12 +100,15 @@ def _hydra(arguments: list[str]) -> None:
 def _job(composed: DictConfig) -> float:
     """One run; returns the validation metric that sweepers maximise, else the test's."""
     from twotower.report import print_result
+    from twotower.training import is_first_process
 
+    if not is_first_process():
+        logging.getLogger("twotower").setLevel(logging.WARNING)
     try:
         config = conf.plain(composed)
         experiment = conf.build(config)
         result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
-        if os.environ.get("LOCAL_RANK", "0") == "0":
+        if is_first_process():
             print_result(result, _where_to_look(config, result))
     except TwoTowerError as error:
         # Printed by Hydra without a traceback.
@@ -111,17 +122,22 @@ def _where_to_look(config: dict[str, Any], result: Any) -> list[str]:
     if result.run_id is None:
         return []
     from twotower.tracking.links import run_url
+    from twotower.tracking.masking import mask
 
-    tracking = config["tracking"]
-    where = "" if config["output_dir"] == "outputs" else f" output_dir={config['output_dir']}"
-    command, base = f"twotower ui{where}", "http://127.0.0.1:5000"
-    if tracking["uri"].startswith("http"):
-        command, base = (
-            f"twotower ui tracking=server tracking.uri={tracking['uri']}",
-            tracking["uri"],
-        )
+    tracking, output_dir = config["tracking"], config["output_dir"]
+    uri, base = mask(tracking["uri"]), "http://127.0.0.1:5000"
+    ui = ["twotower", "ui"]
+    if output_dir != "outputs":
+        ui.append(f"output_dir={output_dir}")
+    if uri.startswith("http"):
+        ui += ["tracking=server", f"tracking.uri={uri}"]
+        base = uri
+    elif uri != f"sqlite:///{output_dir}/mlflow.db":
+        ui.append(f"tracking.uri={uri}")
+    if tracking["experiment_name"] != "twotower":
+        ui.append(f"tracking.experiment_name={tracking['experiment_name']}")
     return [
-        f"open     {command}",
+        f"open     {shlex.join(ui)}",
         f"then     {run_url(base, result.experiment_id, result.run_id)}",
     ]
 

@@ -30,8 +30,9 @@ from twotower.split.base import Split
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
 from twotower.tracking.base import Context, Run, Tracking
+from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
-from twotower.training import Fitted, Objective, Trainer
+from twotower.training import Fitted, Objective, Trainer, is_first_process
 from twotower.types import Fold, Interactions, Scorer, SplitFrames
 
 __all__ = ["Experiment"]
@@ -86,9 +87,11 @@ class Experiment:
 
         config: what this object was built from, as plain containers; name: of the MLflow run.
         """
+        # The other processes of a distributed run work alike and stay silent.
+        tracking = self.tracking if is_first_process() else NoTracking()
         with (
             terminate_on_sigterm(),
-            self.tracking.run(name=self.run_name or name, config=config, tags={}) as run,
+            tracking.run(name=self.run_name or name, config=config, tags={}) as run,
         ):
             interactions = self.dataset.load()
             logger.info("data: %s", interactions.origin)

@@ -17,7 +17,8 @@ from mlflow.entities import Run
 from twotower.cli import main
 from twotower.tracking.store import open_store
 
-TWOTOWER = [sys.executable, "-c", "from twotower.cli import main; main()"]
+# The installed command, since Lightning starts further processes with it.
+TWOTOWER = [str(Path(sys.executable).with_name("twotower"))]
 
 
 def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -116,6 +117,19 @@ def test_bad_data_ends_with_its_text_alone(small: list[str], tmp_path: Path) -> 
     told = call("train", *own, "dataset=file", "dataset.path=no.csv", cwd=tmp_path, code=1)
     assert "no.csv" in told.stderr
     assert "dataset.path" in told.stderr
+
+
+def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_path: Path) -> None:
+    told = call("train", *small, "trainer=ddp", "trainer.accelerator=cpu", cwd=tmp_path)
+    (run,) = runs(output_dir)
+    assert run.info.status == "FINISHED"
+    assert told.stdout.count("NDCG@10") == 1
+    assert told.stderr.count("data: ") == 1
+
+
+def test_two_processes_in_a_sweep_are_refused(small: list[str], tmp_path: Path) -> None:
+    told = call("train", "-m", *small, "trainer=ddp", "seed=0,1", cwd=tmp_path, code=1)
+    assert "trainer.strategy: got ddp in a sweep (-m)" in told.stderr
 
 
 def interrupt(small: list[str], tmp_path: Path, number: signal.Signals) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from pydantic import PositiveInt
@@ -45,7 +46,9 @@ class Recommend:
     def __call__(self) -> pl.DataFrame:
         """Print and write `user_id`, `item_id`, `rank`, `score` and, where known, `title`."""
         run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
-        recommender = Recommender.load(download(self.tracking.uri, run.id, MODEL_FOLDER))
+        with TemporaryDirectory(prefix="twotower-") as folder:
+            saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
+            recommender = Recommender.load(saved)
         frame = recommender.recommend(self.users, self.k, self.drop_seen)
         path = Path(self.file)
         path.parent.mkdir(parents=True, exist_ok=True)

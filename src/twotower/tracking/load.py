@@ -70,15 +70,16 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     )
 
 
-def download(uri: str, run_id: str, artifact_path: str) -> Path:
+def download(uri: str, run_id: str, artifact_path: str, destination: Path | None = None) -> Path:
     """A local path of a file or folder of a run; fetched if the store is elsewhere.
 
-    It may be the store's own copy: read it, do not write there. Raises `RunNotFoundError` if the
+    With `destination` it is a copy in that folder. Without, it may be the store's own: read it, do
+    not write there. Raises `RunNotFoundError` if the
     run has no such artifact.
     """
     client = open_existing(uri)
     try:
-        path = Path(client.download_artifacts(run_id, artifact_path))
+        path = Path(client.download_artifacts(run_id, artifact_path, _text(destination)))
         if path.exists():
             return path
     except (MlflowException, OSError) as error:
@@ -90,6 +91,10 @@ def download(uri: str, run_id: str, artifact_path: str) -> Path:
         f"Run {run_id} at {mask(uri)} has no {artifact_path!r}. "
         f"In {folder or 'its top folder'}: {_artifacts(client, run_id, folder)}."
     ) from cause
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def open_existing(uri: str) -> MlflowClient:

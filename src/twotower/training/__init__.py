@@ -1,5 +1,5 @@
 """Training: batches with their negatives, the Lightning wiring and what watches it."""
 
-from twotower.training.trainer import Fitted, Objective, Trainer
+from twotower.training.trainer import Fitted, Objective, Trainer, is_first_process
 
-__all__ = ["Fitted", "Objective", "Trainer"]
+__all__ = ["Fitted", "Objective", "Trainer", "is_first_process"]

@@ -62,7 +62,10 @@ class EpochMetrics(pl.Callback):
             metrics["loss"] = torch.stack(self._val_losses).mean().item()
             self._val_losses.clear()
         metrics = {f"val/{name}": value for name, value in metrics.items()}
-        module.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+        logged = {
+            name: torch.tensor(value, device=module.device) for name, value in metrics.items()
+        }
+        module.log_dict(logged, sync_dist=True)  # every process ranks all, so all agree
         self._metrics |= metrics
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

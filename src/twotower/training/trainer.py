@@ -17,6 +17,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -29,7 +30,7 @@ from twotower.training.callbacks import EpochMetrics, OnEpoch, Progress, Validat
 from twotower.training.module import TwoTowerModule
 from twotower.types import Fold
 
-__all__ = ["Fitted", "Objective", "Trainer"]
+__all__ = ["Fitted", "Objective", "Trainer", "is_first_process"]
 
 
 _SET_HERE = {
@@ -48,6 +49,11 @@ _SET_HERE = {
     "reload_dataloaders_every_n_epochs",
     "use_distributed_sampler",
 }
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that tells and logs; of several, one is."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
