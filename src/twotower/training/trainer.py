@@ -163,6 +163,7 @@ class Trainer:
             if best is not None:
                 checkpoint = torch.load(best.best_model_path, weights_only=True)
                 module.load_state_dict(checkpoint["state_dict"])
+                runner.strategy.barrier()  # the folder is of the first process, which removes it
         history = pl.DataFrame(metrics.history)
         return Fitted(
             model=module.model.cpu(),
