@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from twotower.errors import ConfigError, RunNotFoundError
-from twotower.tracking.links import charts_url
+from twotower.tracking.links import charts_url, run_url
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.ui import LOOPBACK, serve
@@ -98,7 +98,7 @@ def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None
         run.log_metrics({"val/mrr": 0.5, "train/loss": math.nan, "val/loss": math.inf}, step=3)
         run.log_dataset(pl.DataFrame({"a": [1]}), "log", "train", "digest", "a file")
         run.log_frame(pl.DataFrame({"a": [1]}), "frames/a.parquet")
-    assert run.url == f"{base}/#/experiments/{run.experiment_id}/runs/{run.id}"
+    assert run.url == run_url(base, run.experiment_id, run.id)
     found = find_run(base, "remote", "sent")
     assert found.status == "FINISHED"
     assert found.metrics["val/mrr"] == 0.5

@@ -8,8 +8,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 
 def run_url(base: str, experiment_id: str, run_id: str) -> str:
-    """The page of one run."""
-    return f"{_root(base)}/#/experiments/{experiment_id}/runs/{run_id}"
+    """The page of one run, in the UI's part for model training."""
+    page = f"{_root(base)}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{page}?workflowType=machine_learning"
 
 
 def charts_url(base: str, experiment_id: str, metric: str) -> str:

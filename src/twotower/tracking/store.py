@@ -25,7 +25,7 @@ from twotower.tracking.masking import mask
 
 _ANSWER_SECONDS = 10
 _SQLITE_SECONDS = 20
-# Without it the UI opens runs in its view for language models.
+# What the UI shows an experiment as: model training, not work with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _log = logging.getLogger(__name__)
 
