@@ -51,15 +51,10 @@ class TwoTower(nn.Module):
         user = self.encode_users(users)  # [B, D]
         positive = self.encode_items(positives)  # [B, D]
         negative = self.encode_items(negatives.items)  # [B, N, D], or [N, D] for a shared pool
-        if negative.dim() == 2:
-            scores = user @ negative.T
-        else:
-            # Not bmm: its backward takes several times as long for these small matrices.
-            scores = (negative * user[:, None, :]).sum(-1)
         return BatchScores(
             scores=Scores(
                 positive=(user * positive).sum(-1),
-                negative=scores,
+                negative=_dot(user, negative),
                 valid=negatives.valid,
                 log_expected_count=negatives.log_expected_count,
             ),
@@ -73,6 +68,14 @@ class TwoTower(nn.Module):
             users=self.user_tower.table().detach(),  # type: ignore[operator]
             items=self.item_tower.table().detach(),  # type: ignore[operator]
         )
+
+
+def _dot(user: Tensor, negative: Tensor) -> Tensor:
+    """[B, N] for `user` [B, D] and `negative` [B, N, D], or [N, D] for a pool that all share."""
+    if negative.dim() == 2:
+        return user @ negative.T
+    # Not bmm: its backward takes several times as long for these small matrices.
+    return (negative * user[:, None, :]).sum(-1)
 
 
 @dataclass(frozen=True)

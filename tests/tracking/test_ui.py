@@ -98,6 +98,8 @@ def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None
         run.log_metrics({"val/mrr": 0.5, "train/loss": math.nan, "val/loss": math.inf}, step=3)
         run.log_dataset(pl.DataFrame({"a": [1]}), "log", "train", "digest", "a file")
         run.log_frame(pl.DataFrame({"a": [1]}), "frames/a.parquet")
+    assert run.id is not None
+    assert run.experiment_id is not None
     assert run.url == run_url(base, run.experiment_id, run.id)
     found = find_run(base, "remote", "sent")
     assert found.status == "FINISHED"
