@@ -159,11 +159,6 @@ def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCapt
     assert "100 interactions: 80 before test, 20 test" in steps
 
 
-def test_a_dataset_is_loaded_once(tmp_path: Path) -> None:
-    interactions = make_movies()
-    prepare_movies(tmp_path, interactions=interactions)
-
-
 def test_other_config_or_other_data_has_its_own_entry(tmp_path: Path) -> None:
     first = prepare_movies(tmp_path)
     last_n = load_split("last_n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -13,8 +12,6 @@ from pydantic import InstanceOf
 
 from twotower.errors import DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
-
-logger = logging.getLogger(__name__)
 
 _ROW = "__row"
 
@@ -69,12 +66,10 @@ def _drop_repeated(log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
     once = log.unique([USER, ITEM], keep="first", maintain_order=True)
     repeated = len(log) - len(once)
     if repeated:
-        step = (
+        steps.append(
             f"{repeated:,} of {len(log):,} interactions repeat an earlier (user, item) pair"
             " and are dropped (preprocessing.duplicates=keep keeps them)"
         )
-        logger.warning(step)
-        steps.append(step)
     return once
 
 
