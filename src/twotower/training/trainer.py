@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import tempfile
 import time
 import warnings
@@ -18,6 +19,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -216,6 +218,8 @@ def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches)
         except SystemExit as error:
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
+            if isinstance(error, SIGTERMException):  # of Lightning, which gives no exit code
+                raise SystemExit(128 + signal.SIGTERM) from None
             raise
 
 
