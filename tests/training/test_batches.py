@@ -1,0 +1,122 @@
+"""Batches of a fold: shares of several processes, and what an epoch's order depends on."""
+
+from __future__ import annotations
+
+import platform
+from functools import partial
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+import torch
+
+from twotower.negative_sampling import UniformSampler
+from twotower.training.batches import Batches, FoldBatches
+from twotower.training.memory import keep_freed_memory
+from twotower.types import Fold, Holdout, ItemLists, TrainInteractions, Vocabulary
+
+# 11 pairs of 3 users and 7 items; user 3 and item 7 of the holdout are cold to them.
+PAIRS = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (1, 4), (1, 5), (2, 4), (2, 5), (2, 6)]
+Pairs = list[tuple[int, int]]
+
+
+def fold() -> Fold:
+    users, items = torch.tensor(PAIRS).T
+    train = TrainInteractions(users, items, 3, 7)
+    judged = torch.tensor([0, 1, 3])
+    # Held out: (0, 6), (0, 7), (1, 0), (3, 1); the rows are those of `judged`.
+    relevant = ItemLists.from_pairs(torch.tensor([0, 0, 1, 2]), torch.tensor([6, 7, 0, 1]), 3)
+    nothing = ItemLists(torch.zeros(4, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    vocabulary = Vocabulary(pl.Series(range(3)), pl.Series(range(7)))
+    return Fold(vocabulary, train, Holdout(judged, relevant, nothing))
+
+
+def batches(
+    seed: int = 0, epoch: int = 0, rank: int = 0, world_size: int = 1, batch_size: int = 4
+) -> FoldBatches:
+    drawn = FoldBatches(
+        fold(),
+        partial(UniformSampler, 2, True),
+        batch_size=batch_size,
+        seed=seed,
+        device=torch.device("cpu"),
+    )
+    drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
+        current_epoch=epoch, global_rank=rank, world_size=world_size
+    )
+    return drawn
+
+
+def pairs(epoch: Batches) -> Pairs:
+    return [
+        pair
+        for batch in epoch
+        for pair in zip(batch.users.tolist(), batch.positives.tolist(), strict=True)
+    ]
+
+
+def negatives(epoch: Batches) -> list[list[int]]:
+    return [row for batch in epoch for row in batch.negatives.items.tolist()]
+
+
+def train_pairs(**keys: int) -> Pairs:
+    return pairs(batches(**keys).train_dataloader())
+
+
+def test_an_epoch_is_all_pairs_in_batches_of_one_size_and_a_rest() -> None:
+    epoch = batches().train_dataloader()
+    assert [len(batch.users) for batch in epoch] == [4, 4, 3]  # 11 pairs
+    assert len(epoch) == 3
+    assert sorted(train_pairs()) == PAIRS
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    one = train_pairs(seed=1, epoch=2)
+    assert one == train_pairs(seed=1, epoch=2, batch_size=11)
+    assert one != train_pairs(seed=1, epoch=3)
+    assert one != train_pairs(seed=2, epoch=2)
+
+
+def test_negatives_are_new_in_each_epoch_and_the_same_for_one_seed() -> None:
+    first, again, second = (
+        negatives(batches(epoch=epoch, batch_size=11).train_dataloader()) for epoch in (0, 0, 1)
+    )
+    assert first == again
+    assert first != second
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_processes_take_disjoint_shares_of_one_size(world_size: int) -> None:
+    shares = [train_pairs(rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert {len(share) for share in shares} == {11 // world_size}
+    together = sorted(pair for share in shares for pair in share)
+    assert len(set(together)) == len(together)  # the pairs of PAIRS are distinct
+    assert set(together) <= set(PAIRS)
+
+
+def test_other_pairs_sit_out_in_other_epochs() -> None:
+    # 11 pairs for 2 processes: one is left over, over 30 epochs not always the same.
+    left = set()
+    for epoch in range(30):
+        shares = [train_pairs(epoch=epoch, rank=rank, world_size=2) for rank in (0, 1)]
+        left |= set(PAIRS) - set(shares[0] + shares[1])
+    assert len(left) > 5
+
+
+def test_processes_draw_negatives_of_their_own() -> None:
+    ours, theirs = (
+        negatives(batches(rank=rank, world_size=2, batch_size=5).train_dataloader())
+        for rank in (0, 1)
+    )
+    assert ours != theirs
+
+
+def test_validation_is_the_pairs_that_can_be_scored_with_fixed_negatives() -> None:
+    held_out = batches(epoch=1)
+    assert pairs(held_out.val_dataloader()) == [(0, 6), (1, 0)]
+    later = batches(epoch=5)
+    assert negatives(held_out.val_dataloader()) == negatives(later.val_dataloader())
+
+
+def test_glibc_is_told_to_keep_memory() -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
