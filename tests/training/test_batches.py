@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from functools import partial
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ import torch
 
 from twotower.negative_sampling import UniformSampler
 from twotower.training.batches import Batches, FoldBatches
-from twotower.training.memory import keep_freed_memory
 from twotower.types import Fold, Holdout, ItemLists, TrainInteractions, Vocabulary
 
 # 11 pairs of 3 users and 7 items; user 3 and item 7 of the holdout are cold to them.
@@ -116,7 +114,3 @@ def test_validation_is_the_pairs_that_can_be_scored_with_fixed_negatives() -> No
     assert pairs(held_out.val_dataloader()) == [(0, 6), (1, 0)]
     later = batches(epoch=5)
     assert negatives(held_out.val_dataloader()) == negatives(later.val_dataloader())
-
-
-def test_glibc_is_told_to_keep_memory() -> None:
-    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")

@@ -29,7 +29,6 @@ from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.training.batches import FoldBatches
 from twotower.training.callbacks import EpochMetrics, OnEpoch, Progress, Validate
-from twotower.training.memory import keep_freed_memory
 from twotower.training.module import TwoTowerModule
 from twotower.types import Fold
 
@@ -162,8 +161,6 @@ class Trainer:
                 seed=seed,
                 device=runner.strategy.root_device,
             )
-            if runner.strategy.root_device.type == "cpu":
-                keep_freed_memory()
             _run(runner, module, batches)
             if best is not None:
                 checkpoint = torch.load(best.best_model_path, weights_only=True)
