@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from twotower.evaluation import Measured
 from twotower.recommender import MODEL_FOLDER
 from twotower.result import Result
 from twotower.tracking import plots
@@ -65,7 +64,7 @@ def _log_plots(run: Run, result: Result, fold: Fold, recommendations: Recommenda
 def _description(result: Result) -> str:
     columns = {"this run": result.test, **result.baselines}
     rows = [
-        f"| {name} | {' | '.join(_cell(measured, name) for measured in columns.values())} |"
+        f"| {name} | {' | '.join(measured.text(name) for measured in columns.values())} |"
         for name in result.test.values
     ]
     table = [f"| test | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", *rows]
@@ -85,11 +84,3 @@ def _notes(result: Result) -> Iterator[str]:
     )
     if result.fitted is not result.selected:
         yield f"Refit on train and validation for {epoch} epochs, then tested once."
-
-
-def _cell(measured: Measured, name: str) -> str:
-    value = f"{measured.values[name]:.4f}"
-    if name not in measured.intervals:
-        return value
-    low, high = measured.intervals[name]
-    return f"{value} ± {(high - low) / 2:.4f}"

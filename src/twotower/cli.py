@@ -20,7 +20,7 @@ from twotower import config as conf
 from twotower.errors import ConfigError, TwoTowerError
 from twotower.naming import run_name
 
-__all__ = ["main"]
+__all__ = ["main", "where_to_look"]
 
 _COMMANDS = ("train", "recommend", "ui")
 _HELP = """\
@@ -69,13 +69,20 @@ def _train(arguments: list[str]) -> None:
         for combination in conf.combinations(overrides):
             config = conf.compose("train", combination)
             conf.build(config)
-            if parsed.multirun and config["trainer"]["strategy"] == "ddp":
-                raise ConfigError(
-                    "trainer.strategy: got ddp in a sweep (-m), whose further processes would each "
-                    "start the whole sweep again; valid is auto, or one run at a time"
-                )
+            if parsed.multirun:
+                _refuse_processes(config["trainer"])
     flags = [argument for argument in arguments if argument not in parsed.overrides]
     _hydra([*flags, *overrides])
+
+
+def _refuse_processes(trainer: dict[str, Any]) -> None:
+    """Raises ConfigError where a run would start further processes: each would start the sweep."""
+    for key, valid in (("strategy", "auto"), ("devices", 1)):
+        if trainer[key] != valid:
+            raise ConfigError(
+                f"trainer.{key}: got {trainer[key]} in a sweep (-m), whose further processes would "
+                f"each start the whole sweep again; valid is {valid}, or one run at a time"
+            )
 
 
 def _complete(arguments: list[str]) -> None:
@@ -97,8 +104,8 @@ def _hydra(arguments: list[str]) -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")
-def _job(composed: DictConfig) -> float:
-    """One run; returns the validation metric that sweepers maximise, else the test's."""
+def _job(composed: DictConfig) -> float | None:
+    """One run; returns the validation metric that sweepers maximise, never one of the test."""
     from twotower.report import print_result
     from twotower.training import is_first_process
 
@@ -109,35 +116,33 @@ def _job(composed: DictConfig) -> float:
         experiment = conf.build(config)
         result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
         if is_first_process():
-            print_result(result, _where_to_look(config, result))
+            print_result(result, where_to_look(config, result))
     except TwoTowerError as error:
         # Printed by Hydra without a traceback.
         raise CompactHydraException(str(error)) from error
-    return float(
-        result.metrics.get(f"val/{result.monitor}", result.metrics[f"test/{result.monitor}"])
-    )
+    metrics: dict[str, float] = result.metrics
+    return metrics.get(f"val/{result.monitor}")
 
 
-def _where_to_look(config: dict[str, Any], result: Any) -> list[str]:
+def where_to_look(config: dict[str, Any], result: Any) -> list[str]:
+    """The command and the link that open a run in the MLflow UI; none where nothing is tracked."""
     if result.run_id is None:
         return []
     from twotower.tracking.links import run_url
     from twotower.tracking.masking import mask
 
-    tracking, output_dir = config["tracking"], config["output_dir"]
-    uri, base = mask(tracking["uri"]), "http://127.0.0.1:5000"
-    ui = ["twotower", "ui"]
-    if output_dir != "outputs":
-        ui.append(f"output_dir={output_dir}")
-    if uri.startswith("http"):
-        ui += ["tracking=server", f"tracking.uri={uri}"]
-        base = uri
-    elif uri != f"sqlite:///{output_dir}/mlflow.db":
-        ui.append(f"tracking.uri={uri}")
-    if tracking["experiment_name"] != "twotower":
-        ui.append(f"tracking.experiment_name={tracking['experiment_name']}")
+    here = [f"output_dir={config['output_dir']}"]
+    ui, tracking = conf.compose("ui", here), config["tracking"]
+    needed = [] if conf.compose("ui", []) == ui else here
+    base = f"http://{ui['host']}:{ui['port']}"
+    if tracking["uri"].startswith("http"):
+        needed.append("tracking=server")
+        base = mask(tracking["uri"])
+    for key in ("uri", "experiment_name"):
+        if tracking[key] != ui["tracking"][key]:
+            needed.append(f"tracking.{key}={mask(tracking[key])}")
     return [
-        f"open     {shlex.join(ui)}",
+        f"open     {shlex.join(['twotower', 'ui', *needed])}",
         f"then     {run_url(base, result.experiment_id, result.run_id)}",
     ]
 

@@ -28,7 +28,7 @@ _WEIGHTS, _TOWER, _USERS, _ITEMS, _HISTORY = (
     "items.parquet",
     "history.parquet",
 )
-_BLOCK_SCORES = 20_000_000
+_BLOCK_SCORES = 4_000_000  # scores held at a time, some 30 bytes each; no list depends on it
 
 
 @dataclass(frozen=True)

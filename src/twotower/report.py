@@ -8,7 +8,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twotower.evaluation import Measured
 from twotower.result import Result
 
 __all__ = ["print_result"]
@@ -26,7 +25,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     for name in names:
         table.add_column(_title(name), justify="right")
     for title, measured in [("this run", result.test), *result.baselines.items()]:
-        table.add_row(title, *(_cell(measured, name) for name in names))
+        table.add_row(title, *(_aligned(measured.text(name)) for name in names))
     console.print(table)
     for name in result.below:
         console.print(
@@ -56,9 +55,6 @@ def _title(name: str) -> str:
     return f"{_TITLES.get(metric, metric.capitalize())}@{k}"
 
 
-def _cell(measured: Measured, name: str) -> str:
-    value = f"{measured.values[name]:.4f}"
-    if name not in measured.intervals:
-        return f"{value}         "
-    low, high = measured.intervals[name]
-    return f"{value} ± {(high - low) / 2:.4f}"
+def _aligned(text: str) -> str:
+    """A value without an interval stands below those with one."""
+    return text if "±" in text else text + " " * len(" ± 0.0000")

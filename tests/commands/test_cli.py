@@ -130,6 +130,8 @@ def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_pat
 def test_two_processes_in_a_sweep_are_refused(small: list[str], tmp_path: Path) -> None:
     told = call("train", "-m", *small, "trainer=ddp", "seed=0,1", cwd=tmp_path, code=1)
     assert "trainer.strategy: got ddp in a sweep (-m)" in told.stderr
+    told = call("train", "-m", *small, "trainer.devices=2", "seed=0,1", cwd=tmp_path, code=1)
+    assert "trainer.devices: got 2 in a sweep (-m)" in told.stderr
 
 
 def interrupt(small: list[str], tmp_path: Path, number: signal.Signals) -> int:

@@ -141,6 +141,15 @@ def test_the_best_epoch_is_kept_and_training_stops_after_patience() -> None:
     assert torch.equal(fitted.model.scorer().score_all(torch.arange(12)), shown[1])
 
 
+def test_the_best_epoch_is_the_one_whose_weights_are_kept() -> None:
+    # 0.3 and 0.3 + 1e-12 are one number in float32, by which Lightning compares: the earlier stays.
+    validate, shown = scripted(0.1, 0.3, 0.3 + 1e-12)
+    fitted = fit(replace(TRAINER, max_epochs=3), validate=validate, monitor="ndcg_at_10")
+    kept = fitted.model.scorer().score_all(torch.arange(12))
+    assert torch.equal(kept, shown[fitted.best_epoch - 1])
+    assert fitted.best_epoch == 2
+
+
 def test_watching_validation_does_not_change_training() -> None:
     validate, _ = scripted(*[0.1] * 5)
     watched = fit(validate=validate, monitor="ndcg_at_10")

@@ -36,6 +36,14 @@ class Measured:
     intervals: dict[str, tuple[float, float]]
     per_user: pl.DataFrame
 
+    def text(self, name: str) -> str:
+        """The metric as people read it: with half of its interval where there is one."""
+        value = f"{self.values[name]:.4f}"
+        if name not in self.intervals:
+            return value
+        low, high = self.intervals[name]
+        return f"{value} ± {(high - low) / 2:.4f}"
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -150,9 +150,7 @@ class Trainer:
                     callbacks.append(
                         EarlyStopping(f"val/{monitor}", mode="max", patience=self.patience)
                     )
-            runner = self._lightning_trainer(
-                callbacks, epochs, with_validation=validate is not None
-            )
+            runner = self._lightning_trainer(callbacks, epochs, with_validation=selecting)
             module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2)
             batches = FoldBatches(
                 fold,
@@ -162,15 +160,16 @@ class Trainer:
                 device=runner.strategy.root_device,
             )
             _run(runner, module, batches)
+            best_epoch = len(metrics.history)
             if best is not None:
                 checkpoint = torch.load(best.best_model_path, weights_only=True)
                 module.load_state_dict(checkpoint["state_dict"])
+                best_epoch = checkpoint["epoch"] + 1  # Lightning counts from 0
                 runner.strategy.barrier()  # the folder is of the first process, which removes it
-        history = pl.DataFrame(metrics.history)
         return Fitted(
             model=module.model.cpu(),
-            history=history,
-            best_epoch=_best_epoch(history, f"val/{monitor}" if selecting else None),
+            history=pl.DataFrame(metrics.history),
+            best_epoch=best_epoch,
             seconds=time.perf_counter() - started,
         )
 
@@ -221,9 +220,3 @@ def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches)
             if isinstance(error, SIGTERMException):  # of Lightning, which gives no exit code
                 raise SystemExit(128 + signal.SIGTERM) from None
             raise
-
-
-def _best_epoch(history: pl.DataFrame, monitor: str | None) -> int:
-    row = history.height - 1 if monitor is None else history[monitor].arg_max()
-    assert row is not None
-    return int(history["epoch"][row])
