@@ -12,6 +12,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from twotower.tracking.load import download
 from twotower.tracking.mlflow_tracking import MlflowTracking
@@ -92,6 +94,26 @@ def test_ctrl_c_while_the_run_is_closed(
     with pytest.raises(KeyboardInterrupt):
         work()
     assert only_run(tracking).info.status == status
+
+
+def test_an_interrupt_within_a_transaction_leaves_the_store_open(
+    tracking: MlflowTracking,
+) -> None:
+    # Between the rows of one transaction: left open, it would lock the store against closing.
+    def on_insert(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        with tracking.run(name="impatient", config={}, tags={}) as run:
+            event.listen(Engine, "after_cursor_execute", on_insert, once=True)
+            run.log_metrics({"a": 1.0, "b": 2.0})
+            raise AssertionError("the interrupt comes once the metrics are logged")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    run = only_run(tracking)
+    assert run.info.status == "KILLED"
+    assert run.data.metrics == {"a": 1.0, "b": 2.0}
 
 
 def test_the_error_is_not_hidden_by_a_store_that_went_away(

@@ -58,6 +58,19 @@ def test_sigterm_waits_too() -> None:
     assert done == ["the rest of the body"]
 
 
+def test_the_first_interrupt_waits_for_the_end_of_the_outer_context() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with deferred_interrupts():
+            interrupted(1, signal.SIGINT, done)
+            done.append("the rest of the outer body")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["the rest of the body", "the rest of the outer body"]
+
+
 def test_threads_are_left_alone() -> None:
     entered = []
 

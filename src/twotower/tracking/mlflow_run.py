@@ -22,6 +22,7 @@ from twotower.tracking.datasets import dataset_input
 from twotower.tracking.masking import mask, mask_all
 from twotower.tracking.metrics import check_metric_name, storable
 from twotower.tracking.params import flat_params
+from twotower.tracking.signals import deferred_interrupts
 
 if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
     from matplotlib.figure import Figure
@@ -38,13 +39,18 @@ _DOTS_PER_INCH = 150
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """A `Run` in an MLflow store."""
+    """A `Run` in an MLflow store.
+
+    No signal cuts a call to the store short: a transaction left open would keep SQLite locked, and
+    the run could not be closed.
+    """
 
     client: MlflowClient
     id: str
     experiment_id: str
     url: str | None
 
+    @deferred_interrupts()
     def log_config(self, config: Mapping[str, Any]) -> None:
         """The config as `config.yaml` and as flat params, without credentials."""
         masked = mask_all(config)
@@ -53,6 +59,7 @@ class MlflowRun:
         for start in range(0, len(params), _PARAMS_A_CALL):
             self.client.log_batch(self.id, params=params[start : start + _PARAMS_A_CALL])
 
+    @deferred_interrupts()
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log all `values` at once.
 
@@ -71,18 +78,22 @@ class MlflowRun:
             at = "" if step is None else f" at step {step}"
             self.set_tags({f"infinite.{name}": f"{value}{at}" for name, value in infinite.items()})
 
+    @deferred_interrupts()
     def log_dataset(
         self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
     ) -> None:
         """Note schema, row count and digest under the name `<name>-<context>`."""
         self.client.log_inputs(self.id, [dataset_input(frame, name, context, digest, source)])
 
+    @deferred_interrupts()
     def log_file(self, path: Path, folder: str | None = None) -> None:
         self.client.log_artifact(self.id, str(path), folder)
 
+    @deferred_interrupts()
     def log_folder(self, path: Path, folder: str | None = None) -> None:
         self.client.log_artifacts(self.id, str(path), folder)
 
+    @deferred_interrupts()
     def log_figure(self, figure: Figure, file: str) -> None:
         self.client.log_figure(self.id, figure, file, save_kwargs={"dpi": _DOTS_PER_INCH})
 
@@ -93,6 +104,7 @@ class MlflowRun:
             frame.write_parquet(path)
             self.log_file(path, None if target.parent == PurePosixPath() else str(target.parent))
 
+    @deferred_interrupts()
     def log_text(self, text: str, file: str) -> None:
         self.client.log_text(self.id, text, file)
 
@@ -105,14 +117,17 @@ class MlflowRun:
             self.log_text(markdown, DESCRIPTION_FILE)
         self.set_tags({MLFLOW_RUN_NOTE: _shorten(markdown, f"whole text: {DESCRIPTION_FILE}")})
 
+    @deferred_interrupts()
     def set_tags(self, tags: Mapping[str, str]) -> None:
         entities = [RunTag(key, tag_value(value)) for key, value in tags.items()]
         for start in range(0, len(entities), _PARAMS_A_CALL):
             self.client.log_batch(self.id, tags=entities[start : start + _PARAMS_A_CALL])
 
+    @deferred_interrupts()
     def finish(self) -> None:
         self.client.set_terminated(self.id, "FINISHED")
 
+    @deferred_interrupts()
     def fail(self, error: BaseException) -> None:
         """End the run as `error` asks; if that fails, `error` says so and nothing is raised.
 

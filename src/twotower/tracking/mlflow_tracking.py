@@ -58,24 +58,23 @@ class MlflowTracking:
         self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
     ) -> Iterator[Run]:
         """Open a run with `config` and the tags of the environment in it; see `Tracking.run`."""
-        all_tags = {**environment_tags(), **tags}
-        created = self._client.create_run(
-            self.experiment_id,
-            run_name=name,
-            tags={key: tag_value(value) for key, value in all_tags.items()},
-        )
-        run = MlflowRun(
-            self._client, created.info.run_id, self.experiment_id, self._url(created.info.run_id)
-        )
+        run = None
         try:
+            with deferred_interrupts():  # they come when there is a run to close
+                run = self._create(name, {**environment_tags(), **tags})
             run.log_config(config)
             yield run
         except BaseException as error:
-            with deferred_interrupts():
+            if run is not None:
                 run.fail(error)
             raise
-        with deferred_interrupts():
-            run.finish()
+        run.finish()
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> MlflowRun:
+        stored = {key: tag_value(value) for key, value in tags.items()}
+        created = self._client.create_run(self.experiment_id, run_name=name, tags=stored)
+        run_id = created.info.run_id
+        return MlflowRun(self._client, run_id, self.experiment_id, self._url(run_id))
 
     def _url(self, run_id: str) -> str | None:
         if not is_server(self.uri) or self.uri.startswith("databricks"):

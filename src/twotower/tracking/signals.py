@@ -40,14 +40,15 @@ def terminate_on_sigterm() -> Iterator[None]:
 def deferred_interrupts() -> Iterator[None]:
     """Hold back the first Ctrl-C or SIGTERM until the context ends; let the second one through.
 
-    The second must pass, or a server that does not answer could not be left. Outside the main
-    thread nothing is done.
+    The second must pass, or a server that does not answer could not be left. Inside another such
+    context, and outside the main thread, nothing is done.
     """
-    if not _in_main_thread():
-        yield
-        return
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
+    nested = any(getattr(handler, "defers", False) for handler in before.values())
+    if nested or not _in_main_thread():
+        yield
+        return
     pending: list[int] = []
 
     def hold(number: int, frame: FrameType | None) -> None:
@@ -56,6 +57,8 @@ def deferred_interrupts() -> Iterator[None]:
             return
         pending.clear()  # this one stands for both
         _deliver(number)
+
+    hold.defers = True  # type: ignore[attr-defined]
 
     def restore() -> None:
         for number in numbers:
