@@ -1,0 +1,114 @@
+"""The trials of a sweep as a table: one row for each setting, repeats over seeds together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import Any
+
+import polars as pl
+
+from twotower.sweep.outcome import Outcome
+
+__all__ = ["Setting", "SweepTable"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Trials that differ in their seed alone."""
+
+    varied: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def name(self) -> str:
+        """Such as `emb_dim=32 num_negatives=10`."""
+        parts = [f"{key.rpartition('.')[2]}={value}" for key, value in self.varied.items()]
+        return " ".join(parts) or "all seeds"
+
+    @cached_property
+    def finished(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.state == "finished")
+
+    def mean(self, metric: str) -> float | None:
+        """Over the seeds that finished; None where none did or none has it."""
+        values = self._values(metric)
+        return fmean(values) if values else None
+
+    def spread(self, metric: str) -> float | None:
+        """Standard deviation over the seeds that finished; None for fewer than two."""
+        values = self._values(metric)
+        return stdev(values) if len(values) > 1 else None
+
+    def _values(self, metric: str) -> list[float]:
+        return [o.metrics[metric] for o in self.finished if metric in o.metrics]
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """The outcomes of a sweep.
+
+    outcomes: one a trial; monitor: what trials are chosen by, such as `val/ndcg_at_10`.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    monitor: str
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """What varies, such as `tower.emb_dim`, in the order of the command line."""
+        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.varied))
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """Best mean of `monitor` first; those without a finished trial last."""
+        groups: dict[str, list[Outcome]] = {}
+        for outcome in self.outcomes:
+            groups.setdefault(repr(sorted(outcome.varied.items())), []).append(outcome)
+        settings = [Setting(group[0].varied, tuple(group)) for group in groups.values()]
+        return sorted(settings, key=self._rank)
+
+    @property
+    def best(self) -> Setting | None:
+        """None where no trial finished."""
+        first = self.settings[0] if self.settings else None
+        return first if first is not None and first.finished else None
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Every validation metric but the loss, `monitor` first."""
+        names = dict.fromkeys(n for o in self.outcomes for n in o.metrics if n.startswith("val/"))
+        known = [name for name in names if name != "val/loss"]
+        return sorted(known, key=lambda name: name != self.monitor)
+
+    def frame(self) -> pl.DataFrame:
+        """One row a trial, best setting first: what varies, seed, state, every metric, run id."""
+        rows: list[dict[str, Any]] = []
+        for rank, setting in enumerate(self.settings, start=1):
+            rows += [self._row(rank, setting, outcome) for outcome in setting.outcomes]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _row(self, rank: int, setting: Setting, outcome: Outcome) -> dict[str, Any]:
+        ends = {
+            f"{name}_{end}": value
+            for name, interval in outcome.intervals.items()
+            for end, value in zip(("low", "high"), interval, strict=True)
+        }
+        return {
+            "rank": rank,
+            "name": setting.name,
+            **{key: setting.varied.get(key) for key in self.keys},
+            "seed": outcome.seed,
+            "state": outcome.state,
+            **outcome.metrics,
+            **ends,
+            "run_id": outcome.run_id,
+            "overrides": " ".join(outcome.overrides),
+            "error": outcome.error,
+        }
+
+    def _rank(self, setting: Setting) -> tuple[bool, float]:
+        value = setting.mean(self.monitor)
+        return (value is None, 0.0 if value is None else -value)
