@@ -60,18 +60,19 @@ def main() -> None:
     ours = runs([f"baselines=[{','.join(BASELINES)}]"], options.seeds, "twotower")
     notebook = runs(["experiment=notebook", "baselines=[]"], options.seeds, "notebook recipe")
 
-    users = ours[0].test.per_user.height
+    tested = ours[0].judged
+    users = tested.measured.per_user.height
     print(f"\n{users} test users; ± is the standard deviation over {options.seeds} seeds\n")
     print("| | NDCG@10 | HitRate@10 | Coverage@10 | train s |")
     print("|---|---:|---:|---:|---:|")
     print(row_of_runs("**twotower, default recipe**", ours))
     for name in BASELINES:
-        values = ours[0].baselines[name].values
+        values = tested.baselines[name].values
         print(row(name, [f"{values[metric]:.4f}" for metric in METRICS]))
     print(row_of_runs("`experiment=notebook`, seen items kept", notebook))
     print(row("the notebook as published", [f"{value:.4f}" for value in PUBLISHED]))
 
-    popularity = ours[0].baselines["popularity"].values["ndcg_at_10"]
+    popularity = tested.baselines["popularity"].values["ndcg_at_10"]
     above = sum(result.metrics["test/ndcg_at_10"] > popularity for result in ours)
     print(f"\n{above} of {len(ours)} seeds are above popularity by NDCG@10")
 

@@ -23,12 +23,14 @@ LAYERS = (
     ("types", "seeding", "config", "naming"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),
     ("model",),
-    ("training", "evaluation", "baselines"),
-    ("tracking",),
+    ("training", "evaluation", "baselines", "comparison"),
+    ("trial", "tracking", "reference"),
     ("recommender",),
     ("result",),
     ("artifacts", "report"),
-    ("experiment", "commands"),
+    ("experiment",),
+    ("sweep",),
+    ("commands",),
     ("cli",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -84,8 +84,13 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     lists = pl.read_parquet(fetch(output_dir, run, "recommendations.parquet"))
     assert lists.columns == ["user_id", "item_id", "rank", "score", "title"]
     assert lists.to_pandas().equals(result.recommendations)
-    per_user = pl.read_parquet(fetch(output_dir, run, "per_user_metrics.parquet"))
-    assert per_user["ndcg_at_10"].mean() == pytest.approx(result.metrics["test/ndcg_at_10"])
+    for part, prefix in (("validation", "val"), ("test", "test")):
+        per_user = pl.read_parquet(fetch(output_dir, run, f"{part}/per_user.parquet"))
+        assert per_user["ndcg_at_10"].mean() == pytest.approx(result.metrics[f"{prefix}/ndcg_at_10"])
+        relevant = pl.read_parquet(fetch(output_dir, run, f"{part}/relevant.parquet"))
+        # Recall by user from the ranks: hits among the user's held-out pairs.
+        recall = relevant.group_by("user_id").agg(pl.col("rank").is_not_null().mean())
+        assert recall["rank"].mean() == pytest.approx(result.metrics[f"{prefix}/recall_at_10"])
     for plot in ("loss", "metrics", "recommendation_popularity"):
         png = fetch(output_dir, run, f"plots/{plot}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
@@ -185,8 +190,32 @@ def test_the_test_part_says_nothing_before_the_end(
 
     monkeypatch.setattr(Evaluation, "measure", spy)
     epochs = len(twotower.run(untracked).history)
-    # Each epoch is judged on validation; then model and baseline on the test, once each.
-    assert [fold is folds[0] for fold in folds] == [True] * epochs + [False] * 2
+    # Each epoch is judged on validation, and so are the kept one and the baseline; then model and
+    # baseline on the test, once each.
+    assert [fold is folds[0] for fold in folds] == [True] * (epochs + 2) + [False] * 2
+
+
+def test_the_test_part_can_be_left_alone(untracked: list[str]) -> None:
+    result = twotower.run([*untracked, "evaluation.test=never"])
+    assert result.test is None
+    assert result.fitted is result.selected
+    assert {name.partition("/")[0] for name in result.metrics} == {"val", "val_baseline"}
+    with pytest.raises(ConfigError, match=r"evaluation.test: got never, but split.validation"):
+        compose(
+            "train",
+            [
+                *untracked,
+                "evaluation.test=never",
+                "split.validation=false",
+                "trainer.patience=null",
+                "trainer.refit=false",
+            ],
+        )
+
+
+def test_seeds_are_many_runs(untracked: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"seeds: got 3, .* valid in one run is 1"):
+        twotower.run([*untracked, "seeds=3"])
 
 
 def test_a_failed_run_is_failed_and_tells_why(small: list[str], output_dir: Path) -> None:

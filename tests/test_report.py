@@ -37,11 +37,15 @@ def test_the_table_stands_beside_the_baselines(
 def test_a_baseline_that_is_not_beaten_is_a_warning(
     result: Result, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drawn = replace(result, baselines={"twin": result.test})
+    assert result.test is not None
+    twin = replace(result.test, baselines={"twin": result.test.measured})
+    drawn = replace(result, test=twin, notes=["every user gets the same list"])
     assert drawn.below == ["twin"]
     print_result(drawn, [])
-    assert "WARNING: by NDCG@5 this model is not better than twin." in capsys.readouterr().out
-    print_result(replace(result, baselines={}), [])
+    out = capsys.readouterr().out
+    assert "WARNING: by NDCG@5 this model is not better than twin." in out
+    assert "WARNING: every user gets the same list" in out
+    print_result(replace(result, test=replace(result.test, baselines={})), [])
     assert "WARNING" not in capsys.readouterr().out
 
 
@@ -53,3 +57,14 @@ def test_without_the_usual_metrics_all_are_shown(
     out = capsys.readouterr().out
     assert "MAP@10" in out
     assert "MRR@10" in out
+
+
+def test_an_untested_model_is_told_by_its_validation(
+    untracked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = twotower.run([*untracked, "evaluation.test=never"])
+    print_result(result, [])
+    out = capsys.readouterr().out
+    assert "validation, 58 users" in out  # two of the 60 are cold
+    assert f"{result.metrics['val/ndcg_at_10']:.4f} ± " in out
+    assert "refit" not in out

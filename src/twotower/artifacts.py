@@ -9,72 +9,102 @@ from pathlib import Path
 import torch
 
 from twotower.recommender import MODEL_FOLDER
-from twotower.result import Result
+from twotower.result import Judged, Result
 from twotower.tracking import plots
 from twotower.tracking.base import Run
-from twotower.types import Fold, Recommendations
 
-__all__ = ["log"]
+__all__ = ["PER_USER", "RELEVANT", "log", "log_judged", "summary"]
+
+PER_USER = "per_user.parquet"
+RELEVANT = "relevant.parquet"
 
 
-def log(run: Run, result: Result, fold: Fold, recommendations: Recommendations) -> None:
-    """Everything that is known once a run is over."""
-    run.log_metrics(_final_metrics(result, fold))
-    run.log_frame(result.recommendation_lists, "recommendations.parquet")
-    run.log_frame(result.test.per_user, "per_user_metrics.parquet")
-    for name, measured in result.baselines.items():
-        run.log_frame(measured.per_user, f"baselines/{name}/per_user_metrics.parquet")
+def log(run: Run, result: Result) -> None:
+    """Everything that is known once a run is over.
+
+    A run that was not tested, as most trials of a sweep, is told by its validation metrics, and
+    does without plots, which take longer than a short training.
+    """
+    # Those of validation stand there already, epoch by epoch.
+    run.log_metrics({k: v for k, v in summary(result).items() if not k.startswith("val/")})
+    for judged in (result.validation, result.test):
+        if judged is not None:
+            log_judged(run, judged)
     with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
         result.recommender.save(Path(folder))
         run.log_folder(Path(folder), MODEL_FOLDER)
-    _log_plots(run, result, fold, recommendations)
+    if result.test is not None:
+        run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
+        _log_plots(run, result, result.test)
     run.set_description(_description(result))
 
 
-def _final_metrics(result: Result, fold: Fold) -> dict[str, float]:
-    metrics = {name: value for name, value in result.metrics.items() if not name.startswith("val/")}
-    metrics |= {
-        f"test_interval/{name}_{end}": value
-        for name, interval in result.test.intervals.items()
-        for end, value in zip(("low", "high"), interval, strict=True)
-    }
-    return metrics | {
-        "model/parameters": sum(p.numel() for p in result.fitted.model.parameters()),
+def summary(result: Result) -> dict[str, float]:
+    """The metrics of the whole run, by their names in MLflow."""
+    test = result.test
+    ends = (
+        {}
+        if test is None
+        else {
+            f"{name.replace('test/', 'test_interval/', 1)}_{end}": value
+            for name, interval in test.intervals.items()
+            for end, value in zip(("low", "high"), interval, strict=True)
+        }
+    )
+    train = result.judged.fold.train
+    users = {} if test is None else {"data/test_users": float(len(test.fold.holdout.users))}
+    return {
+        **result.metrics,
+        **ends,
+        **users,
+        "model/parameters": result.n_parameters,
         "model/best_epoch": result.fits[0].best_epoch,
         "train/seconds": result.train_seconds,
-        "data/train_interactions": len(fold.train),
-        "data/users": fold.train.n_users,
-        "data/items": fold.train.n_items,
-        "data/test_users": len(fold.holdout.users),
+        "data/train_interactions": len(train),
+        "data/users": train.n_users,
+        "data/items": train.n_items,
     }
 
 
-def _log_plots(run: Run, result: Result, fold: Fold, recommendations: Recommendations) -> None:
+def log_judged(run: Run, judged: Judged) -> None:
+    """The values behind the means: of each user, and of each held-out pair."""
+    run.log_frame(judged.measured.per_user, f"{judged.part}/{PER_USER}")
+    run.log_frame(judged.relevant, f"{judged.part}/{RELEVANT}")
+    for name, measured in judged.baselines.items():
+        run.log_frame(measured.per_user, f"{judged.part}/baselines/{name}/{PER_USER}")
+
+
+def _log_plots(run: Run, result: Result, test: Judged) -> None:
     watched = result.selected or result.fitted
     best = watched.best_epoch if result.selected is not None else None
     run.log_figure(plots.loss_curves(watched.history, best), "plots/loss.png")
     if result.selected is not None:
         run.log_figure(plots.metric_curves(watched.history, best), "plots/metrics.png")
-    items = recommendations.items[recommendations.items >= 0]
-    counts = torch.bincount(items, minlength=fold.train.n_items)
-    figure = plots.recommendation_popularity(counts.tolist(), fold.train.item_counts.tolist())
+    train, items = test.fold.train, test.recommendations.items
+    counts = torch.bincount(items[items >= 0], minlength=train.n_items)
+    figure = plots.recommendation_popularity(counts.tolist(), train.item_counts.tolist())
     run.log_figure(figure, "plots/recommendation_popularity.png")
 
 
 def _description(result: Result) -> str:
-    columns = {"this run": result.test, **result.baselines}
+    judged = result.judged
+    columns = {"this run": judged.measured, **judged.baselines}
     rows = [
         f"| {name} | {' | '.join(measured.text(name) for measured in columns.values())} |"
-        for name in result.test.values
+        for name in judged.measured.values
     ]
-    table = [f"| test | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", *rows]
+    table = [f"| {judged.part} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", *rows]
     return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
 
 
 def _notes(result: Result) -> Iterator[str]:
+    judged = result.judged
     for name in result.below:
-        yield f"**Not better than {name} by {result.monitor}.**"
-    yield f"Tested on {result.test.per_user.height:,} users; ± is half of the interval."
+        yield f"**Not better than {name} by {result.monitor} on {judged.part}.**"
+    for note in result.notes:
+        yield f"**{note}**"
+    users = judged.measured.per_user.height
+    yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
     if result.selected is None:
         return
     epoch, last = result.selected.best_epoch, result.selected.history.height
@@ -82,5 +112,7 @@ def _notes(result: Result) -> Iterator[str]:
         f"Epoch {epoch} of {last} was chosen by val/{result.monitor}; the point after the last "
         "epoch of each val/ curve repeats its values."
     )
-    if result.fitted is not result.selected:
+    if result.test is None:
+        yield "The test part was not scored."
+    elif result.fitted is not result.selected:
         yield f"Refit on train and validation for {epoch} epochs, then tested once."

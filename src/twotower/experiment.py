@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -19,13 +19,13 @@ from twotower.baselines import Baseline
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
 from twotower.errors import ConfigError
-from twotower.evaluation import Evaluation, Measured, recommendations_frame
+from twotower.evaluation import Evaluation, Measured, recommendations_frame, relevant_frame
 from twotower.loss import Loss
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.recommender import Recommender
-from twotower.result import Result
+from twotower.result import Judged, Result
 from twotower.split.base import Split
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
@@ -33,6 +33,7 @@ from twotower.tracking.base import Context, Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process
+from twotower.trial import Trial
 from twotower.types import Fold, Interactions, Scorer, SplitFrames
 
 __all__ = ["Experiment"]
@@ -45,6 +46,7 @@ class Experiment:
     """A whole config, instantiated; what each field does stands in conf/."""
 
     seed: NonNegativeInt
+    seeds: PositiveInt
     output_dir: str
     run_name: str | None
     dataset: Dataset
@@ -70,6 +72,7 @@ class Experiment:
     def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
         """What does not fit together in a config, which may hold other mistakes."""
         split, trainer = config.get("split"), config.get("trainer")
+        evaluation = config.get("evaluation")
         if not (isinstance(split, Mapping) and isinstance(trainer, Mapping)):
             return
         if split.get("validation") is not False:
@@ -81,61 +84,97 @@ class Experiment:
                     f"trainer.{key}: got {value}, which needs a validation part, but "
                     f"split.validation=false cuts none; valid is {off}"
                 )
+        if isinstance(evaluation, Mapping) and evaluation.get("test") == "never":
+            yield (
+                "evaluation.test: got never, but split.validation=false cuts no validation part "
+                "either, so nothing would be measured; valid are best, all"
+            )
 
-    def run(self, config: Mapping[str, Any], name: str) -> Result:
-        """Load, split, train, test, compare with the baselines, and log all of it.
+    def run(self, config: Mapping[str, Any], name: str, trial: Trial | None = None) -> Result:
+        """Load, split, train, judge beside the baselines, and log all of it.
 
         config: what this object was built from, as plain containers; name: of the MLflow run.
+        trial: of a sweep; a run by itself is its own best and is tested at the end.
         """
+        if self.seeds != 1:
+            raise ConfigError(
+                f"seeds: got {self.seeds}, which are as many runs; valid in one run is 1, with "
+                "`seed` to say which; `twotower train seeds=5` runs five"
+            )
         # The other processes of a distributed run work alike and stay silent.
         tracking = self.tracking if is_first_process() else NoTracking()
+        name = self.run_name or name
         with (
             terminate_on_sigterm(),
-            tracking.run(name=self.run_name or name, config=config, tags={}) as run,
+            tracking.run(
+                name=name,
+                config=config,
+                tags=trial.tags if trial else {},
+                run_id=trial.run_id if trial else None,
+            ) as run,
         ):
-            interactions = self.dataset.load()
-            logger.info("data: %s", interactions.origin)
-            frames = self._split(interactions, config)
+            interactions, frames = self.load(config)
             _log_data(run, type(self.dataset).__name__, interactions, frames)
-
-            selected = self._select(frames, run) if frames.validation is not None else None
-            fold, fitted = self._final(frames, selected, run)
-
-            recommendations = self.evaluation.recommend(fitted.model.scorer(), fold)
-            measured = self.evaluation.measure(recommendations, fold)
-            baselines = {
-                key: self._measure(baseline.fit(fold.train), fold)
-                for key, baseline in self.baselines.items()
-            }
-            result = Result(
-                run_id=run.id,
-                experiment_id=run.experiment_id,
-                name=self.run_name or name,
-                monitor=self.evaluation.monitor_name,
-                test=measured,
-                baselines=baselines,
-                fitted=fitted,
-                selected=selected,
-                recommendation_lists=recommendations_frame(
-                    recommendations, fold.vocabulary, frames.items
-                ),
-                recommender=self._recommender(fitted, fold, frames, config),
-            )
-            artifacts.log(run, result, fold, recommendations)
+            result = self._result(frames, config, name, run, trial)
+            artifacts.log(run, result)
         return result
 
-    def _split(self, interactions: Interactions, config: Mapping[str, Any]) -> SplitFrames:
+    def load(self, config: Mapping[str, Any]) -> tuple[Interactions, SplitFrames]:
+        """The dataset, and its parts, which are kept below `output_dir` once they are prepared."""
+        interactions = self.dataset.load()
+        logger.info("data: %s", interactions.origin)
         nodes = {key: config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
-        return prepare(interactions, self.preprocessing, self.split, cache, nodes)
+        return interactions, prepare(interactions, self.preprocessing, self.split, cache, nodes)
 
-    def _select(self, frames: SplitFrames, run: Run) -> Fitted:
+    def _result(
+        self,
+        frames: SplitFrames,
+        config: Mapping[str, Any],
+        name: str,
+        run: Run,
+        trial: Trial | None,
+    ) -> Result:
+        selected = validation = test = None
+        if frames.validation is not None:
+            fold = self._fold(frames.train, frames.validation, frames.train)
+            selected = fitted = self._select(fold, run, trial)
+            validation = self._judge("validation", selected, fold, frames)
+        tests = trial.tests if trial else self.evaluation.test != "never"
+        if tests or selected is None:
+            fold, fitted = self._final(frames, selected, run, trial)
+            test = self._judge("test", fitted, fold, frames)
+        judged = test or validation
+        assert judged is not None
+        return Result(
+            run_id=run.id,
+            experiment_id=run.experiment_id,
+            name=name,
+            monitor=self.evaluation.monitor_name,
+            fitted=fitted,
+            selected=selected,
+            validation=validation,
+            test=test,
+            notes=[],
+            recommender=Recommender(
+                model=fitted.model,
+                tower=config["tower"],
+                vocabulary=fold.vocabulary,
+                history=fold.train.items_by_user,
+                items=frames.items,
+            ),
+        )
+
+    def _select(self, fold: Fold, run: Run, trial: Trial | None) -> Fitted:
         """Train on train, watched on validation."""
-        assert frames.validation is not None
-        fold = self._fold(frames.train, frames.validation, frames.train)
 
         def validate(scorer: Scorer) -> Mapping[str, float]:
             return self._measure(scorer, fold).values
+
+        def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+            run.log_metrics(metrics, step=epoch)
+            if trial is not None:
+                trial.on_epoch(epoch, metrics)
 
         fitted = self.trainer.fit(
             self._model(fold),
@@ -144,13 +183,16 @@ class Experiment:
             seed=self.seed,
             validate=validate,
             monitor=self.evaluation.monitor_name,
-            on_epoch=lambda epoch, metrics: run.log_metrics(metrics, step=epoch),
+            on_epoch=on_epoch,
+            folder=trial.folder / "selection" if trial else None,
         )
         # A run's value in tables is its last one: that of the kept epoch must come last.
         run.log_metrics(fitted.kept, step=fitted.history.height + 1)
         return fitted
 
-    def _final(self, frames: SplitFrames, selected: Fitted | None, run: Run) -> tuple[Fold, Fitted]:
+    def _final(
+        self, frames: SplitFrames, selected: Fitted | None, run: Run, trial: Trial | None
+    ) -> tuple[Fold, Fitted]:
         """What is tested: the selected model, or one trained on all that comes before the test."""
         if selected is not None and not self.trainer.refit:
             return self._fold(frames.train, frames.test, frames.history), selected
@@ -166,8 +208,26 @@ class Experiment:
                 {f"train/{prefix}loss": metrics["train/loss"]}, step=epoch
             ),
             title="refit" if selected is not None else "training",
+            folder=trial.folder / "refit" if trial else None,
         )
         return fold, fitted
+
+    def _judge(self, part: str, fitted: Fitted, fold: Fold, frames: SplitFrames) -> Judged:
+        recommendations = self.evaluation.recommend(fitted.model.scorer(), fold)
+        return Judged(
+            part=part,
+            fold=fold,
+            measured=self.evaluation.measure(recommendations, fold),
+            baselines={
+                key: self._measure(baseline.fit(fold.train), fold)
+                for key, baseline in self.baselines.items()
+            },
+            recommendations=recommendations,
+            recommendation_lists=recommendations_frame(
+                recommendations, fold.vocabulary, frames.items
+            ),
+            relevant=relevant_frame(recommendations, fold),
+        )
 
     def _fold(self, train: pl.DataFrame, holdout: pl.DataFrame, history: pl.DataFrame) -> Fold:
         split = self.split
@@ -185,17 +245,6 @@ class Experiment:
 
     def _measure(self, scorer: Scorer, fold: Fold) -> Measured:
         return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold)
-
-    def _recommender(
-        self, fitted: Fitted, fold: Fold, frames: SplitFrames, config: Mapping[str, Any]
-    ) -> Recommender:
-        return Recommender(
-            model=fitted.model,
-            tower=config["tower"],
-            vocabulary=fold.vocabulary,
-            history=fold.train.items_by_user,
-            items=frames.items,
-        )
 
 
 def _log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrames) -> None:

@@ -17,14 +17,16 @@ _TITLES = {"ndcg": "NDCG", "hitrate": "HitRate", "coverage": "Coverage", "map": 
 
 
 def print_result(result: Result, opens: Sequence[str]) -> None:
-    """The test metrics beside those of the baselines; `opens`: where to look on."""
+    """The metrics beside those of the baselines; `opens`: where to look on."""
     console = Console(highlight=False, soft_wrap=True)
     names = _shown(result)
-    table = Table(box=SIMPLE_HEAD, title=f"test, {result.test.per_user.height:,} users")
+    judged = result.judged
+    title = f"{judged.part}, {judged.measured.per_user.height:,} users"
+    table = Table(box=SIMPLE_HEAD, title=title)
     table.add_column("")
     for name in names:
         table.add_column(_title(name), justify="right")
-    for title, measured in [("this run", result.test), *result.baselines.items()]:
+    for title, measured in [("this run", judged.measured), *judged.baselines.items()]:
         table.add_row(title, *(_aligned(measured.text(name)) for name in names))
     console.print(table)
     for name in result.below:
@@ -32,11 +34,14 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
             f"WARNING: by {_title(result.monitor)} this model is not better than {name}.",
             style="bold red",
         )
+    for note in result.notes:
+        console.print(f"WARNING: {note}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"
     if result.selected is not None:
         epochs = f"epoch {result.selected.best_epoch} of {result.selected.history.height}"
         epochs += f" chosen by val/{result.monitor}"
-        epochs += ", refit on train and validation" if result.fitted is not result.selected else ""
+        refit = result.test is not None and result.fitted is not result.selected
+        epochs += ", refit on train and validation" if refit else ""
     console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))
     console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
     for line in opens:
@@ -45,7 +50,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
 
 def _shown(result: Result) -> list[str]:
     """The three first metrics at the first K, or all of them where none of these is measured."""
-    known = list(result.test.values)
+    known = list(result.judged.measured.values)
     first = result.monitor.rpartition("_at_")[2]
     return [f"{name}_at_{first}" for name in _SHOWN if f"{name}_at_{first}" in known] or known
 

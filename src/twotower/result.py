@@ -12,8 +12,51 @@ import polars as pl
 from twotower.evaluation import Measured
 from twotower.recommender import Recommender
 from twotower.training import Fitted
+from twotower.types import Fold, Recommendations
 
-__all__ = ["Result"]
+__all__ = ["Judged", "Result"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model and the baselines on one holdout.
+
+    part: the holdout, `validation` or `test`.
+    recommendations: the top of the ranking for its users, also as a frame with the source's ids.
+    relevant: one row a held-out pair, see `relevant_frame`.
+    """
+
+    part: str
+    fold: Fold
+    measured: Measured
+    baselines: dict[str, Measured]
+    recommendations: Recommendations
+    recommendation_lists: pl.DataFrame
+    relevant: pl.DataFrame
+
+    def below(self, metric: str) -> list[str]:
+        """The baselines that do at least as well on `metric`."""
+        own = self.measured.values[metric]
+        return [name for name, other in self.baselines.items() if other.values[metric] >= own]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """By their names in MLflow, such as `test/ndcg_at_10`; `baseline/...` on the test."""
+        own, of_baselines = ("test", "baseline") if self.part == "test" else ("val", "val_baseline")
+        return {
+            **{f"{own}/{name}": value for name, value in self.measured.values.items()},
+            **{
+                f"{of_baselines}/{baseline}/{name}": value
+                for baseline, measured in self.baselines.items()
+                for name, value in measured.values.items()
+            },
+        }
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Low and high end, by the names of `metrics`."""
+        prefix = "test" if self.part == "test" else "val"
+        return {f"{prefix}/{name}": ends for name, ends in self.measured.intervals.items()}
 
 
 @dataclass(frozen=True)
@@ -22,35 +65,39 @@ class Result:
 
     run_id, experiment_id: in MLflow; None with `tracking=none`.
     monitor: the metric that the best epoch was chosen by, such as `ndcg_at_10`.
-    test: metrics of the tested model; baselines: of each baseline on the same test part.
-    fitted: the tested model; selected: the one that validation chose the epoch of, which is the
-        tested one without refit, or None without validation.
-    recommendation_lists: the top of the ranking for the users of the test part.
+    fitted: the model of the run: the tested one, where one was tested.
+    selected: the one that validation chose the epoch of, which is `fitted` without refit or
+        test, or None without validation.
+    validation: None where no validation part is cut; test: None where the test was not scored.
+    notes: what is suspicious about the model, in words.
     """
 
     run_id: str | None
     experiment_id: str | None
     name: str
     monitor: str
-    test: Measured
-    baselines: dict[str, Measured]
     fitted: Fitted
     selected: Fitted | None
-    recommendation_lists: pl.DataFrame
+    validation: Judged | None
+    test: Judged | None
+    notes: list[str]
     recommender: Recommender
+
+    @property
+    def judged(self) -> Judged:
+        """What the run is judged by in the end: on the test, or else on validation."""
+        judged = self.test or self.validation
+        assert judged is not None, "a run without both is refused before it starts"
+        return judged
 
     @property
     def metrics(self) -> dict[str, float]:
         """By their names in MLflow: `test/...`, `val/...` of the chosen epoch, `baseline/...`."""
-        of_baselines = {
-            f"baseline/{name}/{metric}": value
-            for name, measured in self.baselines.items()
-            for metric, value in measured.values.items()
-        }
         kept = self.selected.kept if self.selected is not None else {}
-        validation = {name: value for name, value in kept.items() if name.startswith("val/")}
-        test = {f"test/{name}": value for name, value in self.test.values.items()}
-        return {**test, **validation, **of_baselines}
+        loss = {name: value for name, value in kept.items() if name == "val/loss"}
+        of_validation = self.validation.metrics if self.validation is not None else {}
+        of_test = self.test.metrics if self.test is not None else {}
+        return {**of_test, **of_validation, **loss}
 
     @property
     def fits(self) -> list[Fitted]:
@@ -65,25 +112,30 @@ class Result:
         return sum(fitted.seconds for fitted in self.fits)
 
     @property
+    def n_parameters(self) -> int:
+        """Trained numbers of both towers."""
+        return sum(parameter.numel() for parameter in self.fitted.model.parameters())
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: `epoch`, `train/loss` and, with validation, `val/...`."""
         return self.fits[0].history.to_pandas()
 
     @property
     def recommendations(self) -> pd.DataFrame:
-        """`user_id`, `item_id`, `rank`, `score`, `title` where known, for the test users."""
-        return self.recommendation_lists.to_pandas()
+        """`user_id`, `item_id`, `rank`, `score`, `title` where known, for the users judged by."""
+        return self.judged.recommendation_lists.to_pandas()
 
     @property
     def per_user(self) -> pd.DataFrame:
-        """`user_id` and a column a metric, one row a test user."""
-        return self.test.per_user.to_pandas()
+        """`user_id`, `n_seen` and a column a metric, one row a user of the test (of validation,
+        where the test was not scored)."""
+        return self.judged.measured.per_user.to_pandas()
 
     @property
     def below(self) -> list[str]:
         """The baselines that do at least as well on `monitor`."""
-        own = self.test.values[self.monitor]
-        return [name for name, other in self.baselines.items() if other.values[self.monitor] >= own]
+        return self.judged.below(self.monitor)
 
     def recommend(self, users: Sequence[Any] | None = None, k: int = 10) -> pd.DataFrame:
         """The `k` best items for `users` (original ids; None: all) that they have not seen."""

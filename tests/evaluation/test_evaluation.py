@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from twotower.errors import ConfigError, DataError
-from twotower.evaluation import Evaluation, recommendations_frame
+from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
 from twotower.evaluation.metrics import METRICS
 from twotower.types import Fold, Holdout
 
@@ -24,6 +24,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "k": 2,
         "metrics": list(METRICS),
         "monitor": "ndcg",
+        "test": "best",
         "drop_seen": True,
         "block_scores": 1000,
         "confidence": 0.95,
@@ -85,8 +86,31 @@ def test_per_user_frame_holds_the_original_ids(fold: Fold) -> None:
     )
     assert measured.per_user.to_dict(as_series=False) == {
         "user_id": ["u000", "u001", None],  # the vocabulary has no id for the cold user
+        "n_seen": [2, 1, 0],
         "hitrate_at_1": [0.0, 1.0, 0.0],
         "hitrate_at_2": [1.0, 1.0, 0.0],
+    }
+
+
+def test_relevant_pairs_have_their_ranks_and_popularity(fold: Fold) -> None:
+    # Items 0..3 have 3, 1, 1 and 1 train interactions. User 0 gets 2 and 0 of its 1, 2, 3.
+    recommendations = recommend([[2, 0], [3, 1], []], fold.holdout.users, 2)
+    assert relevant_frame(recommendations, fold).to_dict(as_series=False) == {
+        "user_id": ["u000", "u000", "u000", "u001", None],
+        "item_id": [101, 102, 103, 101, 100],
+        "popularity": [1, 1, 1, 1, 3],
+        "rank": [None, 1, None, 2, None],
+    }
+
+
+def test_a_relevant_item_that_train_lacks_is_never_found() -> None:
+    fold = make_fold([[0], [1]], 2, {0: [1, 7]})
+    recommendations = recommend([[1]], fold.holdout.users, 2)
+    assert relevant_frame(recommendations, fold).to_dict(as_series=False) == {
+        "user_id": ["u000", "u000"],
+        "item_id": [101, None],
+        "popularity": [1, 0],
+        "rank": [1, None],
     }
 
 

@@ -54,7 +54,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def evaluation(metrics: list[str], k: int | list[int], confidence: float = 0.95) -> Evaluation:
-    return Evaluation(k, metrics, metrics[0], True, 1000, confidence)
+    return Evaluation(k, metrics, metrics[0], "best", True, 1000, confidence)
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -29,6 +30,7 @@ TRAINER = Trainer(
     devices=1,
     strategy="auto",
     precision="32-true",
+    checkpoint_seconds=0.0,
     progress_bar=False,
     lightning={},
 )
@@ -205,3 +207,79 @@ def test_the_bar_tells_epoch_and_metrics(capsys: pytest.CaptureFixture[str]) -> 
     assert "train/loss=0." in told
     fit()
     assert capsys.readouterr().err == ""
+
+
+class Stop(Exception):
+    """Breaks a fit off."""
+
+
+def broken_off(at: int, **keys: object) -> None:
+    """A fit that breaks off at the end of epoch `at`, before that epoch's checkpoint."""
+
+    def stop(epoch: int, _: object) -> None:
+        if epoch == at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fit(on_epoch=stop, **keys)  # type: ignore[arg-type]
+
+
+# Epoch 2 of 5 is the best, and with a patience of 2 the fourth is the last.
+SCRIPT = (0.1, 0.5, 0.4, 0.3, 0.2)
+
+
+def scripted_from(epoch: int):  # type: ignore[no-untyped-def]
+    """The validation of a fit that goes on in `epoch`."""
+    return scripted(*SCRIPT[epoch - 1 :])[0]
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_fit_that_was_broken_off_goes_on_to_the_same_bits(
+    tmp_path: Path, at: int, patience: int | None
+) -> None:
+    trainer = replace(TRAINER, patience=patience)
+    selecting = {"trainer": trainer, "monitor": "ndcg_at_10"}
+    whole = fit(**selecting, validate=scripted_from(1))  # type: ignore[arg-type]
+    broken_off(at, **selecting, folder=tmp_path, validate=scripted_from(1))
+    # Epoch `at` had no checkpoint yet: it is trained again.
+    epochs: list[int] = []
+    resumed = fit(
+        trainer,
+        monitor="ndcg_at_10",
+        folder=tmp_path,
+        validate=scripted_from(at),
+        on_epoch=lambda epoch, _: epochs.append(epoch),
+    )
+    assert epochs == list(range(at, (5 if patience is None else 4) + 1))
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.history.equals(whole.history)
+    assert resumed.best_epoch == whole.best_epoch == 2
+
+
+def test_a_fit_that_stopped_early_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: dict[str, object] = {
+        "trainer": replace(TRAINER, patience=2),
+        "monitor": "ndcg_at_10",
+        "folder": tmp_path,
+    }
+
+    def killed(*_: object) -> None:
+        raise Stop
+
+    # Killed after the last checkpoint, before the end is noted.
+    with monkeypatch.context() as patched, pytest.raises(Stop):
+        patched.setattr(Fitted, "save", killed)
+        fit(**keys, validate=scripted_from(1))  # type: ignore[arg-type]
+    resumed = fit(**keys, validate=scripted_from(5))  # type: ignore[arg-type]
+    assert (resumed.history.height, resumed.best_epoch) == (4, 2)
+
+
+def test_a_finished_fit_is_given_back(tmp_path: Path) -> None:
+    whole = fit(folder=tmp_path)
+    again = fit(folder=tmp_path, on_epoch=lambda *_: pytest.fail("it is trained again"))
+    assert torch.equal(weights(again), weights(whole))
+    assert again.history.equals(whole.history)
+    assert (again.best_epoch, again.seconds) == (whole.best_epoch, whole.seconds)

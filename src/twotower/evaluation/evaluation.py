@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
 from twotower.errors import ConfigError
+from twotower.evaluation.frames import ids_of
 from twotower.evaluation.lists import JudgedLists, Values
 from twotower.evaluation.metrics import METRICS, CatalogueMetric, MetricName
 from twotower.evaluation.ranking import top_k
@@ -29,7 +30,8 @@ class Measured:
         ConfidenceInterval is the half-width); none for `coverage`, which is no mean, nor where
         fewer than two users were averaged.
     per_user: one row a user of the holdout: `user_id` (null where the vocabulary has no id for a
-        cold user), then a Float64 column a metric, all but `coverage`.
+        cold user), `n_seen` (Int64, how many items the user had met before), then a Float64 column
+        a metric, all but `coverage`.
     """
 
     values: dict[str, float]
@@ -52,6 +54,7 @@ class Evaluation:
     k: PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
     metrics: Annotated[list[MetricName], Field(min_length=1)]
     monitor: MetricName
+    test: Literal["best", "all", "never"]
     drop_seen: bool
     block_scores: PositiveInt
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -97,7 +100,8 @@ class Evaluation:
         lists = JudgedLists.of(recommendations, fold)
         values: dict[str, float] = {}
         intervals: dict[str, tuple[float, float]] = {}
-        columns = [_ids(lists)]
+        n_seen = pl.Series("n_seen", fold.holdout.seen.lengths.numpy())
+        columns = [ids_of(fold.vocabulary.users, lists.users).alias(USER), n_seen]
         for name in dict.fromkeys(self.metrics):
             metric = METRICS[name]
             for k in self.cutoffs:
@@ -118,9 +122,3 @@ class Evaluation:
         z = NormalDist().inv_cdf((1 + self.confidence) / 2)
         half = z * float(np.std(averaged, ddof=1)) / math.sqrt(len(averaged))
         return mean - half, mean + half
-
-
-def _ids(lists: JudgedLists) -> pl.Series:
-    ids = lists.fold.vocabulary.users
-    rows = pl.Series(USER, lists.users.numpy())
-    return ids.gather(rows.set(rows >= len(ids), None)).alias(USER)

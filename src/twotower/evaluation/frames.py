@@ -1,11 +1,13 @@
-"""Recommendations as people read them."""
+"""Recommendations and what they are judged by, as people read them."""
+
+from __future__ import annotations
 
 import polars as pl
 import torch
 
-from twotower.types import ITEM, USER, Recommendations, Vocabulary
+from twotower.types import ITEM, USER, Fold, Recommendations, Vocabulary
 
-__all__ = ["recommendations_frame"]
+__all__ = ["ids_of", "recommendations_frame", "relevant_frame"]
 
 
 def recommendations_frame(
@@ -29,3 +31,31 @@ def recommendations_frame(
     if items is None or "title" not in items.columns:
         return frame
     return frame.join(items.select(ITEM, "title"), on=ITEM, how="left", maintain_order="left")
+
+
+def relevant_frame(recommendations: Recommendations, fold: Fold) -> pl.DataFrame:
+    """One row a held-out pair: `user_id`, `item_id`, `popularity`, `rank`.
+
+    popularity: Int64, interactions of the item in train. rank: Int64, from 1, the item's place in
+    the user's list; null where it is not in it. Ids are null where train has no such row (cold).
+    """
+    train, relevant = fold.train, fold.holdout.relevant
+    rows, items = relevant.rows, relevant.items
+    users = fold.holdout.users[rows]
+    found = recommendations.items[rows] == items[:, None]  # [n, K]
+    ranks = pl.Series("rank", (found.int().argmax(1) + 1).numpy(), dtype=pl.Int64)
+    counts = torch.cat([train.item_counts, torch.zeros(1, dtype=torch.int64)])
+    return pl.DataFrame(
+        [
+            ids_of(fold.vocabulary.users, users).alias(USER),
+            ids_of(fold.vocabulary.items, items).alias(ITEM),
+            pl.Series("popularity", counts[items.clamp(max=train.n_items)].numpy()),
+            ranks.set(pl.Series(~found.any(1).numpy()), None),
+        ]
+    )
+
+
+def ids_of(ids: pl.Series, rows: torch.Tensor) -> pl.Series:
+    """The ids of `rows`, null for rows that the vocabulary lacks."""
+    places = pl.Series(rows.numpy())
+    return ids.gather(places.set(places >= len(ids), None))

@@ -14,6 +14,8 @@ from twotower.sweep.outcome import Outcome
 
 __all__ = ["Setting", "SweepTable"]
 
+_SHOWN = ("ndcg", "hitrate", "coverage")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -62,6 +64,11 @@ class SweepTable:
         return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.varied))
 
     @cached_property
+    def labels(self) -> dict[str, str]:
+        """The shortest end of each key that tells it from the others, such as `emb_dim`."""
+        return {key: _shortest_end(key, self.keys) for key in self.keys}
+
+    @cached_property
     def settings(self) -> list[Setting]:
         """Best mean of `monitor` first; those without a finished trial last."""
         groups: dict[str, list[Outcome]] = {}
@@ -83,11 +90,25 @@ class SweepTable:
         known = [name for name in names if name != "val/loss"]
         return sorted(known, key=lambda name: name != self.monitor)
 
+    @cached_property
+    def shown(self) -> list[str]:
+        """What people look at first: `monitor`, then NDCG, HitRate and Coverage at its K."""
+        k = self.monitor.rpartition("_at_")[2]
+        usual = [f"val/{metric}_at_{k}" for metric in _SHOWN]
+        known = [name for name in usual if name in self.metrics]
+        return known if self.monitor in known else [self.monitor, *known]
+
     def frame(self) -> pl.DataFrame:
-        """One row a trial, best setting first: what varies, seed, state, every metric, run id."""
+        """One row a trial, best setting first: what varies, seed, state, every metric, run id.
+
+        A column holds one type: what varies between types, such as 10 and `auto`, is text.
+        """
         rows: list[dict[str, Any]] = []
         for rank, setting in enumerate(self.settings, start=1):
             rows += [self._row(rank, setting, outcome) for outcome in setting.outcomes]
+        for key in self.keys:
+            if not _of_one_type([row[key] for row in rows]):
+                rows = [{**row, key: _text(row[key])} for row in rows]
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _row(self, rank: int, setting: Setting, outcome: Outcome) -> dict[str, Any]:
@@ -112,3 +133,19 @@ class SweepTable:
     def _rank(self, setting: Setting) -> tuple[bool, float]:
         value = setting.mean(self.monitor)
         return (value is None, 0.0 if value is None else -value)
+
+
+def _shortest_end(key: str, keys: Sequence[str]) -> str:
+    parts = key.split(".")
+    ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+    alone = (end for end in ends if sum(f".{k}".endswith(f".{end}") for k in keys) == 1)
+    return next(alone, key)
+
+
+def _of_one_type(values: Sequence[Any]) -> bool:
+    types = {type(value) for value in values if value is not None}
+    return len(types) < 2 or types == {int, float}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

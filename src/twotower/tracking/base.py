@@ -76,13 +76,19 @@ class Tracking(Protocol):
     """A choice of the config group `tracking`."""
 
     def run(
-        self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        *,
+        name: str,
+        config: Mapping[str, Any] | None,
+        tags: Mapping[str, str],
+        run_id: str | None = None,
     ) -> AbstractContextManager[Run]:
         """Open a run that is closed with the context.
 
-        config: the whole resolved config as plain nested containers.
+        config: the whole resolved config as plain nested containers; None logs none.
         tags: added to what is noted of the environment. A run goes under a parent with the tag
             `mlflow.parentRunId`.
+        run_id: of a run of earlier that is opened again, with the config that it has.
 
         The run ends FINISHED; FAILED after an `Exception`; KILLED after any other exception, that
         is Ctrl-C or a SIGTERM turned into SystemExit. The exception goes on to the caller.

@@ -124,6 +124,14 @@ class MlflowRun:
             self.client.log_batch(self.id, tags=entities[start : start + _PARAMS_A_CALL])
 
     @deferred_interrupts()
+    def reopen(self, tags: Mapping[str, str]) -> None:
+        """Go on with a run that has ended, whatever its end was."""
+        self.client.update_run(self.id, status="RUNNING")
+        if ERROR_TAG in self.client.get_run(self.id).data.tags:
+            self.client.delete_tag(self.id, ERROR_TAG)
+        self.set_tags(tags)
+
+    @deferred_interrupts()
     def finish(self) -> None:
         self.client.set_terminated(self.id, "FINISHED")
 

@@ -55,14 +55,21 @@ class MlflowTracking:
 
     @contextmanager
     def run(
-        self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        *,
+        name: str,
+        config: Mapping[str, Any] | None,
+        tags: Mapping[str, str],
+        run_id: str | None = None,
     ) -> Iterator[Run]:
         """Open a run with `config` and the tags of the environment in it; see `Tracking.run`."""
         run = None
         try:
             with deferred_interrupts():  # they come when there is a run to close
-                run = self._create(name, {**environment_tags(), **tags})
-            run.log_config(config)
+                all_tags = {**environment_tags(), **tags}
+                run = self._reopen(run_id, all_tags) if run_id else self._create(name, all_tags)
+            if config is not None and run_id is None:
+                run.log_config(config)
             yield run
         except BaseException as error:
             if run is not None:
@@ -75,6 +82,12 @@ class MlflowTracking:
         created = self._client.create_run(self.experiment_id, run_name=name, tags=stored)
         run_id = created.info.run_id
         return MlflowRun(self._client, run_id, self.experiment_id, self._url(run_id))
+
+    def _reopen(self, run_id: str, tags: Mapping[str, str]) -> MlflowRun:
+        experiment_id = str(self._client.get_run(run_id).info.experiment_id)
+        run = MlflowRun(self._client, run_id, experiment_id, self._url(run_id))
+        run.reopen(tags)
+        return run
 
     def _url(self, run_id: str) -> str | None:
         if not is_server(self.uri) or self.uri.startswith("databricks"):

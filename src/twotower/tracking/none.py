@@ -62,6 +62,11 @@ class NoTracking:
 
     @contextmanager
     def run(
-        self, *, name: str, config: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        *,
+        name: str,
+        config: Mapping[str, Any] | None,
+        tags: Mapping[str, str],
+        run_id: str | None = None,
     ) -> Iterator[Run]:
         yield NoRun()

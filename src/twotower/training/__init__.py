@@ -1,5 +1,6 @@
 """Training: batches with their negatives, the Lightning wiring and what watches it."""
 
+from twotower.training.callbacks import OnEpoch
 from twotower.training.trainer import Fitted, Objective, Trainer, is_first_process
 
-__all__ = ["Fitted", "Objective", "Trainer", "is_first_process"]
+__all__ = ["Fitted", "Objective", "OnEpoch", "Trainer", "is_first_process"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -14,7 +17,7 @@ from twotower.errors import TrainingError
 from twotower.training.module import TwoTowerModule
 from twotower.types import Scorer
 
-__all__ = ["EpochMetrics", "Progress"]
+__all__ = ["EpochMetrics", "LastCheckpoint", "Progress"]
 
 Validate = Callable[[Scorer], Mapping[str, float]]
 OnEpoch = Callable[[int, Mapping[str, float]], None]
@@ -31,11 +34,27 @@ class EpochMetrics(pl.Callback):
 
     def __init__(self, validate: Validate | None, on_epoch: OnEpoch) -> None:
         self.history: list[dict[str, float]] = []
+        self._seconds_before = 0.0  # of the fits that this one goes on from
+        self._started = time.perf_counter()
         self._validate = validate
         self._on_epoch = on_epoch
         self._train_losses: list[Tensor] = []
         self._val_losses: list[Tensor] = []
         self._metrics: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the fit so far, with that of an earlier one that it goes on from."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"history": self.history, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.history = list(state_dict["history"])
+        self._seconds_before = state_dict["seconds"]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
@@ -91,21 +110,54 @@ class EpochMetrics(pl.Callback):
         self._metrics["train/loss"] = loss
 
 
+class LastCheckpoint(Checkpoint):
+    """Keeps what an interrupted fit goes on from, replaced at most every `seconds`.
+
+    A Checkpoint, because Lightning calls these last: early stopping has counted the epoch then.
+
+    `stopping`: it is Lightning that stops early, but a fit that goes on from the epoch where it
+    did would train one more.
+    """
+
+    def __init__(self, path: Path, seconds: float, stopping: EarlyStopping | None) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._stopping = stopping
+        self._saved = time.perf_counter()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Stop where the fit had stopped."""
+        stopping = self._stopping
+        if stopping is not None and stopping.wait_count >= stopping.patience:
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Save, once the epoch's metrics are known."""
+        due = time.perf_counter() - self._saved >= self._seconds
+        if trainer.strategy.broadcast(due):  # every process takes part in saving
+            trainer.save_checkpoint(self._path)
+            self._saved = time.perf_counter()
+
+
 class Progress(pl.Callback):
     """One bar over all batches of all epochs, with the latest metrics beside it."""
 
-    def __init__(self, title: str, shown: tuple[str, ...], metrics: EpochMetrics) -> None:
+    def __init__(self, title: str, monitor: str, metrics: EpochMetrics) -> None:
         self._title = title
-        self._shown = shown
+        self._shown = ("train/loss", "val/loss", monitor)
         self._metrics = metrics
         self._bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Open the bar."""
         assert trainer.max_epochs is not None
-        total = trainer.max_epochs * int(trainer.num_training_batches)
+        batches = int(trainer.num_training_batches)
         self._bar = tqdm(
-            total=total, desc=self._title, unit="batch", disable=not trainer.is_global_zero
+            total=trainer.max_epochs * batches,
+            initial=trainer.current_epoch * batches,  # of a fit that goes on
+            desc=self._title,
+            unit="batch",
+            disable=not trainer.is_global_zero,
         )
 
     def on_train_batch_end(self, *_: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -17,7 +17,7 @@ import polars as pl
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
@@ -28,7 +28,7 @@ from twotower.loss import Loss
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.training.batches import FoldBatches
-from twotower.training.callbacks import EpochMetrics, OnEpoch, Progress, Validate
+from twotower.training.callbacks import EpochMetrics, LastCheckpoint, OnEpoch, Progress, Validate
 from twotower.training.module import TwoTowerModule
 from twotower.types import Fold
 
@@ -73,6 +73,26 @@ class Fitted:
     best_epoch: int
     seconds: float
 
+    def save(self, path: Path) -> None:
+        """Write all of it, at once or not at all."""
+        content = {
+            "weights": self.model.state_dict(),
+            "history": self.history.to_dict(as_series=False),
+            "best_epoch": self.best_epoch,
+            "seconds": self.seconds,
+        }
+        unfinished = path.with_suffix(".part")
+        torch.save(content, unfinished)
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, model: TwoTower) -> Fitted:
+        """What `save` wrote, its weights in `model`."""
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        model.load_state_dict(content["weights"])
+        history = pl.DataFrame(content["history"])
+        return cls(model, history, content["best_epoch"], content["seconds"])
+
     @property
     def kept(self) -> dict[str, float]:
         """The metrics of `best_epoch`."""
@@ -102,6 +122,7 @@ class Trainer:
     devices: PositiveInt | Literal["auto"]
     strategy: Literal["auto", "ddp"]
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
+    checkpoint_seconds: NonNegativeFloat
     progress_bar: bool
     lightning: dict[str, Any]
 
@@ -127,30 +148,34 @@ class Trainer:
         monitor: str | None = None,
         epochs: int | None = None,
         title: str = "training",
+        folder: Path | None = None,
     ) -> Fitted:
         """Train `model` on `fold`.
 
         With `validate` the best epoch by the metric `val/<monitor>` is kept, and training stops
         after `patience` epochs without a better one; without it the last epoch is. `epochs`
-        stands in for `max_epochs`. Raises TrainingError where the loss is not finite.
+        stands in for `max_epochs`. Where `folder` is given, the same call goes on from the
+        checkpoint that an earlier one left there, or gives back what it finished.
+        Raises TrainingError where the loss is not finite.
         """
-        started = time.perf_counter()
-        selecting = validate is not None
-        metrics = EpochMetrics(validate, on_epoch)
-        shown = ("train/loss", "val/loss", f"val/{monitor}")
-        with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
+        with _kept_or_temporary(folder) as kept:
+            finished, last = kept / "fitted.pt", kept / "last.ckpt"
+            if finished.exists():
+                return Fitted.load(finished, model)
+            metrics = EpochMetrics(validate, on_epoch)
             callbacks: list[Callback] = [metrics]
             if self.progress_bar:
-                callbacks.append(Progress(title, shown, metrics))
-            best = None
-            if selecting:
-                best = _best_checkpoint(Path(folder), f"val/{monitor}")
+                callbacks.append(Progress(title, f"val/{monitor}", metrics))
+            best = stopping = None
+            if validate is not None:
+                best = _best_checkpoint(kept, f"val/{monitor}")
                 callbacks.append(best)
                 if self.patience is not None:
-                    callbacks.append(
-                        EarlyStopping(f"val/{monitor}", mode="max", patience=self.patience)
-                    )
-            runner = self._lightning_trainer(callbacks, epochs, with_validation=selecting)
+                    stopping = EarlyStopping(f"val/{monitor}", mode="max", patience=self.patience)
+                    callbacks.append(stopping)
+            if folder is not None:
+                callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))
+            runner = self._lightning_trainer(callbacks, epochs, with_validation=best is not None)
             module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2)
             batches = FoldBatches(
                 fold,
@@ -159,19 +184,12 @@ class Trainer:
                 seed=seed,
                 device=runner.strategy.root_device,
             )
-            _run(runner, module, batches)
-            best_epoch = len(metrics.history)
-            if best is not None:
-                checkpoint = torch.load(best.best_model_path, weights_only=True)
-                module.load_state_dict(checkpoint["state_dict"])
-                best_epoch = checkpoint["epoch"] + 1  # Lightning counts from 0
-                runner.strategy.barrier()  # the folder is of the first process, which removes it
-        return Fitted(
-            model=module.model.cpu(),
-            history=pl.DataFrame(metrics.history),
-            best_epoch=best_epoch,
-            seconds=time.perf_counter() - started,
-        )
+            _run(runner, module, batches, last)
+            fitted = _fitted(runner, module, metrics, best)
+            if folder is not None and is_first_process():
+                fitted.save(finished)
+                last.unlink(missing_ok=True)
+        return fitted
 
     def _lightning_trainer(
         self, callbacks: list[Callback], epochs: int | None, *, with_validation: bool
@@ -185,7 +203,7 @@ class Trainer:
             precision=self.precision,
             callbacks=callbacks,
             logger=False,
-            enable_checkpointing=with_validation,
+            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             limit_val_batches=None if with_validation else 0,
@@ -207,13 +225,52 @@ def _best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
     )
 
 
-def _run(runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches) -> None:
-    """Fit; Lightning turns a Ctrl-C into SystemExit, and this turns it back."""
+def _fitted(
+    runner: LightningTrainer,
+    module: TwoTowerModule,
+    metrics: EpochMetrics,
+    best: ModelCheckpoint | None,
+) -> Fitted:
+    """What came out of a fit: the weights of `best`, or of the last epoch."""
+    best_epoch = len(metrics.history)
+    if best is not None:
+        checkpoint = torch.load(best.best_model_path, weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+        best_epoch = checkpoint["epoch"] + 1  # Lightning counts from 0
+        runner.strategy.barrier()  # the folder is of the first process, which removes it
+    history = pl.DataFrame(metrics.history)
+    return Fitted(module.model.cpu(), history, best_epoch, metrics.seconds)
+
+
+@contextmanager
+def _kept_or_temporary(folder: Path | None) -> Iterator[Path]:
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="twotower-") as temporary:
+            yield Path(temporary)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+def _run(
+    runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches, checkpoint: Path
+) -> None:
+    """Fit, from `checkpoint` where it is there.
+
+    Lightning turns a Ctrl-C into SystemExit, and this turns it back.
+    """
     with warnings.catch_warnings():
         # Of Lightning's own use of torch: nothing that a user could change.
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
+        # Of a fit that goes on: it is to be so.
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         try:
-            runner.fit(module, datamodule=batches)
+            runner.fit(
+                module,
+                datamodule=batches,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
         except SystemExit as error:
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
