@@ -86,7 +86,9 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     assert lists.to_pandas().equals(result.recommendations)
     for part, prefix in (("validation", "val"), ("test", "test")):
         per_user = pl.read_parquet(fetch(output_dir, run, f"{part}/per_user.parquet"))
-        assert per_user["ndcg_at_10"].mean() == pytest.approx(result.metrics[f"{prefix}/ndcg_at_10"])
+        assert per_user["ndcg_at_10"].mean() == pytest.approx(
+            result.metrics[f"{prefix}/ndcg_at_10"]
+        )
         relevant = pl.read_parquet(fetch(output_dir, run, f"{part}/relevant.parquet"))
         # Recall by user from the ranks: hits among the user's held-out pairs.
         recall = relevant.group_by("user_id").agg(pl.col("rank").is_not_null().mean())

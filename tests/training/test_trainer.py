@@ -209,7 +209,7 @@ def test_the_bar_tells_epoch_and_metrics(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == ""
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Breaks a fit off."""
 
 
@@ -218,9 +218,9 @@ def broken_off(at: int, **keys: object) -> None:
 
     def stop(epoch: int, _: object) -> None:
         if epoch == at:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(on_epoch=stop, **keys)  # type: ignore[arg-type]
 
 
@@ -267,12 +267,14 @@ def test_a_fit_that_stopped_early_does_not_go_on(
     }
 
     def killed(*_: object) -> None:
-        raise Stop
+        raise StopError
 
     # Killed after the last checkpoint, before the end is noted.
-    with monkeypatch.context() as patched, pytest.raises(Stop):
-        patched.setattr(Fitted, "save", killed)
+    save = Fitted.save
+    monkeypatch.setattr(Fitted, "save", killed)
+    with pytest.raises(StopError):
         fit(**keys, validate=scripted_from(1))  # type: ignore[arg-type]
+    monkeypatch.setattr(Fitted, "save", save)
     resumed = fit(**keys, validate=scripted_from(5))  # type: ignore[arg-type]
     assert (resumed.history.height, resumed.best_epoch) == (4, 2)
 

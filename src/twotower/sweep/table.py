@@ -92,7 +92,7 @@ class SweepTable:
 
     @cached_property
     def shown(self) -> list[str]:
-        """What people look at first: `monitor`, then NDCG, HitRate and Coverage at its K."""
+        """What people look at first: NDCG, HitRate and Coverage at the K of `monitor`, and it."""
         k = self.monitor.rpartition("_at_")[2]
         usual = [f"val/{metric}_at_{k}" for metric in _SHOWN]
         known = [name for name in usual if name in self.metrics]
