@@ -124,12 +124,14 @@ class TrainInteractions:
     """The train part of a fold: the one thing that samplers, counts and models are fitted on.
 
     users, items: [n] int64 row numbers, one entry an interaction, in order of time where known.
+    timestamps: [n] int64, microseconds since 1970 (UTC), of the same entries; None: not known.
     """
 
     users: Tensor
     items: Tensor
     n_users: int
     n_items: int
+    timestamps: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.users)

@@ -1,24 +1,38 @@
-import builtins
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from twotower.baselines import ALS, Baseline, Ease, ItemKNN, Popularity, Random
-from twotower.errors import ConfigError
+from twotower.baselines import (
+    ALS,
+    BPR,
+    Baseline,
+    Ease,
+    ItemKNN,
+    Popularity,
+    Random,
+    RecentPopularity,
+)
+from twotower.errors import ConfigError, DataError
 from twotower.types import Scorer, TrainInteractions
 
 CONF = Path(__file__).parents[2] / "conf"
 CHOICES = sorted(path.stem for path in (CONF / "baselines").glob("*.yaml"))
 
 
+IMPLICIT = ("als", "bpr")
+DAY = 86_400 * 1_000_000  # microseconds
+
+
 def train_part(histories: list[list[int]], n_items: int) -> TrainInteractions:
+    """One interaction a day."""
     pairs = [(user, item) for user, items in enumerate(histories) for item in items]
     users, items = (torch.tensor(side, dtype=torch.int64) for side in zip(*pairs, strict=True))
-    return TrainInteractions(users, items, len(histories), n_items)
+    days = torch.arange(len(pairs)) * DAY
+    return TrainInteractions(users, items, len(histories), n_items, days)
 
 
 def checkerboard(size: int) -> TrainInteractions:
@@ -40,7 +54,7 @@ def from_yaml(*choices: str) -> dict[str, Baseline]:
 
 
 def test_choices_are_found() -> None:
-    assert CHOICES == ["als", "ease", "item_knn", "popularity", "random"]
+    assert {"als", "bpr", "ease", "item_knn", "popularity", "random"} < set(CHOICES)
 
 
 def test_choices_compose_side_by_side() -> None:
@@ -50,7 +64,7 @@ def test_choices_compose_side_by_side() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_contract(choice: str) -> None:
     """Scores are finite, alike when fitted again, and do not depend on the block."""
-    if choice == "als":
+    if choice in IMPLICIT:
         pytest.importorskip("implicit")
     train = checkerboard(12)
     baseline = from_yaml(choice)[choice]
@@ -73,11 +87,12 @@ def test_contract(choice: str) -> None:
         ItemKNN(neighbours=5, shrink=1.0),
         ItemKNN(neighbours=50, shrink=0.0),
         ALS(factors=2, iterations=10, regularization=0.01, alpha=2.0, seed=0),
+        BPR(factors=4, iterations=200, learning_rate=0.1, regularization=0.0, seed=0),
     ],
     ids=repr,
 )
 def test_checkerboard_brings_back_the_withheld_item(baseline: Baseline) -> None:
-    if isinstance(baseline, ALS):
+    if isinstance(baseline, ALS | BPR):
         pytest.importorskip("implicit")
     train = checkerboard(20)
     ranking = baseline.fit(train).score_all(torch.arange(20))
@@ -89,6 +104,49 @@ def test_checkerboard_brings_back_the_withheld_item(baseline: Baseline) -> None:
 def test_popularity_counts_interactions() -> None:
     scorer = Popularity().fit(train_part([[0, 1], [1], [1, 2]], 4))
     assert scores(scorer, [2, 0]) == [[1, 3, 1, 0]] * 2
+
+
+# Item 0 comes on days 0, 1 and 2, item 1 on days 8 and 9, item 2 on day 10; item 3 never.
+DAYS = {0: [0, 1, 2], 1: [8, 9], 2: [10], 3: []}
+
+
+def recent(days: float | None, half_life: float | None) -> list[int]:
+    """The items of DAYS as ranked, best first."""
+    events = [(day, item) for item, days_of in DAYS.items() for day in days_of]
+    train = TrainInteractions(
+        users=torch.arange(len(events)),
+        items=torch.tensor([item for _, item in events]),
+        n_users=len(events),
+        n_items=len(DAYS),
+        timestamps=torch.tensor([day for day, _ in events]) * DAY,
+    )
+    (row,) = scores(RecentPopularity(days=days, half_life=half_life).fit(train), [4])
+    assert len(set(row)) == len(row)  # no two of them are alike
+    return sorted(range(len(row)), key=lambda item: -row[item])
+
+
+def test_recent_popularity_counts_the_last_days_then_all() -> None:
+    # Ages from day 10. Within 1.5 days: item 1 once (day 9), item 2 once; item 0 not at all. The
+    # tie goes to item 1 with two interactions in all, and item 0 comes before item 3 that has none.
+    assert recent(days=1.5, half_life=None) == [1, 2, 0, 3]
+    assert recent(days=0.5, half_life=None) == [2, 0, 1, 3]
+    assert recent(days=2.0, half_life=None) == [1, 2, 0, 3]  # day 8 counts: its age is 2
+    assert recent(days=None, half_life=None) == [0, 1, 2, 3]  # popularity
+
+
+def test_recent_popularity_halves_the_weight_after_each_half_life() -> None:
+    # Half-life 1: item 2 weighs 1, item 1 1/2 + 1/4, item 0 less than 1/128.
+    assert recent(days=None, half_life=1.0) == [2, 1, 0, 3]
+    # Half-life 10: item 0 weighs 2^-1 + 2^-0.9 + 2^-0.8 = 1.61, item 1 2^-0.2 + 2^-0.1 = 1.80.
+    assert recent(days=None, half_life=10.0) == [1, 0, 2, 3]
+    # Both: of item 1 day 9 alone is within 1.5 days and weighs 2^-0.1.
+    assert recent(days=1.5, half_life=10.0) == [2, 1, 0, 3]
+
+
+def test_recent_popularity_without_timestamps_says_what_to_do() -> None:
+    train = TrainInteractions(torch.tensor([0]), torch.tensor([0]), 1, 1)
+    with pytest.raises(DataError, match=r"set dataset\.columns\.timestamp, or take `popularity`"):
+        RecentPopularity(days=7.0, half_life=None).fit(train)
 
 
 def test_item_knn_by_hand() -> None:
@@ -129,15 +187,28 @@ def test_random_differs_by_user_and_seed() -> None:
     assert scores(Random(seed=1).fit(train), [0]) != [first]
 
 
-def test_als_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
+@pytest.mark.parametrize(
+    ("choice", "baseline"),
+    [
+        ("als", ALS(factors=2, iterations=1, regularization=0.1, alpha=1.0, seed=0)),
+        ("bpr", BPR(factors=2, iterations=1, learning_rate=0.1, regularization=0.1, seed=0)),
+    ],
+)
+def test_what_needs_the_extra_names_it(
+    choice: str, baseline: Baseline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"implicit.cpu.{choice}", None)  # as if not installed
+    told = rf"baselines\.{choice} .* pip install 'twotower\[benchmark\]'"
+    with pytest.raises(ConfigError, match=told):
+        baseline.fit(checkerboard(4))
 
-    def without_implicit(name: str, *args: Any) -> Any:
-        if name.startswith("implicit"):
-            raise ImportError(name)
-        return real_import(name, *args)
 
-    monkeypatch.setattr(builtins, "__import__", without_implicit)
-    als = ALS(factors=2, iterations=1, regularization=0.1, alpha=1.0, seed=0)
-    with pytest.raises(ConfigError, match=r"baselines\.als .* pip install 'twotower\[benchmark\]'"):
-        als.fit(checkerboard(4))
+def test_bpr_differs_by_seed() -> None:
+    pytest.importorskip("implicit")
+    first, second = (
+        BPR(factors=2, iterations=5, learning_rate=0.1, regularization=0.0, seed=seed).fit(
+            checkerboard(8)
+        )
+        for seed in (0, 1)
+    )
+    assert scores(first, [0]) != scores(second, [0])

@@ -56,9 +56,18 @@ def test_train_is_encoded_in_order_of_time() -> None:
     assert fold.train.users.dtype == fold.train.items.dtype == torch.int64
 
 
+def test_timestamps_are_microseconds_in_the_order_of_train() -> None:
+    # 2024-01-01 is 19,723 days after 1970-01-01; in order of time: 1, 3, 5 and 9 seconds later.
+    start = 19_723 * 86_400
+    timestamps = fold_of(make_log(("a", "y", 10))).train.timestamps
+    assert timestamps is not None
+    assert timestamps.tolist() == [(start + seconds) * 1_000_000 for seconds in (1, 3, 5, 9)]
+
+
 def test_without_time_train_stays_in_its_own_order() -> None:
     fold = make_fold(TRAIN.drop("timestamp"), TRAIN, TRAIN, True, True)
     assert fold.train.users.tolist() == [1, 0, 1, 2]
+    assert fold.train.timestamps is None
 
 
 def test_holdout_has_users_ascending_with_their_items_and_what_they_saw() -> None:

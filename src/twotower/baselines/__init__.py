@@ -2,9 +2,20 @@
 
 from twotower.baselines.als import ALS
 from twotower.baselines.base import Baseline
+from twotower.baselines.bpr import BPR
 from twotower.baselines.ease import Ease
 from twotower.baselines.item_knn import ItemKNN
 from twotower.baselines.popularity import Popularity
 from twotower.baselines.random import Random
+from twotower.baselines.recent_popularity import RecentPopularity
 
-__all__ = ["ALS", "Baseline", "Ease", "ItemKNN", "Popularity", "Random"]
+__all__ = [
+    "ALS",
+    "BPR",
+    "Baseline",
+    "Ease",
+    "ItemKNN",
+    "Popularity",
+    "Random",
+    "RecentPopularity",
+]

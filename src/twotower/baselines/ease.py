@@ -11,9 +11,14 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from twotower.baselines.base import interaction_matrix
+from twotower.baselines.memory import available_bytes, gigabytes
+from twotower.errors import ConfigError
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["Ease"]
+
+_BYTES = {"float32": 4, "float64": 8}
+_MATRICES = 3  # of n_items x n_items, at the peak
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Ease:
     precision: Literal["float32", "float64"]
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline."""
+        """See Baseline. Raises ConfigError where the memory that is free would not do."""
+        self._refuse_too_many(train.n_items)
         matrix = interaction_matrix(train, self.precision)
         gram = torch.from_numpy((matrix.T @ matrix).toarray())
         gram.diagonal().add_(self.l2)
@@ -37,6 +43,19 @@ class Ease:
         weights /= -weights.diagonal().clone()  # a column for each item predicted
         weights.diagonal().zero_()
         return _Linear(matrix, weights.numpy())
+
+    def _refuse_too_many(self, n_items: int) -> None:
+        needed, free = n_items**2 * _BYTES[self.precision] * _MATRICES, available_bytes()
+        if free is None or needed <= free:
+            return
+        halved = f"baselines.ease.precision=float32 ({gigabytes(needed // 2)}), " * (
+            self.precision == "float64"
+        )
+        raise ConfigError(
+            f"baselines.ease: {n_items:,} items need about {gigabytes(needed)} in "
+            f"{self.precision}, and {gigabytes(free)} are free; valid is {halved}fewer items "
+            "(filters in preprocessing), or `baselines` without ease"
+        )
 
 
 @dataclass(frozen=True)

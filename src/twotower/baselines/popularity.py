@@ -6,7 +6,7 @@ from torch import Tensor
 
 from twotower.types import Scorer, TrainInteractions
 
-__all__ = ["Popularity"]
+__all__ = ["Counts", "Popularity"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,15 @@ class Popularity:
 
     def fit(self, train: TrainInteractions) -> Scorer:
         """See Baseline."""
-        return _Counts(train.item_counts.float())
+        return Counts(train.item_counts.float())
 
 
 @dataclass(frozen=True)
-class _Counts:
+class Counts:
+    """A scorer that gives an item one and the same score for every user."""
+
     counts: Tensor  # [n_items], exact in float32 up to 2**24
 
     def score_all(self, users: Tensor) -> Tensor:
+        """[B, n_items]."""
         return self.counts.expand(len(users), -1)

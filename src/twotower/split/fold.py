@@ -58,7 +58,7 @@ def make_fold(
         train = train.sort(TIMESTAMP, maintain_order=True)
     return Fold(
         vocabulary,
-        TrainInteractions(*_encode(train, users, items), n_users, n_items),
+        TrainInteractions(*_encode(train, users, items), n_users, n_items, _timestamps(train)),
         _holdout((pairs[0][kept], pairs[1][kept]), _encode(history, users, items[:n_items])),
     )
 
@@ -79,6 +79,11 @@ def _encode(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> tupl
         .select(pl.col(_ROW, f"{_ROW}_item").cast(pl.Int64))
     )
     return _tensor(rows[_ROW]), _tensor(rows[f"{_ROW}_item"])
+
+
+def _timestamps(log: pl.DataFrame) -> Tensor | None:
+    """[n] microseconds since 1970, in the order of `log`."""
+    return _tensor(log[TIMESTAMP].dt.epoch("us")) if TIMESTAMP in log.columns else None
 
 
 def _tensor(series: pl.Series) -> Tensor:

@@ -1,0 +1,43 @@
+"""BPR matrix factorisation, by the `implicit` library."""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from scipy.sparse import csr_matrix
+
+from twotower.baselines.base import interaction_matrix
+from twotower.baselines.factors import Factors, import_implicit
+from twotower.types import Scorer, TrainInteractions
+
+__all__ = ["BPR"]
+
+
+@dataclass(frozen=True)
+class BPR:
+    """Factors and item biases that rank a user's items above others, drawn one at a time (Rendle
+    et al. 2009, UAI, "BPR: Bayesian personalized ranking from implicit feedback").
+
+    In one thread: where several update the same factors at once, no two fits are alike.
+    """
+
+    factors: PositiveInt
+    iterations: PositiveInt
+    learning_rate: PositiveFloat
+    regularization: NonNegativeFloat
+    seed: NonNegativeInt
+
+    def fit(self, train: TrainInteractions) -> Scorer:
+        """See Baseline. Raises ConfigError where `implicit` is not installed."""
+        model = import_implicit("bpr", "bpr").BayesianPersonalizedRanking(
+            factors=self.factors,
+            iterations=self.iterations,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            verify_negative_samples=True,  # as in the paper: no negative is an item of the user
+            num_threads=1,
+            random_state=self.seed,
+        )
+        model.fit(csr_matrix(interaction_matrix(train, "float32")), show_progress=False)
+        # The last column is 1 for users and the bias for items.
+        return Factors(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))

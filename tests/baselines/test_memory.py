@@ -1,0 +1,81 @@
+"""What is free, read from files as systems write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import tensor
+
+from twotower.baselines import Ease, memory
+from twotower.errors import ConfigError
+from twotower.types import TrainInteractions
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with 1,000 kB free, in no container."""
+    (tmp_path / "meminfo").write_text("MemTotal:  4000 kB\nMemAvailable:  1000 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    return tmp_path
+
+
+def contain(system: Path, limit: str) -> None:
+    (system / "memory.max").write_text(f"{limit}\n")
+    (system / "memory.current").write_text("500\n")
+    (system / "memory.stat").write_text("anon 300\ninactive_file 150\n")
+
+
+def test_a_machine_tells_what_is_available(system: Path) -> None:
+    assert memory.available_bytes() == 1000 * 1024
+
+
+def test_a_container_has_its_limit_and_the_cache_counts_as_free(system: Path) -> None:
+    contain(system, "2000")
+    assert memory.available_bytes() == 2000 - 500 + 150
+    contain(system, "400")
+    assert memory.available_bytes() == 50  # 400 - 500 + 150
+    contain(system, "9000000")
+    assert memory.available_bytes() == 1000 * 1024  # the machine has less
+    contain(system, "max")
+    assert memory.available_bytes() == 1000 * 1024
+
+
+def test_without_meminfo_all_memory_counts(system: Path) -> None:
+    (system / "meminfo").unlink()
+    whole = memory.available_bytes()
+    assert whole is not None
+    assert whole > 1000 * 1024
+
+
+def test_where_nothing_is_known_nothing_is_refused(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (system / "meminfo").unlink()
+    monkeypatch.delattr("os.sysconf")
+    assert memory.available_bytes() is None
+    Ease(l2=1.0, precision="float64").fit(train(n_items=3))
+
+
+def train(n_items: int) -> TrainInteractions:
+    return TrainInteractions(tensor([0]), tensor([0]), 1, n_items)
+
+
+def test_ease_refuses_what_does_not_fit(system: Path) -> None:
+    # Three matrices of 200 x 200 in float64: 960,000 bytes of 1,024,000; of 210 x 210: 1,058,400.
+    Ease(l2=1.0, precision="float64").fit(train(n_items=200))
+    with pytest.raises(ConfigError) as error:
+        Ease(l2=1.0, precision="float64").fit(train(n_items=210))
+    assert str(error.value) == (
+        "baselines.ease: 210 items need about 0.0 GB in float64, and 0.0 GB are free; valid is "
+        "baselines.ease.precision=float32 (0.0 GB), fewer items (filters in preprocessing), or "
+        "`baselines` without ease"
+    )
+    Ease(l2=1.0, precision="float32").fit(train(n_items=210))
+    with pytest.raises(ConfigError, match="valid is fewer items"):
+        Ease(l2=1.0, precision="float32").fit(train(n_items=2_000_000))  # 48 TB are not asked for
+
+
+def test_gigabytes() -> None:
+    assert memory.gigabytes(14_400_000_000) == "14.4 GB"
