@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from twotower.errors import RunNotFoundError
 from twotower.tracking.address import resolve_uri, sqlite_path
@@ -18,9 +20,12 @@ from twotower.tracking.masking import mask
 from twotower.tracking.store import is_there, open_store
 
 LATEST = "latest"
+SWEEP_TAG = "sweep.id"  # of the parent run of a sweep
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
 _ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _NEWEST_FIRST = ["attributes.start_time DESC"]
+_OLDEST_FIRST = ["attributes.start_time ASC"]
+_PAGE = 1000
 _LISTED = 5
 
 
@@ -68,6 +73,49 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
         f"Valid: an id or the start of one, a run's name, or {LATEST}. "
         f"Recent runs: {_listing(recent)}"
     )
+
+
+def find_trials(uri: str, parent_id: str) -> list[FoundRun]:
+    """The FINISHED runs of a sweep, given the id of its parent run, in order of start."""
+    client = open_existing(uri)
+    experiment_id = client.get_run(parent_id).info.experiment_id
+    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}' AND attributes.status = 'FINISHED'"
+    return list(_search_all(client, experiment_id, wanted, _OLDEST_FIRST))
+
+
+def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
+    """The parent run that `sweep` means, as `find_run` has it; `latest` is the newest of any end.
+
+    Raises `RunNotFoundError`, also where the run that is found is not the parent of a sweep.
+    """
+    if sweep != LATEST:
+        found = find_run(uri, experiment_name, sweep)
+        if _is_sweep(found):
+            return found
+        raise RunNotFoundError(
+            f"sweep={sweep!r} is run {found.id} ({found.name}), {_no_sweep(found)}"
+        )
+    client = open_existing(uri)
+    experiment = client.get_experiment_by_name(experiment_name)
+    if experiment is not None:
+        tagged = f"tags.`{SWEEP_TAG}` LIKE '%'"
+        for run in _search_all(client, experiment.experiment_id, tagged, _NEWEST_FIRST):
+            if _is_sweep(run):
+                return run
+    raise RunNotFoundError(
+        f"No sweep yet in experiment {experiment_name!r} (tracking.experiment_name) at {mask(uri)}. "
+        "`twotower train -m` makes one."
+    )
+
+
+def _is_sweep(run: FoundRun) -> bool:
+    return SWEEP_TAG in run.tags and MLFLOW_PARENT_RUN_ID not in run.tags
+
+
+def _no_sweep(run: FoundRun) -> str:
+    if parent := run.tags.get(MLFLOW_PARENT_RUN_ID):
+        return f"a trial; its sweep is {parent}."
+    return f"which is no sweep: it has no tag {SWEEP_TAG}. `twotower train -m` makes one."
 
 
 def download(uri: str, run_id: str, artifact_path: str, destination: Path | None = None) -> Path:
@@ -134,6 +182,21 @@ def _search(client: MlflowClient, experiment_id: str, filter_text: str) -> list[
             [experiment_id], filter_text, ViewType.ACTIVE_ONLY, _LISTED, _NEWEST_FIRST
         )
     )
+
+
+def _search_all(
+    client: MlflowClient, experiment_id: str, filter_text: str, order: list[str]
+) -> Iterator[FoundRun]:
+    """Every run that fits, fetched page by page."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], filter_text, ViewType.ACTIVE_ONLY, _PAGE, order, token
+        )
+        yield from map(_found_run, page)
+        token = page.token
+        if not token:
+            return
 
 
 def _found_run(run: MlflowEntity) -> FoundRun:

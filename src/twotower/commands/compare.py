@@ -1,0 +1,146 @@
+"""`twotower compare`: earlier runs, or the trials of a sweep, compared user by user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import Field
+
+from twotower.comparison import Compared, Comparison, Model
+from twotower.comparison.show import print_compared
+from twotower.errors import ConfigError, DataError, RunNotFoundError
+from twotower.tracking.load import FoundRun, download, find_run, find_sweep, find_trials
+from twotower.tracking.mlflow_tracking import MlflowTracking
+
+__all__ = ["Compare"]
+
+_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".csv": pl.DataFrame.write_csv,
+    ".parquet": pl.DataFrame.write_parquet,
+}
+_SETTING, _DIGEST, _PARENT = "trial.setting", "split.digest", "mlflow.parentRunId"
+_SHORT_ID = 8
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Settings of the command; each is explained in conf/compare.yaml."""
+
+    runs: Annotated[list[str | int], Field(min_length=2)] | None
+    sweep: str | int | None
+    part: Literal["validation", "test"]
+    metric: str | None
+    file: str | None
+    output_dir: str
+    comparison: Comparison
+    tracking: MlflowTracking
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError unless one of `runs` and `sweep` is given, and for an unknown file."""
+        if (self.runs is None) == (self.sweep is None):
+            got = "neither" if self.runs is None else "both"
+            raise ConfigError(
+                f"runs, sweep: got {got}; valid is one of them, such as sweep=latest or "
+                'runs=[4e1c,"my run"]'
+            )
+        if self.file is not None and Path(self.file).suffix not in _WRITERS:
+            raise ConfigError(f"file: got {self.file!r}; valid endings are {', '.join(_WRITERS)}")
+
+    def __call__(self) -> Compared:
+        """Print the comparison, and write its tables where asked to.
+
+        Raises RunNotFoundError for a run or its values that are not there, and what
+        `Comparison.compare` raises.
+        """
+        comparison = self.comparison
+        if self.metric is not None:
+            comparison = replace(comparison, metric=self.metric)
+        compared = comparison.compare(self._models(self._found()))
+        print_compared(compared)
+        if self.part == "test":
+            print(
+                "This is the test part: to report. Who chooses a model by it has no test part left "
+                "to judge the choice; choose by part=validation."
+            )
+        if self.file is not None:
+            for path in _write(compared, Path(self.file)):
+                print(f"written to {path}")
+        return compared
+
+    def _found(self) -> list[FoundRun]:
+        uri, experiment = self.tracking.uri, self.tracking.experiment_name
+        if self.sweep is not None:
+            sweep = find_sweep(uri, experiment, str(self.sweep))
+            found = find_trials(uri, sweep.id)
+            if not found:
+                raise RunNotFoundError(f"Sweep {sweep.id} ({sweep.name}) has no finished trial.")
+            return found
+        names = [str(run) for run in self.runs or []]
+        found = [find_run(uri, experiment, name) for name in names]
+        ids = [run.id for run in found]
+        for place, run_id in enumerate(ids):
+            if (first := ids.index(run_id)) < place:
+                raise ConfigError(
+                    f"runs: {names[first]!r} and {names[place]!r} are one run, {run_id}"
+                )
+        return found
+
+    def _models(self, found: Sequence[FoundRun]) -> list[Model]:
+        """Trials of one sweep that differ in their seed alone are one model, others their own."""
+        groups: dict[tuple[str | None, ...], list[FoundRun]] = {}
+        for run in found:
+            repeats = (
+                (run.tags[_SETTING], run.tags.get(_PARENT)) if _SETTING in run.tags else (run.id,)
+            )
+            groups.setdefault((*repeats, _digest(run)), []).append(run)
+        names = _names(list(groups.values()))
+        with TemporaryDirectory(prefix="twotower-") as folder:
+            return [
+                Model(
+                    name=name,
+                    per_user=[self._frame(run, "per_user", folder) for run in runs],
+                    relevant=[self._frame(run, "relevant", folder) for run in runs],
+                    parameters=runs[0].metrics.get("model/parameters"),
+                    split_digest=_digest(runs[0]),
+                )
+                for name, runs in zip(names, groups.values(), strict=True)
+            ]
+
+    def _frame(self, run: FoundRun, name: str, folder: str) -> pl.DataFrame:
+        target = Path(folder, run.id)
+        target.mkdir(exist_ok=True)
+        try:
+            path = download(self.tracking.uri, run.id, f"{self.part}/{name}.parquet", target)
+        except RunNotFoundError as error:
+            raise RunNotFoundError(
+                f"part={self.part}: run {run.name!r} was not judged on it. {error}"
+            ) from error
+        return pl.read_parquet(path)
+
+
+def _digest(run: FoundRun) -> str:
+    if _DIGEST not in run.tags:
+        raise DataError(f"run {run.id} ({run.name}) has no tag {_DIGEST}: its split is not known")
+    return run.tags[_DIGEST]
+
+
+def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:
+    """The setting or the run's name, and the start of the first id where several have that name."""
+    names = [runs[0].tags.get(_SETTING) or runs[0].name for runs in groups]
+    return [
+        name if names.count(name) == 1 else f"{name} ({runs[0].id[:_SHORT_ID]})"
+        for name, runs in zip(names, groups, strict=True)
+    ]
+
+
+def _write(compared: Compared, file: Path) -> Iterator[Path]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for name, frame in compared.tables.items():
+        path = file.with_name(f"{file.stem}-{name}{file.suffix}")
+        _WRITERS[file.suffix](frame, path)
+        yield path

@@ -1,0 +1,7 @@
+"""Paired comparison of trained models, user by user."""
+
+from twotower.comparison.compared import Compared
+from twotower.comparison.comparison import Comparison
+from twotower.comparison.pairing import Model
+
+__all__ = ["Compared", "Comparison", "Model"]

@@ -1,0 +1,140 @@
+"""A comparison as the terminal shows it: models by number, so that tables stay narrow."""
+
+from __future__ import annotations
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from twotower.comparison.compared import Compared
+
+__all__ = ["print_compared"]
+
+_FEW = 10  # pairs that are all shown
+_SHOWN = 20  # rows of a table
+_ACROSS = 6  # models that are columns
+_LINE = 10_000  # wider than any table
+
+
+def print_compared(compared: Compared) -> None:
+    """Models, pairs, breakdowns, what was left out, and the headline last."""
+    console = Console(highlight=False, markup=False)  # a name may hold [brackets]
+    _print(console, _models(compared))
+    if compared.models.height > _SHOWN:
+        console.print(f"... and {compared.models.height - _SHOWN:,} more models")
+    _print_pairs(console, compared)
+    _print(console, _by_history(compared))
+    if compared.popularity is not None:
+        _print(console, _by_popularity(compared, compared.popularity))
+    for note in compared.notes:
+        console.print(f"Note: {note}.", soft_wrap=True)
+    if compared.headline is not None:
+        console.print(compared.headline, style="bold", soft_wrap=True)
+
+
+def _models(compared: Compared) -> Table:
+    models = compared.models.head(_SHOWN)
+    table = _table(
+        f"{compared.metric}, {compared.n_users:,} users, {compared.confidence:.0%} intervals", "#"
+    )
+    longest = max(len(word) for name in models["name"] for word in name.split() or [""])
+    table.add_column("model", overflow="fold", min_width=min(longest, 30))
+    for title in ("mean", "interval", "seeds", "group", "p to #1", "size"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in models.iter_rows(named=True):
+        spread = "" if row["seed_spread"] is None else f"±{row['seed_spread']:.4f} of "
+        table.add_row(
+            str(row["rank"]),
+            row["name"],
+            f"{row['mean']:.4f}",
+            f"{row['low']:.4f}-{row['high']:.4f}",
+            f"{spread}{row['n_seeds']}",
+            str(row["tie_group"]),
+            "" if row["p_best"] is None else _p(row["p_best"]),
+            "" if row["parameters"] is None else _size(row["parameters"]),
+        )
+    table.caption = (
+        "size: parameters; group: models that tie with its first, "
+        f"p after Holm above {compared.alpha}"
+    )
+    return table
+
+
+def _print_pairs(console: Console, compared: Compared) -> None:
+    pairs, significant = compared.pairs, compared.pairs.filter("significant")
+    if pairs.is_empty():
+        return
+    told = f"{significant.height:,} of {pairs.height:,} pairs differ significantly"
+    shown = pairs if pairs.height <= _FEW else significant
+    if shown.is_empty():
+        console.print(told)
+        return
+    numbers = dict(compared.models.select("name", "rank").iter_rows())
+    table = _table(told, "better", "worse", "difference", "interval", "p", "after Holm")
+    for row in shown.head(_SHOWN).iter_rows(named=True):
+        table.add_row(
+            f"#{numbers[row['better']]}",
+            f"#{numbers[row['worse']]}",
+            f"{row['difference']:.4f}",
+            f"{row['low']:+.4f} to {row['high']:+.4f}",
+            _p(row["p"]),
+            _p(row["p_holm"]),
+            style="" if row["significant"] else "dim",
+        )
+    _print(console, table)
+    if shown.height > _SHOWN:
+        console.print(f"... and {shown.height - _SHOWN:,} more pairs")
+
+
+def _by_history(compared: Compared) -> Table:
+    """A row a model, a column a group of users."""
+    groups = compared.history.unique("n_seen", keep="first", maintain_order=True)
+    title = f"{compared.metric} by length of the user's history (± half of the interval)"
+    table = _table(title, "", *groups["n_seen"])
+    for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
+        of_model = compared.history.filter(pl.col("name") == name)
+        cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
+        table.add_row(f"#{rank}", *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
+    table.add_row("users", *(f"{n:,}" for n in groups["n_users"]), style="dim")
+    return table
+
+
+def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
+    """A row a group of items, a column a model."""
+    models = compared.models.head(_ACROSS)
+    k = compared.metric.rpartition("_at_")[2]
+    title = f"recall@{k} of relevant pairs by the item's interactions in train"
+    numbers = [f"#{rank}" for rank in models["rank"]]
+    table = _table(title, "interactions", "items", "pairs", *numbers)
+    for group in popularity.partition_by("popularity", maintain_order=True):
+        recalls = group["recall"].head(models.height)  # of the models in their order
+        sizes = f"{group['n_items'][0]:,}", f"{group['n_pairs'][0]:,}"
+        table.add_row(group["popularity"][0], *sizes, *(f"{recall:.4f}" for recall in recalls))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Columns of numbers."""
+    table = Table(box=SIMPLE_HEAD, title=title, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """A line too long for the terminal is better than digits cut off."""
+    needed = Measurement.get(console, console.options.update(width=_LINE), table).minimum
+    console.print(table, width=max(console.width, needed), crop=False)
+
+
+def _size(parameters: float) -> str:
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g}{name}"
+    return f"{parameters:.0f}"
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
