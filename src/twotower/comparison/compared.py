@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from twotower.comparison.pairing import Model
-from twotower.comparison.statistics import Bootstrap, Floats
+from twotower.comparison.pairing import Model, Paired
+from twotower.comparison.statistics import Floats
 
 __all__ = ["Compared", "models_frame", "pairs_frame"]
 
@@ -23,7 +23,8 @@ class Compared:
         (from 1), `p_best` (against the best, after Holm; null for the best), `parameters`.
     pairs: one row a pair: `better`, `worse`, `difference` of their means, `low`, `high`, `p`,
         `p_holm`, `significant`.
-    history, popularity: see `breakdowns`; popularity is None where relevant pairs are not known.
+    history, popularity: one row a group and model, see `by_history` and `by_popularity`; popularity
+        is None where relevant pairs are not known.
     headline: which smaller model ties with the best; None where none does.
     notes: what was left out or changed, in sentences.
     """
@@ -48,15 +49,15 @@ class Compared:
 
 def models_frame(
     models: Sequence[Model],
-    of_seeds: Sequence[Floats],
+    paired: Paired,
     interval: tuple[Floats, Floats],
     p_holm: Floats,
     groups: Sequence[int],
 ) -> pl.DataFrame:
-    """`Compared.models`; of_seeds: for each model the means [n_seeds] of its seeds."""
+    """`Compared.models`; interval: low and high ends [n_models]."""
     low, high = interval
+    of_seeds = [values.mean(axis=0) for values in paired.values]  # [n_seeds] each
     spreads = [float(seeds.std(ddof=1)) if len(seeds) > 1 else None for seeds in of_seeds]
-    unknown = dict.fromkeys(("seed_spread", "p_best", "parameters"), pl.Float64)
     return pl.DataFrame(
         {
             "rank": range(1, len(models) + 1),
@@ -70,32 +71,35 @@ def models_frame(
             "p_best": [None, *p_holm[0, 1:].tolist()],
             "parameters": [model.parameters for model in models],
         },
-        schema_overrides=unknown,
+        schema_overrides=dict.fromkeys(("seed_spread", "p_best", "parameters"), pl.Float64),
     )
 
 
 def pairs_frame(
-    models: Sequence[Model],
-    means: Floats,
-    drawn: Bootstrap,
-    confidence: float,
+    names: Sequence[str],
+    averaged: Floats,
+    interval: tuple[Floats, Floats],
     p_values: Floats,
     p_holm: Floats,
     alpha: float,
 ) -> pl.DataFrame:
-    """`Compared.pairs`; means: [n_models]."""
-    better, worse = np.triu_indices(len(models), 1)
-    names = pl.Series([model.name for model in models], dtype=pl.String)
-    low, high = drawn.of_differences(confidence)
+    """`Compared.pairs`.
+
+    averaged: [n_users, n_models] in the mean over seeds; interval: low and high ends
+    [n_models, n_models], as the p-values.
+    """
+    upper = better, worse = np.triu_indices(len(names), 1)
+    name, mean = pl.Series(names, dtype=pl.String), averaged.mean(axis=0)
+    low, high = interval
     return pl.DataFrame(
         {
-            "better": names.gather(better),
-            "worse": names.gather(worse),
-            "difference": means[better] - means[worse],
-            "low": low[better, worse],
-            "high": high[better, worse],
-            "p": p_values[better, worse],
-            "p_holm": p_holm[better, worse],
-            "significant": p_holm[better, worse] <= alpha,
+            "better": name.gather(better),
+            "worse": name.gather(worse),
+            "difference": mean[better] - mean[worse],
+            "low": low[upper],
+            "high": high[upper],
+            "p": p_values[upper],
+            "p_holm": p_holm[upper],
+            "significant": p_holm[upper] <= alpha,
         }
     )

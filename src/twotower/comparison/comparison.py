@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
+import polars as pl
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from twotower.comparison.breakdowns import by_history, by_popularity
 from twotower.comparison.compared import Compared, models_frame, pairs_frame
+from twotower.comparison.history import by_history
 from twotower.comparison.pairing import Model, Paired, pair
+from twotower.comparison.popularity import RelevantPairs, by_popularity, relevant_pairs
 from twotower.comparison.statistics import Floats, bootstrap, holm, paired_permutation
 from twotower.comparison.ties import headline, tie_groups
 from twotower.errors import ConfigError
@@ -54,64 +56,56 @@ class Comparison:
         they have no values of the metric.
         """
         ranked, paired = _ranked(models, pair(models, self.metric))
+        names = [model.name for model in ranked]
         averaged = np.column_stack([values.mean(axis=1) for values in paired.values])
-        n_pairs = math.comb(len(ranked), 2)
-        # So many that the smallest p can be significant after Holm.
-        n_draws = max(self.resamples, math.ceil(n_pairs / self.alpha))
+        n_draws, notes = self._permutations(math.comb(len(ranked), 2))
         p_values = paired_permutation(averaged, n_draws, self._generator(_PERMUTATION))
         p_holm = _holm_of_pairs(p_values)
         groups = tie_groups(p_holm, self.alpha)
         drawn = bootstrap(paired.values, self.resamples, self._generator(_BOOTSTRAP))
+        interval = drawn.of_means(self.confidence)
+        differences = drawn.of_differences(self.confidence)
+        relevant = relevant_pairs(ranked)
         return Compared(
             metric=self.metric,
             alpha=self.alpha,
             confidence=self.confidence,
             n_users=len(averaged),
-            models=models_frame(
-                ranked,
-                [values.mean(axis=0) for values in paired.values],
-                drawn.of_means(self.confidence),
-                p_holm,
-                groups,
-            ),
-            pairs=pairs_frame(
-                ranked,
-                averaged.mean(axis=0),
-                drawn,
-                self.confidence,
-                p_values,
-                p_holm,
-                self.alpha,
-            ),
-            history=by_history(
-                [model.name for model in ranked],
-                paired,
-                self.history_groups,
-                self.resamples,
-                self.confidence,
-                self._generator(_HISTORY),
-            ),
-            popularity=by_popularity(ranked, self._depth, self.popularity_groups),
-            headline=headline(
-                [model.name for model in ranked], groups, [model.parameters for model in ranked]
-            ),
-            notes=(*paired.notes, *self._notes(n_draws, n_pairs)),
+            models=models_frame(ranked, paired, interval, p_holm, groups),
+            pairs=pairs_frame(names, averaged, differences, p_values, p_holm, self.alpha),
+            history=self._by_history(names, paired),
+            popularity=self._by_popularity(names, relevant),
+            headline=headline(names, groups, [model.parameters for model in ranked]),
+            notes=(*paired.notes, *(relevant.notes if relevant else ()), *notes),
         )
 
-    @property
-    def _depth(self) -> int:
-        return int(self.metric.rpartition("_at_")[2])
+    def _by_history(self, names: Sequence[str], paired: Paired) -> pl.DataFrame:
+        generator = self._generator(_HISTORY)
+        return by_history(
+            names, paired, self.history_groups, self.resamples, self.confidence, generator
+        )
+
+    def _by_popularity(
+        self, names: Sequence[str], relevant: RelevantPairs | None
+    ) -> pl.DataFrame | None:
+        if relevant is None:
+            return None
+        k = int(self.metric.rpartition("_at_")[2])
+        return by_popularity(names, relevant, k, self.popularity_groups)
 
     def _generator(self, stream: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.seed, stream]))
 
-    def _notes(self, n_draws: int, n_pairs: int) -> Iterator[str]:
-        if n_draws > self.resamples:
-            yield (
-                f"{n_draws:,} permutations were drawn, not {self.resamples:,} "
-                f"(comparison.resamples): after Holm over {n_pairs:,} pairs no fewer could find "
-                f"anything significant at {self.alpha}"
-            )
+    def _permutations(self, n_pairs: int) -> tuple[int, list[str]]:
+        """So many that the smallest p can be significant after Holm; a note where that is more."""
+        needed = math.ceil(n_pairs / self.alpha)
+        if needed <= self.resamples:
+            return self.resamples, []
+        return needed, [
+            f"{needed:,} permutations were drawn, not {self.resamples:,} (comparison.resamples): "
+            f"after Holm over {n_pairs:,} pairs no fewer could find anything significant at "
+            f"{self.alpha}"
+        ]
 
 
 def _ranked(models: Sequence[Model], paired: Paired) -> tuple[list[Model], Paired]:

@@ -103,8 +103,8 @@ def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
             if _is_sweep(run):
                 return run
     raise RunNotFoundError(
-        f"No sweep yet in experiment {experiment_name!r} (tracking.experiment_name) at {mask(uri)}. "
-        "`twotower train -m` makes one."
+        f"No sweep yet in experiment {experiment_name!r} at {mask(uri)} "
+        "(tracking.experiment_name). `twotower train -m` makes one."
     )
 
 

@@ -1,0 +1,99 @@
+"""Where models differ by the popularity of the item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from twotower.comparison.groups import quantile_groups
+from twotower.comparison.pairing import Model
+from twotower.types import ITEM, USER
+
+__all__ = ["RelevantPairs", "by_popularity", "relevant_pairs"]
+
+_POPULARITY, _RANK = "popularity", "rank"
+
+
+@dataclass(frozen=True)
+class RelevantPairs:
+    """The held-out relevant pairs that all models have, in one order.
+
+    pairs: `user_id`, `item_id`, and `popularity` as the first model has it.
+    ranks: for each model, for each of its seeds, the ranks ([n_pairs] Int64 from 1, null: none).
+    notes: what was left out, in sentences.
+    """
+
+    pairs: pl.DataFrame
+    ranks: list[list[pl.Series]]
+    notes: tuple[str, ...]
+
+
+def relevant_pairs(models: Sequence[Model]) -> RelevantPairs | None:
+    """None where a model has no relevant pairs, or there are none that all have.
+
+    Pairs of a user or item that is cold to some model (it has no id there) are left out.
+    """
+    if not all(model.relevant for model in models):
+        return None
+    frames = [model.relevant or [] for model in models]
+    first = frames[0][0]
+    pairs = first.filter(pl.col(USER).is_not_null(), pl.col(ITEM).is_not_null())
+    for frame in (frame for of_seeds in frames for frame in of_seeds):
+        pairs = pairs.join(frame, on=[USER, ITEM], how="semi")
+    if pairs.is_empty():
+        return None
+    notes: tuple[str, ...] = ()
+    if pairs.height < first.height:
+        notes = (
+            f"{first.height - pairs.height:,} of {first.height:,} relevant pairs are left out of "
+            "the breakdown by popularity: their user or item is cold (train does not hold it)",
+        )
+    pairs = pairs.select(USER, ITEM, _POPULARITY).sort(USER, ITEM)
+    ranks = [[_ranks(pairs, frame) for frame in of_seeds] for of_seeds in frames]
+    return RelevantPairs(pairs, ranks, notes)
+
+
+def by_popularity(
+    names: Sequence[str], relevant: RelevantPairs, k: int, n_groups: int
+) -> pl.DataFrame:
+    """One row a group of items and model.
+
+    Columns `popularity` (label), `n_items`, `n_pairs`, `name`, `recall`. The items are those with a
+    held-out relevant pair. Each counts once, whatever its number of pairs: groups are quantiles of
+    these items by their interactions in train. `recall` is pooled: of all relevant pairs of the
+    group's items, the part with the item in the first `k` of the user's list, in the mean over
+    seeds.
+    """
+    pairs = relevant.pairs
+    items = pairs.unique(ITEM)[_POPULARITY].to_numpy()
+    labels, edges = quantile_groups(items, n_groups)
+    n_items = np.bincount(np.searchsorted(edges, items)).tolist()
+    which = np.searchsorted(edges, pairs[_POPULARITY].to_numpy())
+    n_pairs = np.bincount(which).tolist()
+    recalls = [_recalls(of_seeds, k, which) for of_seeds in relevant.ranks]
+    rows = [
+        (label, n_items[group], n_pairs[group], name, float(of_groups[group]))
+        for group, label in enumerate(labels)
+        for name, of_groups in zip(names, recalls, strict=True)
+    ]
+    columns = [_POPULARITY, "n_items", "n_pairs", "name", "recall"]
+    return pl.DataFrame(rows, columns, orient="row")
+
+
+def _ranks(pairs: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
+    joined = pairs.join(
+        frame.select(USER, ITEM, _RANK), on=[USER, ITEM], how="left", maintain_order="left"
+    )
+    return joined[_RANK]
+
+
+def _recalls(of_seeds: Sequence[pl.Series], k: int, which: NDArray[np.intp]) -> NDArray[np.float64]:
+    """[n_groups] in the mean over seeds; which: [n_pairs] the group of each pair."""
+    hits = [(ranks <= k).fill_null(value=False).to_numpy() for ranks in of_seeds]
+    share = np.mean(hits, axis=0)
+    recalls: NDArray[np.float64] = np.bincount(which, weights=share) / np.bincount(which)
+    return recalls
