@@ -1,0 +1,115 @@
+"""The monitor by epoch, a line a trial."""
+
+from __future__ import annotations
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from twotower.sweep.figures.style import (
+    COLORS,
+    FAINT,
+    entitle,
+    figure_of,
+    shortened,
+    tidy,
+    validation_title,
+)
+from twotower.sweep.outcome import Outcome
+from twotower.sweep.table import SweepTable
+
+__all__ = ["learning_curves"]
+
+_DASHES = {"pruned": (0, (4, 2)), "diverged": (0, (1, 1.5)), "failed": (0, (1, 1.5))}
+
+
+def learning_curves(table: SweepTable) -> Figure | None:
+    """The best settings in colour, a dot at the kept epoch; None where no epoch was finished."""
+    curves = {
+        id(outcome): curve
+        for outcome in table.outcomes
+        if (curve := _curve(outcome, table.monitor)).height
+    }
+    if not curves:
+        return None
+    figure = figure_of(9.4, 4.4, left=0.85, right=3.1, top=0.73)
+    axes = figure.add_subplot()
+    named: list[tuple[Line2D, str]] = []
+    for place, setting in enumerate(table.settings):
+        colored = place < len(COLORS) and bool(setting.finished)
+        color = COLORS[place] if colored else FAINT
+        for outcome in setting.outcomes:
+            if id(outcome) in curves:
+                _draw(axes, outcome, curves[id(outcome)], color, place if colored else None)
+        if colored:
+            named.append((_sample(color, 1.8), f"{place + 1}  {shortened(setting.name)}"))
+    named += _others(table)
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel(validation_title(table.monitor))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.legend(
+        [line for line, _ in named],
+        [name for _, name in named],
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.02),
+        frameon=False,
+        fontsize=9,
+    )
+    tidy(axes, grid="y")
+    entitle(
+        figure,
+        f"{validation_title(table.monitor)} by epoch",
+        "a line a trial; dot: the best epoch, which is kept",
+    )
+    best = table.best
+    figure.set_label(
+        f"{validation_title(table.monitor)} by epoch of {len(curves)} trials"
+        + (f"; the best is {best.name}." if best is not None else ".")
+    )
+    return figure
+
+
+def _curve(outcome: Outcome, monitor: str) -> pl.DataFrame:
+    """`epoch` and `monitor`, without the epochs that were not evaluated."""
+    if outcome.history is None or monitor not in outcome.history.columns:
+        return pl.DataFrame()
+    return outcome.history.select("epoch", monitor).drop_nulls().sort("epoch")
+
+
+def _draw(axes: Axes, outcome: Outcome, curve: pl.DataFrame, color: str, place: int | None) -> None:
+    epochs, values = curve["epoch"].to_list(), curve.to_series(1).to_list()
+    # The best lie on top.
+    order = 2.0 if place is None else 3.0 + (len(COLORS) - place) / 10
+    width = 0.9 if place is None else 1.6
+    axes.plot(
+        epochs,
+        values,
+        color=color,
+        linewidth=width,
+        linestyle=_DASHES.get(outcome.state, "solid"),
+        marker="." if len(epochs) == 1 else "",
+        zorder=order,
+    )
+    if place is not None and outcome.state == "finished":
+        kept = max(range(len(values)), key=lambda n: values[n])
+        axes.scatter([epochs[kept]], [values[kept]], s=26, color=color, zorder=order)
+
+
+def _others(table: SweepTable) -> list[tuple[Line2D, str]]:
+    """What the grey lines are, of those that are there."""
+    rest = table.settings[len(COLORS) :]
+    states = {outcome.state for outcome in table.outcomes if outcome.history is not None}
+    others = [(_sample(FAINT, 0.9), "other trials")] if any(s.finished for s in rest) else []
+    if "pruned" in states:
+        others.append((_sample(FAINT, 0.9, _DASHES["pruned"]), "pruned"))
+    if states & {"diverged", "failed"}:
+        others.append((_sample(FAINT, 0.9, _DASHES["failed"]), "diverged or failed"))
+    return others
+
+
+def _sample(
+    color: str, width: float, dashes: tuple[int, tuple[float, ...]] | None = None
+) -> Line2D:
+    return Line2D([], [], color=color, linewidth=width, linestyle=dashes or "solid")

@@ -1,0 +1,95 @@
+"""How much each key that varies matters for the monitor.
+
+Functional ANOVA over a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for
+Assessing Hyperparameter Importance", ICML 2014), as Optuna has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from twotower.sweep.axis import Axis, axis_of, text_of
+from twotower.sweep.outcome import Outcome
+from twotower.sweep.table import SweepTable
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+__all__ = ["importance"]
+
+_FEWEST = 4  # trials: a forest on fewer says what it was told
+
+
+def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
+    """Share of the variance of the monitor that each key explains alone, the largest first.
+
+    By full key; the shares sum to at most 1, the rest is what keys do in combination. Numbers that
+    a search drew from a range are numbers to the forest, all else are choices. `seed` is the
+    forest's. None where it cannot be told: fewer than four trials finished, fewer than two keys
+    have more than one value among them, or all trials are equally good.
+    """
+    trials = [o for o in table.outcomes if o.state == "finished" and table.monitor in o.metrics]
+    finished = SweepTable(tuple(trials), table.monitor)
+    axes = [axis_of(finished, key) for key in finished.keys]
+    axes = [a for a in axes if len(a.values) > 1 and all(a.key in o.varied for o in trials)]
+    alike = len({outcome.metrics[table.monitor] for outcome in trials}) < 2
+    if len(trials) < _FEWEST or len(axes) < 2 or alike:
+        return None
+    with _quiet():
+        shares = _fanova(trials, axes, table.monitor, seed)
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _fanova(
+    trials: Sequence[Outcome], axes: Sequence[Axis], monitor: str, seed: int
+) -> dict[str, float]:
+    # Here, as it takes long to import.
+    from optuna import create_study
+    from optuna.importance import FanovaImportanceEvaluator
+    from optuna.trial import create_trial
+
+    study = create_study(direction="maximize")
+    distributions = {axis.key: _distribution(axis) for axis in axes}
+    for outcome in trials:
+        params = {axis.key: _param(axis, outcome.varied[axis.key]) for axis in axes}
+        value = outcome.metrics[monitor]
+        study.add_trial(create_trial(value=value, params=params, distributions=distributions))
+    shares = FanovaImportanceEvaluator(seed=seed).evaluate(study)
+    return {key: float(share) for key, share in shares.items()}
+
+
+def _distribution(axis: Axis) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if not axis.continuous:
+        return CategoricalDistribution(axis.texts)
+    return FloatDistribution(_param(axis, axis.values[0]), _param(axis, axis.values[-1]))
+
+
+def _param(axis: Axis, value: Any) -> Any:
+    """The value, on the scale that it was drawn on: Optuna's fANOVA integrates over a linear one."""
+    if not axis.continuous:
+        return text_of(value)
+    return math.log(value) if axis.log else float(value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's log lines and warnings about what is experimental, inside alone."""
+    import optuna
+
+    optuna.logging.get_verbosity()  # sets the logger up, at its first call
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        logger.setLevel(level)
