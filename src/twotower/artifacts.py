@@ -10,10 +10,11 @@ import torch
 
 from twotower.recommender import MODEL_FOLDER
 from twotower.result import Judged, Result
+from twotower.titles import metric_title
 from twotower.tracking import plots
 from twotower.tracking.base import Run
 
-__all__ = ["PER_USER", "RELEVANT", "log", "log_judged", "summary"]
+__all__ = ["PER_USER", "RELEVANT", "log", "log_judged", "summary", "warnings_of"]
 
 PER_USER = "per_user.parquet"
 RELEVANT = "relevant.parquet"
@@ -97,12 +98,18 @@ def _description(result: Result) -> str:
     return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
 
 
+def warnings_of(result: Result) -> list[str]:
+    """What is suspicious about the model, in sentences."""
+    judged = result.judged
+    title = metric_title(result.monitor)
+    below = [f"by {title} on {judged.part} it is not better than {n}" for n in result.below]
+    return [*below, *result.notes]
+
+
 def _notes(result: Result) -> Iterator[str]:
     judged = result.judged
-    for name in result.below:
-        yield f"**Not better than {name} by {result.monitor} on {judged.part}.**"
-    for note in result.notes:
-        yield f"**{note}**"
+    for warning in warnings_of(result):
+        yield f"**{warning}**"
     users = judged.measured.per_user.height
     yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
     if result.selected is None:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -17,8 +18,10 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from twotower import config as conf
-from twotower.errors import ConfigError, TwoTowerError
+from twotower.errors import TwoTowerError
+from twotower.identity import sweep_id
 from twotower.naming import run_name
+from twotower.sweep.spec import TrialSpec
 
 __all__ = ["main", "where_to_look"]
 
@@ -60,29 +63,29 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _train(arguments: list[str]) -> None:
     parsed = get_args_parser().parse_args(arguments)
-    overrides = conf.lenient(parsed.overrides)
+    flags = [argument for argument in arguments if argument not in parsed.overrides]
+    overrides = conf.lenient(conf.with_seeds(parsed.overrides))
+    fixed, axes = conf.axes(overrides)
+    if any(axis.key == "seed" for axis in axes) and not parsed.multirun:
+        flags.append("--multirun")  # that is what `seeds=5` means
     shows_only = (
         parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
     )
     if not (shows_only or parsed.config_dir or parsed.config_path or parsed.config_name):
         # Every value of a sweep is checked before the first of its runs starts.
-        for combination in conf.combinations(overrides):
-            config = conf.compose("train", combination)
+        configs = [conf.compose("train", combined) for combined in conf.combinations(overrides)]
+        for config in configs:
             conf.build(config)
-            if parsed.multirun:
-                _refuse_processes(config["trainer"])
-    flags = [argument for argument in arguments if argument not in parsed.overrides]
+        if "--multirun" in flags or parsed.multirun:
+            folder = _sweep_folder(configs[0], fixed, [axis.key for axis in axes])
+            overrides = [f"hydra.sweep.dir={folder}", *overrides]
     _hydra([*flags, *overrides])
 
 
-def _refuse_processes(trainer: dict[str, Any]) -> None:
-    """Raises ConfigError where a run would start further processes: each would start the sweep."""
-    for key, valid in (("strategy", "auto"), ("devices", 1)):
-        if trainer[key] != valid:
-            raise ConfigError(
-                f"trainer.{key}: got {trainer[key]} in a sweep (-m), whose further processes would "
-                f"each start the whole sweep again; valid is {valid}, or one run at a time"
-            )
+def _sweep_folder(config: dict[str, Any], fixed: list[str], keys: list[str]) -> Path:
+    """The same for the same command, so that it goes on with what it finds there."""
+    experiment_name = config["tracking"].get("experiment_name", "")
+    return Path(config["output_dir"], "sweeps", sweep_id(experiment_name, fixed, keys))
 
 
 def _complete(arguments: list[str]) -> None:
@@ -114,6 +117,8 @@ def _job(composed: DictConfig) -> float | None:
     try:
         config = conf.plain(composed)
         experiment = conf.build(config)
+        if (spec := TrialSpec.load(Path(HydraConfig.get().runtime.output_dir))) is not None:
+            return _trial(config, experiment, spec)
         result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
         if is_first_process():
             print_result(result, where_to_look(config, result))
@@ -122,6 +127,21 @@ def _job(composed: DictConfig) -> float | None:
         raise CompactHydraException(str(error)) from error
     metrics: dict[str, float] = result.metrics
     return metrics.get(f"val/{result.monitor}")
+
+
+def _trial(config: dict[str, Any], experiment: Any, spec: Any) -> float | None:
+    """One trial of a sweep; what became of it stands in its folder."""
+    from twotower.sweep.run_trial import run_trial
+
+    hydra_config = HydraConfig.get()
+    watch = None
+    if spec.study is not None:
+        search = conf.build_part("hydra.sweeper.search", hydra_config.sweeper.search)
+        monitor = f"val/{experiment.evaluation.monitor_name}"
+        watch = search.watch(Path(hydra_config.sweep.dir), spec.study["number"], monitor)
+    folder = Path(hydra_config.runtime.output_dir)
+    outcome = run_trial(experiment, config, spec, folder, watch)
+    return outcome.metrics.get(f"val/{experiment.evaluation.monitor_name}")
 
 
 def where_to_look(config: dict[str, Any], result: Any) -> list[str]:

@@ -5,6 +5,7 @@ TwoTowerError
 ├── DataError           what stands in a file or is left of it: names the file, column and row
 │   └── DownloadError   a dataset can be neither fetched nor found in the cache
 ├── TrainingError       training cannot go on: the loss is not finite
+├── SweepError          trials of a sweep failed or diverged; the others are done
 └── RunNotFoundError    no run, or no model in it, at the tracking address
 """
 
@@ -13,6 +14,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "RunNotFoundError",
+    "SweepError",
     "TrainingError",
     "TwoTowerError",
 ]
@@ -36,6 +38,10 @@ class DownloadError(DataError):
 
 class TrainingError(TwoTowerError):
     """Training cannot go on, for instance because the loss is not finite."""
+
+
+class SweepError(TwoTowerError):
+    """Trials of a sweep failed or diverged. The message tells how many; the others are done."""
 
 
 class RunNotFoundError(TwoTowerError):

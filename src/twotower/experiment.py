@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from twotower import artifacts
 from twotower.baselines import Baseline
+from twotower.comparison import Comparison
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
 from twotower.errors import ConfigError
@@ -59,6 +60,7 @@ class Experiment:
     trainer: Trainer
     evaluation: Evaluation
     baselines: dict[str, Baseline]
+    comparison: Comparison
     tracking: Tracking
 
     def __post_init__(self) -> None:
@@ -113,6 +115,8 @@ class Experiment:
                 run_id=trial.run_id if trial else None,
             ) as run,
         ):
+            if trial is not None:
+                trial.opened(run.id)
             interactions, frames = self.load(config)
             _log_data(run, type(self.dataset).__name__, interactions, frames)
             result = self._result(frames, config, name, run, trial)

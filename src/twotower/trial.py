@@ -11,8 +11,11 @@ from twotower.training import OnEpoch
 __all__ = ["Pruned", "Trial"]
 
 
-class Pruned(Exception):  # noqa: N818  (no error)
-    """Raised at the end of an epoch by a search that has seen enough of the trial."""
+class Pruned(BaseException):
+    """Raised at the end of an epoch by a search that has seen enough of the trial.
+
+    Like an interrupt it is no error, and nothing between it and the trial's end may catch it.
+    """
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,26 @@ class Trial:
     """A run's part in a sweep.
 
     folder: of the trial; the run leaves there what it can go on from, and goes on from it.
-    run_id: of the tracked run to go on with; None opens a new one.
     tags: of the tracked run.
     tests: whether the test part is scored.
     on_epoch: called after each epoch of the selection; may raise Pruned.
     """
 
     folder: Path
-    run_id: str | None
     tags: Mapping[str, str]
     tests: bool
     on_epoch: OnEpoch
+
+    @property
+    def run_id(self) -> str | None:
+        """The tracked run to go on with; None where none was opened yet."""
+        return self._note.read_text() if self._note.exists() else None
+
+    def opened(self, run_id: str | None) -> None:
+        """Note which run it is; it may end any time after that."""
+        if run_id is not None:
+            self._note.write_text(run_id)
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "run_id"

@@ -1,8 +1,20 @@
 """The config: composed by Hydra, checked whole before any data is read, then instantiated."""
 
 from twotower.config.check import check
-from twotower.config.compose import build, compose, plain
-from twotower.config.overrides import combinations, lenient
+from twotower.config.compose import build, build_part, compose, plain
+from twotower.config.overrides import Axis, axes, combinations, lenient, with_seeds
 from twotower.config.tree import CONF_DIR
 
-__all__ = ["CONF_DIR", "build", "check", "combinations", "compose", "lenient", "plain"]
+__all__ = [
+    "CONF_DIR",
+    "Axis",
+    "axes",
+    "build",
+    "build_part",
+    "check",
+    "combinations",
+    "compose",
+    "lenient",
+    "plain",
+    "with_seeds",
+]

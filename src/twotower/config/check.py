@@ -39,12 +39,12 @@ class _Parameter:
     required: bool
 
 
-def check(config: Mapping[str, Any], errors: Sequence[str] = ()) -> None:
+def check(config: Mapping[str, Any], errors: Sequence[str] = (), path: str = "") -> None:
     """Raises ConfigError naming each wrong key and value of a composed, resolved config.
 
-    errors: what is known to be wrong already, told before.
+    errors: what is known to be wrong already, told before. path: where `config` stands.
     """
-    errors = [*errors, *_node_errors("", config)]
+    errors = [*errors, *_node_errors(path, config)]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         raise ConfigError("\n  ".join([f"the config has {count}; no data was read", *errors]))

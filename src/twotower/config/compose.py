@@ -17,7 +17,7 @@ from twotower.config.overrides import known_choices, lenient
 from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
 
-__all__ = ["build", "compose", "plain"]
+__all__ = ["build", "build_part", "compose", "plain"]
 
 
 def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -63,3 +63,15 @@ def build(config: dict[str, Any]) -> Any:
         if isinstance(cause, ConfigError):
             raise cause from None
         raise ConfigError(f"the config cannot be built: {error}") from error
+
+
+def build_part(path: str, node: Any) -> Any:
+    """The object of a part of Hydra's own config, such as `hydra.sweeper.search`.
+
+    Raises ConfigError naming everything that is wrong in it.
+    """
+    container = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(container, dict)
+    part = {str(key): value for key, value in container.items()}
+    check(part, path=path)
+    return build(part)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import IntervalSweep, Override, OverrideType, Transformer
 from hydra.errors import HydraException
 
 from twotower.config.suggest import suggest
 from twotower.config.tree import choices, has_choice, is_group
 from twotower.errors import ConfigError
 
-__all__ = ["combinations", "known_choices", "lenient"]
+__all__ = ["Axis", "axes", "combinations", "known_choices", "lenient", "with_seeds"]
 
 _OPTIONAL_GROUP = "experiment"  # the one that is null by default
 
@@ -45,18 +46,74 @@ def known_choices(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     return kept, [message for messages in errors.values() for message in messages]
 
 
+@dataclass(frozen=True)
+class Axis:
+    """A key that varies in a sweep.
+
+    key: such as `tower.emb_dim`, or a group.
+    choices: the values as they would stand in an override; None for an interval.
+    values: the same, parsed.
+    low, high: ends of an interval. integer: only whole numbers of it (`int(interval(8, 64))`).
+    log: drawn by its logarithm (`tag(log, interval(1e-4, 1e-1))`).
+    """
+
+    key: str
+    choices: tuple[str, ...] | None
+    values: tuple[Any, ...] | None
+    low: float | None
+    high: float | None
+    integer: bool
+    log: bool
+
+    def override(self, value: Any) -> str:
+        """The override for `value`: an entry of `choices`, or a number of the interval."""
+        return f"{self.key}={value}"
+
+
+def axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
+    """The overrides with one value, and what varies, each in the order of the command line."""
+    fixed, varying = [], []
+    for override in _parse(overrides):
+        if override.is_sweep_override():
+            varying.append(_as_axis(override))
+        else:
+            fixed.append(override.input_line or "")
+    return fixed, varying
+
+
+def with_seeds(overrides: Sequence[str]) -> list[str]:
+    """Overrides with `seeds=3` (and `seed=5`) put as a sweep over the seed: `seed=5,6,7`.
+
+    Raises ConfigError where the seed is swept too, or where `seeds` is no whole number from 1.
+    """
+    parsed = _parse(overrides)
+    found = {o.key_or_group: o for o in parsed if o.key_or_group in ("seed", "seeds")}
+    seeds, seed = found.get("seeds"), found.get("seed")
+    if seeds is None or seeds.value() == 1:
+        return list(overrides)
+    count = seeds.value()
+    if seeds.is_sweep_override() or not isinstance(count, int) or count < 1:
+        raise ConfigError(f"{seeds.input_line}: valid is one whole number, 1 or more")
+    if seed is not None and not isinstance(seed.value(), int):
+        raise ConfigError(f"{seed.input_line} with seeds={count}: valid is one or the other")
+    first = seed.value() if seed is not None else 0
+    assert isinstance(first, int)
+    rest = [o.input_line or "" for o in parsed if o.key_or_group not in found]
+    return [*rest, "seed=" + ",".join(str(n) for n in range(first, first + count))]
+
+
 def combinations(overrides: Sequence[str]) -> list[list[str]]:
     """Overrides without sweeps that together hold every value of a sweep over `overrides`.
 
-    Not their product: the first value of each, and in turn each other value of one. Ranges of a
-    search (such as `interval(0, 1)`) are left out.
+    Not their product: the first value of each, and in turn each other value of one. Of an interval
+    they are its ends.
     """
-    axes = [axis for override in _parse(overrides) if (axis := _axis(override))]
-    base = [axis[0] for axis in axes]
+    values = [_values_in_turn(override) for override in _parse(overrides)]
+    base = [first for first, *_ in values]
     varied = [
         [*base[:place], value, *base[place + 1 :]]
-        for place, axis in enumerate(axes)
-        for value in axis[1:]
+        for place, (_, *others) in enumerate(values)
+        for value in others
     ]
     return [base, *varied]
 
@@ -68,13 +125,29 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
         raise ConfigError(str(error)) from error
 
 
-def _axis(override: Override) -> list[str]:
+def _values_in_turn(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [override.input_line or ""]
-    if not override.is_discrete_sweep():
-        return []
-    key = (override.input_line or "").partition("=")[0]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    axis = _as_axis(override)
+    prefix = (override.input_line or "").partition("=")[0]
+    return [f"{prefix}={value}" for value in axis.choices or _ends(axis)]
+
+
+def _ends(axis: Axis) -> list[float | int]:
+    assert axis.low is not None
+    assert axis.high is not None
+    return [int(end) if axis.integer else end for end in (axis.low, axis.high)]
+
+
+def _as_axis(override: Override) -> Axis:
+    key, value = override.key_or_group, override.value()
+    if override.is_discrete_sweep():
+        choices = tuple(override.sweep_string_iterator())
+        values = tuple(override.sweep_iterator(transformer=Transformer.identity))
+        return Axis(key, choices, values, None, None, integer=False, log=False)
+    assert isinstance(value, IntervalSweep)
+    integer = isinstance(value.start, int) and isinstance(value.end, int)
+    return Axis(key, None, None, value.start, value.end, integer=integer, log="log" in value.tags)
 
 
 def _lenient(override: Override) -> str:

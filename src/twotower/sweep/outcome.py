@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
 __all__ = ["Outcome", "State"]
+
+_FILE = "outcome.json"
+_FRAMES = ("history", "per_user", "relevant")
 
 State = Literal["finished", "pruned", "diverged", "failed"]
 
@@ -30,8 +37,12 @@ class Outcome:
     intervals: low and high end of the `val/...` means over users, by the same names.
     history: one row an epoch: `epoch` (from 1), `train/loss`, `val/loss`, `val/<metric>`; None
         where no epoch was finished.
+    warnings: what is suspicious about the model, in sentences.
+    code: version and commit of what ran it, in words.
     per_user: validation metrics of each user at the best epoch: `user_id`, `n_seen` (length of
         the history), a column a metric (`ndcg_at_10`); None unless finished.
+    relevant: one row a held-out pair of validation: `user_id`, `item_id`, `popularity`, `rank`;
+        None unless finished.
     """
 
     hash: str
@@ -44,5 +55,45 @@ class Outcome:
     error: str | None
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    warnings: tuple[str, ...]
+    code: str
     history: pl.DataFrame | None
     per_user: pl.DataFrame | None
+    relevant: pl.DataFrame | None
+
+    @property
+    def tested(self) -> bool:
+        """Whether the test part was scored."""
+        return any(name.startswith("test/") for name in self.metrics)
+
+    def save(self, folder: Path) -> None:
+        """Write it to `folder`, at once or not at all."""
+        for name in _FRAMES:
+            frame = getattr(self, name)
+            if frame is not None:
+                _replace(folder / f"{name}.parquet", frame.write_parquet)
+        plain = {key: value for key, value in vars(self).items() if key not in _FRAMES}
+        text = json.dumps(plain, indent=1)
+        _replace(folder / _FILE, lambda path: path.write_text(text))
+
+    @classmethod
+    def load(cls, folder: Path) -> Outcome | None:
+        """What `save` wrote; None where there is nothing, or only a part."""
+        try:
+            plain = json.loads((folder / _FILE).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        frames = {
+            name: pl.read_parquet(path) if path.exists() else None
+            for name in _FRAMES
+            for path in [folder / f"{name}.parquet"]
+        }
+        plain |= {key: tuple(plain[key]) for key in ("overrides", "warnings")}
+        plain["intervals"] = {name: tuple(ends) for name, ends in plain["intervals"].items()}
+        return cls(**plain, **frames)
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    write(unfinished)
+    unfinished.replace(path)

@@ -88,7 +88,8 @@ class Tracking(Protocol):
         config: the whole resolved config as plain nested containers; None logs none.
         tags: added to what is noted of the environment. A run goes under a parent with the tag
             `mlflow.parentRunId`.
-        run_id: of a run of earlier that is opened again, with the config that it has.
+        run_id: of a run of earlier that is opened again, with the config that it has; a new one is
+            opened where it is gone.
 
         The run ends FINISHED; FAILED after an `Exception`; KILLED after any other exception, that
         is Ctrl-C or a SIGTERM turned into SystemExit. The exception goes on to the caller.

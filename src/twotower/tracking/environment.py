@@ -27,6 +27,16 @@ def environment_tags() -> dict[str, str]:
     return {**_git_tags(), **_version_tags(), **_machine_tags(), **_mlflow_tags()}
 
 
+def code_version() -> str:
+    """Version and commit of the code, such as `0.1.0, commit 1a2b3c4d with changes`."""
+    tags = _git_tags()
+    told = version("twotower")
+    if "git.commit" in tags:
+        told += f", commit {tags['git.commit'][:8]}"
+        told += " with changes" if tags.get("git.dirty") == "true" else ""
+    return told
+
+
 def _git_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if not commit:

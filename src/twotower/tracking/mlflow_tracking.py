@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
@@ -67,9 +69,13 @@ class MlflowTracking:
         try:
             with deferred_interrupts():  # they come when there is a run to close
                 all_tags = {**environment_tags(), **tags}
-                run = self._reopen(run_id, all_tags) if run_id else self._create(name, all_tags)
-            if config is not None and run_id is None:
-                run.log_config(config)
+                run = self._known(run_id)
+                if run is not None:
+                    run.reopen(all_tags)
+                else:
+                    run = self._create(name, all_tags)
+                    if config is not None:
+                        run.log_config(config)
             yield run
         except BaseException as error:
             if run is not None:
@@ -83,11 +89,19 @@ class MlflowTracking:
         run_id = created.info.run_id
         return MlflowRun(self._client, run_id, self.experiment_id, self._url(run_id))
 
-    def _reopen(self, run_id: str, tags: Mapping[str, str]) -> MlflowRun:
-        experiment_id = str(self._client.get_run(run_id).info.experiment_id)
-        run = MlflowRun(self._client, run_id, experiment_id, self._url(run_id))
-        run.reopen(tags)
-        return run
+    def _known(self, run_id: str | None) -> MlflowRun | None:
+        """None where the store has no such run, or no more."""
+        if run_id is None:
+            return None
+        try:
+            info = self._client.get_run(run_id).info
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        if info.lifecycle_stage == LifecycleStage.DELETED:
+            return None
+        return MlflowRun(self._client, run_id, str(info.experiment_id), self._url(run_id))
 
     def _url(self, run_id: str) -> str | None:
         if not is_server(self.uri) or self.uri.startswith("databricks"):

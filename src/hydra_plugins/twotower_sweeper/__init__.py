@@ -1,0 +1,1 @@
+"""The sweeper that hands a Hydra multirun to twotower."""

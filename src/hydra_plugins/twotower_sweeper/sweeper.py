@@ -1,0 +1,101 @@
+"""A Hydra sweeper around `twotower.sweep`. Hydra imports it at every start: keep that instant."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobStatus
+from hydra.errors import CompactHydraException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+__all__ = ["TwoTowerSweeper"]
+
+_SEQUENTIAL = "BasicLauncher"
+
+
+class TwoTowerSweeper(Sweeper):
+    """Trials under one parent run, gone on with where they were, told as one in the end."""
+
+    def __init__(self, resume: bool, search: DictConfig) -> None:
+        self._resume = resume
+        self._search = search
+        self._context: HydraContext | None = None
+        self._config: DictConfig | None = None
+        self._launcher: Launcher | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Called by Hydra."""
+        from hydra.core.plugins import Plugins
+
+        self._context, self._config = hydra_context, config
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Called by Hydra with the overrides of the command line."""
+        from twotower import config as conf
+        from twotower.errors import TwoTowerError
+        from twotower.sweep.sweep import Request, Sweep
+
+        assert self._config is not None
+        try:
+            fixed, axes = conf.axes(arguments)
+            search = conf.build_part("hydra.sweeper.search", self._search)
+            request = Request(
+                folder=Path(self._config.hydra.sweep.dir),
+                command=shlex.join(["twotower", "train", "-m", *_typed(self._config)]),
+                fixed=fixed,
+                axes=axes,
+                search=search,
+                resume=self._resume,
+            )
+            return Sweep(request, self._compose, self._launch).run()
+        except TwoTowerError as error:
+            raise CompactHydraException(f"twotower: {error}") from error
+
+    def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
+        from twotower import config as conf
+
+        assert self._context is not None
+        assert self._config is not None
+        config = self._context.config_loader.load_sweep_config(
+            self._config, conf.lenient(overrides)
+        )
+        with open_dict(config):
+            del config["hydra"]
+        return conf.plain(config)
+
+    def _launch(self, lines: Sequence[Sequence[str]]) -> list[Exception | None]:
+        from twotower import config as conf
+
+        assert self._launcher is not None
+        jobs = [
+            [*conf.lenient(line), *self._bar(), f"hydra.sweep.subdir={folder}"]
+            for *line, folder in lines
+        ]
+        returned = self._launcher.launch(jobs, initial_job_idx=0)
+        return [job._return_value if job.status == JobStatus.FAILED else None for job in returned]
+
+    def _bar(self) -> list[str]:
+        """Bars of trials that run at the same time would write over each other."""
+        sequential = type(self._launcher).__name__ == _SEQUENTIAL
+        return [] if sequential else ["++trainer.progress_bar=false"]
+
+
+def _typed(config: DictConfig) -> list[str]:
+    """The overrides of the command, without what the command line itself has added."""
+    typed = OmegaConf.to_container(config.hydra.overrides.task)
+    hydra = OmegaConf.to_container(config.hydra.overrides.hydra)
+    assert isinstance(typed, list)
+    assert isinstance(hydra, list)
+    own = ("hydra.sweep.dir=", "hydra.mode=")
+    return [o.lstrip("+") for o in [*typed, *hydra] if not o.startswith(own)]

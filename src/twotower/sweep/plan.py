@@ -1,0 +1,116 @@
+"""From settings to trials: composed, checked, their data prepared, and known by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twotower.config import Axis, build
+from twotower.errors import ConfigError
+from twotower.experiment import Experiment
+from twotower.identity import digest_of, trial_hash
+from twotower.sweep.search import Setting
+from twotower.sweep.spec import TrialSpec
+
+__all__ = ["Plan", "PlannedTrial", "name_of"]
+
+Compose = Callable[[Sequence[str]], dict[str, Any]]
+
+SEED = "seed"
+_FOLDER_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial before it runs.
+
+    line: overrides that make its config, but for those that the launcher adds.
+    """
+
+    spec: TrialSpec
+    line: tuple[str, ...]
+    folder: Path
+    split_digest: str
+
+
+@dataclass
+class Plan:
+    """Makes the trials of a sweep.
+
+    folder: of the sweep. fixed: overrides that all trials share. seeds: repeats of each setting,
+    as the axis `seed`, or None. total: of trials.
+    """
+
+    folder: Path
+    fixed: Sequence[str]
+    seeds: Axis | None
+    total: int
+    compose: Compose
+    split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
+    n_planned: int = 0
+
+    def trials(self, setting: Setting, parent_id: str | None, tests: bool) -> list[PlannedTrial]:
+        """The trials of a setting, one a seed.
+
+        Raises ConfigError or DataError where one could not run: before the first of them does.
+        """
+        seeds: Sequence[tuple[str, ...]] = [()]
+        if self.seeds is not None:
+            seeds = [(self.seeds.override(choice),) for choice in self.seeds.choices or ()]
+        return [self._trial(setting, seed, parent_id, tests) for seed in seeds]
+
+    def _trial(
+        self, setting: Setting, seed: tuple[str, ...], parent_id: str | None, tests: bool
+    ) -> PlannedTrial:
+        line = (*self.fixed, *setting.overrides, *seed)
+        config = self.compose(line)
+        _refuse(config)
+        digest = self._split_digest(config)
+        hash_ = trial_hash(config, digest)
+        self.n_planned += 1
+        varied = dict(setting.values)
+        spec = TrialSpec(
+            hash=hash_,
+            name=" ".join([name_of(varied), *seed]).strip(),
+            setting=name_of(varied),
+            overrides=tuple(override.lstrip("+") for override in line),
+            varied=varied,
+            seed=config[SEED],
+            place=f"{self.n_planned}/{self.total}",
+            parent_id=parent_id,
+            tests=tests,
+            study=setting.study,
+        )
+        return PlannedTrial(spec, line, self.folder / hash_[:_FOLDER_CHARACTERS], digest)
+
+    def _split_digest(self, config: dict[str, Any]) -> str:
+        """Prepares the split too: the trials find it in the cache."""
+        made_from = digest_of([config[key] for key in ("dataset", "preprocessing", "split")])
+        if made_from not in self.split_digests:
+            experiment: Experiment = build(config)
+            _, frames = experiment.load(config)
+            self.split_digests[made_from] = frames.digest
+        return self.split_digests[made_from]
+
+
+def name_of(varied: Mapping[str, Any]) -> str:
+    """Such as `emb_dim=32 num_negatives=10`; empty where nothing but the seed varies."""
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in varied.items())
+
+
+def _refuse(config: Mapping[str, Any]) -> None:
+    """Raises ConfigError where trials could not be chosen, or would start each other."""
+    if config["split"].get("validation") is False:
+        raise ConfigError(
+            "split.validation: got false, but the trials of a sweep are chosen by validation; "
+            "valid is true, or one run at a time"
+        )
+    trainer = config["trainer"]
+    for key, valid in (("strategy", "auto"), ("devices", 1)):
+        if trainer[key] != valid:
+            raise ConfigError(
+                f"trainer.{key}: got {trainer[key]} in a sweep, whose further processes would each "
+                f"start the whole sweep again; valid is {valid}, or one run at a time"
+            )

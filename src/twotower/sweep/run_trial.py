@@ -1,0 +1,168 @@
+"""One trial of a sweep, in whichever process and on whichever machine it is launched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock
+
+from twotower.artifacts import summary, warnings_of
+from twotower.errors import TrainingError, TwoTowerError
+from twotower.experiment import Experiment
+from twotower.result import Result
+from twotower.sweep.outcome import Outcome, State
+from twotower.sweep.spec import TrialSpec
+from twotower.titles import metric_title
+from twotower.tracking.environment import code_version
+from twotower.training import OnEpoch
+from twotower.trial import Pruned, Trial
+
+__all__ = ["is_settled", "lost", "run_trial"]
+
+logger = logging.getLogger(__name__)
+
+
+def run_trial(
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    spec: TrialSpec,
+    folder: Path,
+    watch: OnEpoch | None,
+) -> Outcome:
+    """Run the trial and note in `folder` what became of it; an error is noted, not raised.
+
+    What an earlier process left there is gone on from. Only one process at a time runs a trial:
+    another waits, and finds it finished. watch: may raise Pruned at the end of an epoch.
+    """
+    with FileLock(folder / ".lock"), _without_data_news():
+        known = Outcome.load(folder)
+        if known is not None and is_settled(known, spec):
+            return known
+        outcome = _run(experiment, config, spec, folder, watch)
+        outcome.save(folder)
+    _tell(outcome, spec, experiment.evaluation.monitor_name)
+    return outcome
+
+
+@contextmanager
+def _without_data_news() -> Iterator[None]:
+    """All trials have the same data, which the sweep has told of."""
+    loggers = [logging.getLogger(f"twotower.{part}") for part in ("dataset", "experiment", "split")]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.WARNING)
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def is_settled(outcome: Outcome, spec: TrialSpec) -> bool:
+    """Whether nothing is left to do: a trial that failed is tried again."""
+    if outcome.hash != spec.hash or outcome.state == "failed":
+        return False
+    return outcome.state != "finished" or outcome.tested or not spec.tests
+
+
+def lost(spec: TrialSpec, error: Exception) -> Outcome:
+    """What became of a trial whose process could not tell it."""
+    return _unfinished(spec, "failed", None, error, [], {})
+
+
+def _run(
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    spec: TrialSpec,
+    folder: Path,
+    watch: OnEpoch | None,
+) -> Outcome:
+    epochs: list[dict[str, float]] = []
+
+    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        epochs.append({"epoch": epoch, **metrics})
+        if watch is not None:
+            watch(epoch, metrics)
+
+    tags = {"trial.hash": spec.hash, "trial.setting": spec.setting}
+    if spec.parent_id is not None:
+        tags["mlflow.parentRunId"] = spec.parent_id
+    trial = Trial(folder, tags, spec.tests, on_epoch)
+    try:
+        return _finished(spec, experiment.run(config, spec.name, trial))
+    except Pruned as pruned:
+        best = max(epochs, key=lambda row: row[f"val/{experiment.evaluation.monitor_name}"])
+        seen = {name: value for name, value in best.items() if name.startswith("val/")}
+        return _unfinished(spec, "pruned", trial.run_id, pruned, epochs, seen)
+    except TrainingError as diverged:
+        return _unfinished(spec, "diverged", trial.run_id, diverged, epochs, {})
+    except Exception as error:  # whatever it is, the other trials go on
+        if not isinstance(error, TwoTowerError):
+            logger.exception("%s failed", spec.name)
+        return _unfinished(spec, "failed", trial.run_id, error, epochs, {})
+
+
+def _finished(spec: TrialSpec, result: Result) -> Outcome:
+    validation = result.validation
+    assert validation is not None, "a sweep without validation is refused before it starts"
+    return Outcome(
+        hash=spec.hash,
+        name=spec.name,
+        overrides=spec.overrides,
+        varied=spec.varied,
+        seed=spec.seed,
+        state="finished",
+        run_id=result.run_id,
+        error=None,
+        metrics=summary(result),
+        intervals=validation.intervals | (result.test.intervals if result.test else {}),
+        warnings=tuple(warnings_of(result)),
+        code=code_version(),
+        history=result.fits[0].history,
+        per_user=validation.measured.per_user,
+        relevant=validation.relevant,
+    )
+
+
+def _unfinished(
+    spec: TrialSpec,
+    state: State,
+    run_id: str | None,
+    error: BaseException,
+    epochs: Sequence[Mapping[str, float]],
+    metrics: dict[str, float],
+) -> Outcome:
+    return Outcome(
+        hash=spec.hash,
+        name=spec.name,
+        overrides=spec.overrides,
+        varied=spec.varied,
+        seed=spec.seed,
+        state=state,
+        run_id=run_id,
+        error=f"{type(error).__name__}: {error}".partition("\n")[0],
+        metrics=metrics,
+        intervals={},
+        warnings=(),
+        code=code_version(),
+        history=pl.DataFrame(epochs) if epochs else None,
+        per_user=None,
+        relevant=None,
+    )
+
+
+def _tell(outcome: Outcome, spec: TrialSpec, monitor: str) -> None:
+    """One line for each trial, as it ends."""
+    prefix = "test" if outcome.tested else "val"
+    value = outcome.metrics.get(f"{prefix}/{monitor}")
+    told = outcome.error or outcome.state
+    if value is not None:
+        seconds = outcome.metrics.get("train/seconds")
+        told = f"{prefix} {metric_title(monitor)} {value:.4f}"
+        told += f", {seconds:.1f} s" if seconds is not None else f", {outcome.state}"
+    logger.info("[%s] %s: %s", spec.place, spec.name, told)

@@ -1,0 +1,45 @@
+"""What a sweep tells the process that runs a trial."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrialSpec"]
+
+_FILE = "trial.json"
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """What a sweep leaves in the folder of a trial, for the process that runs it.
+
+    place: where it stands in the sweep, such as `3/12`; study: of the search, where it may prune.
+    """
+
+    hash: str
+    name: str
+    setting: str
+    overrides: tuple[str, ...]
+    varied: dict[str, Any]
+    seed: int
+    place: str
+    parent_id: str | None
+    tests: bool
+    study: dict[str, Any] | None
+
+    def save(self, folder: Path) -> None:
+        """For `load`, in another process."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FILE).write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> TrialSpec | None:
+        """None where `folder` is not that of a trial."""
+        path = folder / _FILE
+        if not path.exists():
+            return None
+        content = json.loads(path.read_text())
+        return cls(**{**content, "overrides": tuple(content["overrides"])})

@@ -1,0 +1,231 @@
+"""A sweep: its trials, run, gone on with and told as one."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from filelock import FileLock, Timeout
+
+from twotower.config import Axis, build
+from twotower.errors import ConfigError, SweepError
+from twotower.experiment import Experiment
+from twotower.sweep.outcome import Outcome
+from twotower.sweep.plan import SEED, Compose, Plan, PlannedTrial
+from twotower.sweep.record import Record
+from twotower.sweep.run_trial import is_settled, lost
+from twotower.sweep.search import Search
+from twotower.sweep.story import tell
+from twotower.sweep.table import SweepTable
+from twotower.tracking.environment import code_version
+from twotower.tracking.signals import terminate_on_sigterm
+
+__all__ = ["Request", "Sweep"]
+
+logger = logging.getLogger(__name__)
+
+Launch = Callable[[Sequence[Sequence[str]]], Sequence[Exception | None]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks for.
+
+    folder: of the sweep, the same for the same command. command: as people would type it.
+    fixed: overrides that all trials share. axes: what varies.
+    resume: whether to go on with what is there of earlier.
+    """
+
+    folder: Path
+    command: str
+    fixed: Sequence[str]
+    axes: Sequence[Axis]
+    search: Search
+    resume: bool
+
+    @property
+    def settings(self) -> list[Axis]:
+        """What varies, but for the seed."""
+        return [axis for axis in self.axes if axis.key != SEED]
+
+    @property
+    def seeds(self) -> Axis | None:
+        """Raises ConfigError where it is an interval."""
+        seeds = next((axis for axis in self.axes if axis.key == SEED), None)
+        if seeds is not None and seeds.choices is None:
+            raise ConfigError("seed: got an interval; valid are whole numbers such as 0,1,2")
+        return seeds
+
+    @property
+    def name(self) -> str:
+        """Such as `emb_dim x num_negatives, 5 seeds`."""
+        names = " x ".join(axis.key.rpartition(".")[2] for axis in self.settings)
+        repeats = len(self.seeds.choices or ()) if self.seeds is not None else 1
+        seeds = f"{repeats} seeds" if repeats > 1 else ""
+        return ", ".join(part for part in (names, seeds) if part) or "one trial"
+
+    @property
+    def total(self) -> int:
+        """Trials. Raises ConfigError for axes that the search cannot search."""
+        repeats = len(self.seeds.choices or ()) if self.seeds is not None else 1
+        return self.search.total(self.settings) * repeats
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials of a command, one after another or as a launcher has it.
+
+    compose: overrides -> checked config of a trial.
+    launch: runs trials, given for each its overrides and the name of its folder as the last; gives
+        back for each the error that broke it off before it could note it, or None.
+    """
+
+    request: Request
+    compose: Compose
+    launch: Launch
+
+    def run(self) -> SweepTable:
+        """Run what is missing, test what validation chose, log all of it and tell it.
+
+        Raises SweepError at the end where a trial failed or diverged.
+        """
+        request = self.request
+        plan = Plan(request.folder, request.fixed, request.seeds, request.total, self.compose)
+        with _alone(request.folder), terminate_on_sigterm():
+            if not request.resume:
+                _clear(request.folder)
+            experiment = self._experiment()
+            earlier = Record.load(request.folder)
+            with experiment.tracking.run(
+                name=f"sweep {request.name}",
+                config=None,
+                tags={"sweep.id": request.folder.name, "sweep.command": request.command},
+                run_id=earlier.parent_id if earlier is not None else None,
+            ) as run:
+                monitor = f"val/{experiment.evaluation.monitor_name}"
+                record = Record(
+                    request.folder, request.name, request.command, run.id, plan.total, monitor, {}
+                ).save()
+                trials, outcomes = self._search(plan, record, experiment.evaluation.test == "all")
+                table = SweepTable(tuple(outcomes), monitor)
+                if experiment.evaluation.test == "best" and table.best is not None:
+                    chosen = {outcome.hash for outcome in table.best.finished}
+                    again = [trial for trial in trials if trial.spec.hash in chosen]
+                    self._run([_tested(trial) for trial in again])
+                    table = replace(table, outcomes=tuple(map(_outcome, trials)))
+                tell(table, experiment, request.command, run, request.folder, trials)
+        _raise_unfinished(table)
+        return table
+
+    def _experiment(self) -> Experiment:
+        """That of the first setting: what is not swept is the same in all."""
+        first = [a.override(a.choices[0] if a.choices else a.low) for a in self.request.axes]
+        experiment: Experiment = build(self.compose([*self.request.fixed, *first]))
+        return experiment
+
+    def _search(
+        self, plan: Plan, record: Record, tests: bool
+    ) -> tuple[list[PlannedTrial], list[Outcome]]:
+        """Every trial that the search asks for, and what became of it, without repetitions."""
+        asking = self.request.search.start(self.request.settings, self.request.folder)
+        trials: dict[str, PlannedTrial] = {}
+        while settings := asking.ask():
+            batch = [plan.trials(setting, record.parent_id, tests) for setting in settings]
+            for trial in (trial for repeats in batch for trial in repeats):
+                trials.setdefault(trial.spec.hash, trial)
+            record = record.save(trials={t.folder.name: t.spec.name for t in trials.values()})
+            self._run([trials[trial.spec.hash] for repeats in batch for trial in repeats])
+            for setting, repeats in zip(settings, batch, strict=True):
+                done = [_outcome(trial) for trial in repeats]
+                values = [o.metrics[record.monitor] for o in done if o.state == "finished"]
+                pruned = any(outcome.state == "pruned" for outcome in done)
+                asking.tell(setting, fmean(values) if values else None, pruned=pruned)
+        return list(trials.values()), [_outcome(trial) for trial in trials.values()]
+
+    def _run(self, trials: Sequence[PlannedTrial]) -> None:
+        """Launch those of `trials` that are not settled yet."""
+        missing = {trial.spec.hash: trial for trial in trials if not _is_settled(trial)}
+        n_done = len({trial.spec.hash for trial in trials}) - len(missing)
+        if n_done:
+            logger.info("%d of %d trials are done already", n_done, n_done + len(missing))
+            _tell_other_code([trial for trial in trials if trial.spec.hash not in missing])
+        if not missing:
+            return
+        for trial in missing.values():
+            trial.spec.save(trial.folder)
+        lines = [(*trial.line, trial.folder.name) for trial in missing.values()]
+        errors = self.launch(lines)
+        for trial, error in zip(missing.values(), errors, strict=True):
+            if error is not None:
+                lost(trial.spec, error).save(trial.folder)
+
+
+def _outcome(trial: PlannedTrial) -> Outcome:
+    outcome = Outcome.load(trial.folder)
+    if outcome is None or outcome.hash != trial.spec.hash:
+        return lost(trial.spec, SweepError("its process ended without a word"))
+    return outcome
+
+
+def _is_settled(trial: PlannedTrial) -> bool:
+    outcome = Outcome.load(trial.folder)
+    return outcome is not None and is_settled(outcome, trial.spec)
+
+
+def _tested(trial: PlannedTrial) -> PlannedTrial:
+    return replace(trial, spec=replace(trial.spec, tests=True))
+
+
+def _tell_other_code(done: Sequence[PlannedTrial]) -> None:
+    """Trials of other code may have come out differently."""
+    now = code_version()
+    others = {code for trial in done if (code := _outcome(trial).code) != now}
+    if others:
+        logger.warning(
+            "Some of them were run by other code (%s; this is %s): hydra.sweeper.resume=false "
+            "runs all anew",
+            "; ".join(sorted(others)),
+            now,
+        )
+
+
+def _raise_unfinished(table: SweepTable) -> None:
+    counts = {
+        state: sum(outcome.state == state for outcome in table.outcomes)
+        for state in ("failed", "diverged")
+    }
+    if any(counts.values()):
+        told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
+        raise SweepError(
+            f"of {len(table.outcomes)} trials {told}; the others are done. The same command tries "
+            "those that failed again."
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises ConfigError where another process runs this sweep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(
+            f"this sweep is running already, in another process ({folder}); "
+            "`twotower sweep status` tells how far it is"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
