@@ -13,7 +13,8 @@ __all__ = ["Baseline", "interaction_matrix"]
 class Baseline(Protocol):
     """A model without a training loop, fitted on the train part of a fold and nothing else.
 
-    Its scorer makes [B, n_items] at a time: users x items never stands in memory as a whole.
+    A frozen dataclass whose fields are its keys in YAML. Its scorer makes [B, n_items] at a time:
+    users x items never stands in memory as a whole.
     """
 
     def fit(self, train: TrainInteractions) -> Scorer:

@@ -1,0 +1,214 @@
+"""`twotower baselines`: models to beat, measured on the parts of a split."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from twotower.baselines import Baseline
+from twotower.dataset import Dataset
+from twotower.errors import TwoTowerError
+from twotower.evaluation import Evaluation
+from twotower.preprocessing.preprocessing import Preprocessing
+from twotower.reference import Reference, References, digest_of, node_of
+from twotower.split.base import Split
+from twotower.split.fold import make_fold
+from twotower.split.prepare import prepare
+from twotower.titles import metric_title
+from twotower.tracking.base import Tracking
+from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.tracking.signals import terminate_on_sigterm
+from twotower.tracking.store import open_store
+from twotower.types import Fold, SplitFrames
+
+__all__ = ["Baselines"]
+
+logger = logging.getLogger(__name__)
+
+DIGEST_TAG = "baseline.digest"  # of values, split, parts and evaluation
+_SHOWN = ("ndcg", "hitrate", "coverage")
+_PREFIXES = {"validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Settings of the command; each is explained in conf/baselines.yaml."""
+
+    output_dir: str
+    dataset: Dataset
+    preprocessing: Preprocessing
+    split: Split
+    evaluation: Evaluation
+    baselines: dict[str, Baseline]
+    tracking: Tracking
+
+    @staticmethod
+    def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
+        """What does not fit together in a config, which may hold other mistakes."""
+        split, evaluation = config.get("split"), config.get("evaluation")
+        parts = (
+            not isinstance(split, Mapping) or split.get("validation") is not False,
+            not isinstance(evaluation, Mapping) or evaluation.get("test") != "never",
+        )
+        if not any(parts):
+            yield (
+                "evaluation.test: got never, but split.validation=false cuts no validation part "
+                "either, so nothing would be measured; valid are best, all"
+            )
+        if not config.get("baselines", True):
+            yield "baselines: got none; valid is a list of choices, such as [popularity,ease]"
+
+    def __call__(self) -> dict[str, dict[str, Reference]]:
+        """Measure, log and print; gives back each baseline's part -> reference.
+
+        Raises TwoTowerError at the end where some could not be measured; the others are.
+        """
+        with _progress_on_stderr(), terminate_on_sigterm():
+            interactions = self.dataset.load()
+            logger.info("data: %s", interactions.origin)
+            frames = prepare(interactions, self.preprocessing, self.split, None, {})
+            tags = {"split.digest": frames.digest, "data.digest": interactions.digest}
+            measured, failures = self._measure(self._folds(frames), frames.digest, tags)
+        if measured:
+            _print(measured, self.evaluation.monitor_name)
+        if failures:
+            count = f"{len(failures)} of {len(self.baselines)} baselines could not be measured"
+            raise TwoTowerError("\n  ".join([count, *failures]))
+        return measured
+
+    def _folds(self, frames: SplitFrames) -> dict[str, Fold]:
+        """By part, as a run makes them: validation after train, test after all before it."""
+        cold = (self.split.drop_cold_users, self.split.drop_cold_items)
+        folds = {}
+        if frames.validation is not None:
+            folds["validation"] = make_fold(frames.train, frames.validation, frames.train, *cold)
+        if self.evaluation.test != "never":
+            folds["test"] = make_fold(frames.history, frames.test, frames.history, *cold)
+        return folds
+
+    def _measure(
+        self, folds: Mapping[str, Fold], split_digest: str, tags: Mapping[str, str]
+    ) -> tuple[dict[str, dict[str, Reference]], list[str]]:
+        """What each baseline came to, and why others came to nothing. Each is logged at once."""
+        references = References(
+            baselines=self.baselines,
+            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
+            evaluation=self.evaluation,
+            evaluation_node=node_of(self.evaluation),
+            directory=Path(self.output_dir) / "cache" / "baselines",
+        )
+        keys = {part: f"{split_digest}/{part}" for part in folds}
+        measured: dict[str, dict[str, Reference]] = {}
+        failures: list[str] = []
+        for name in self.baselines:
+            try:
+                parts = {
+                    part: references.measure_one(name, fold, keys[part])
+                    for part, fold in folds.items()
+                }
+            except (TwoTowerError, MemoryError, RuntimeError) as error:
+                logger.info("baseline %s: could not be measured", name)
+                failures.append(f"{name}: {_told(error)}")
+            else:
+                measured[name] = parts
+                digest = digest_of([references.identity(name, key) for key in keys.values()])
+                self._log(name, references, parts, {**tags, "baseline": name, DIGEST_TAG: digest})
+        return measured, failures
+
+    def _log(
+        self,
+        name: str,
+        references: References,
+        parts: Mapping[str, Reference],
+        tags: Mapping[str, str],
+    ) -> None:
+        """A run of its own, unless one with the same numbers is there."""
+        if _is_logged(self.tracking, tags[DIGEST_TAG]):
+            logger.info("baseline %s: its run is there already", name)
+            return
+        config = {
+            "baselines": {name: references.nodes[name]},
+            "evaluation": references.evaluation_node,
+        }
+        with self.tracking.run(name=name, config=config, tags=tags) as run:
+            run.log_metrics(_metrics(parts))
+            for part, reference in parts.items():
+                run.log_frame(reference.measured.per_user, f"{part}/per_user.parquet")
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TwoTowerError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".rstrip(": ")  # out of memory, as libraries say it
+
+
+def _is_logged(tracking: Tracking, digest: str) -> bool:
+    if not isinstance(tracking, MlflowTracking):
+        return False
+    wanted = f"attributes.status = 'FINISHED' AND tags.`{DIGEST_TAG}` = '{digest}'"
+    client = open_store(tracking.uri)
+    return bool(client.search_runs([tracking.experiment_id], wanted, max_results=1))
+
+
+def _metrics(parts: Mapping[str, Reference]) -> dict[str, float]:
+    """By the names that they have in runs of `twotower train`."""
+    metrics = {"train/seconds": sum(reference.seconds for reference in parts.values())}
+    for part, reference in parts.items():
+        prefix, measured = _PREFIXES[part], reference.measured
+        metrics |= {f"{prefix}/{name}": value for name, value in measured.values.items()}
+        for name, ends in measured.intervals.items():
+            for end, value in zip(("low", "high"), ends, strict=True):
+                metrics[f"{prefix}_interval/{name}_{end}"] = value
+    return metrics
+
+
+def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> None:
+    """A table a part, both with the best on the first of them on top."""
+    console = Console(highlight=False, soft_wrap=True)
+    parts = list(next(iter(measured.values())))
+    best_first = sorted(
+        measured, key=lambda name: measured[name][parts[0]].measured.values[monitor], reverse=True
+    )
+    for part in parts:
+        console.print(_table(part, {name: measured[name][part] for name in best_first}, monitor))
+    console.print(f"ordered by {metric_title(monitor)} on {parts[0]}")
+
+
+def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Table:
+    first = next(iter(references.values())).measured
+    at = monitor.rpartition("_at_")[2]
+    usual = [f"{name}_at_{at}" for name in _SHOWN if f"{name}_at_{at}" in first.values]
+    names = usual or list(first.values)
+    table = Table(box=SIMPLE_HEAD, title=f"{part}, {first.per_user.height:,} users")
+    table.add_column("")
+    for name in (*map(metric_title, names), "fit s"):
+        table.add_column(name, justify="right")
+    for baseline, reference in references.items():
+        texts = [reference.measured.text(name) for name in names]
+        table.add_row(baseline, *texts, f"{reference.seconds:.1f}")
+    return table
+
+
+@contextmanager
+def _progress_on_stderr() -> Iterator[None]:
+    """What is logged of the progress, as plain lines, where nobody else shows it."""
+    own = logging.getLogger("twotower")
+    if own.hasHandlers():
+        yield
+        return
+    handler, level = logging.StreamHandler(), own.level
+    own.addHandler(handler)
+    own.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        own.removeHandler(handler)
+        own.setLevel(level)

@@ -1,0 +1,158 @@
+"""Measured baselines, kept on disk: each is fitted once for a split, however many runs follow."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from twotower.baselines import Baseline
+from twotower.errors import ConfigError
+from twotower.evaluation import Evaluation, Measured
+from twotower.split.cache import Entry, cached
+from twotower.types import Fold
+
+__all__ = ["Reference", "References", "digest_of", "node_of"]
+
+logger = logging.getLogger(__name__)
+
+# Count up when the same config comes to other numbers than before.
+FORMAT = 1
+# Keys of `evaluation` that change nothing of what is measured.
+_IRRELEVANT = ("block_scores", "monitor", "test")
+_PER_USER = "per_user"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A measured baseline; `seconds` is the wall time of its fit, when it was fitted."""
+
+    name: str
+    measured: Measured
+    seconds: float
+
+
+@dataclass(frozen=True)
+class References:
+    """Baselines on the parts of a split.
+
+    baselines: by name; nodes: the config that each was made of, as plain containers.
+    evaluation_node: that of `evaluation`.
+    directory: of the cache; several processes may share it.
+
+    A `key` says which fold is meant, in words of the caller's, such as `<split digest>/validation`:
+    under one key there must come one fold alone.
+    """
+
+    baselines: Mapping[str, Baseline]
+    nodes: Mapping[str, Mapping[str, Any]]
+    evaluation: Evaluation
+    evaluation_node: Mapping[str, Any]
+    directory: Path
+
+    def measure(self, fold: Fold, key: str) -> dict[str, Measured]:
+        """Each baseline fitted on the train part of `fold` and judged by its holdout."""
+        return {name: self.measure_one(name, fold, key).measured for name in self.baselines}
+
+    def measure_one(self, name: str, fold: Fold, key: str) -> Reference:
+        """The baseline `name`, from the cache where it is there. What a fit raises goes on."""
+
+        def make() -> Entry:
+            logger.info("baseline %s: fitted and measured on %s", name, key.rpartition("/")[2])
+            start = time.perf_counter()
+            scorer = self.baselines[name].fit(fold.train)
+            seconds = time.perf_counter() - start
+            lists = self.evaluation.recommend(scorer, fold)
+            return self._as_entry(name, key, self.evaluation.measure(lists, fold), seconds)
+
+        return _as_reference(cached(self.directory / self.identity(name, key), make))
+
+    def identity(self, name: str, key: str) -> str:
+        """What the numbers of the baseline under `key` follow from, as a hash; the same where
+        they are. The entry's path below `directory`."""
+        # With the code of its file, too: whoever mends a baseline of their own sees the outcome.
+        code = Path(inspect.getfile(type(self.baselines[name]))).read_text(encoding="utf-8")
+        return f"{self._folder(key)}/{digest_of([self.nodes[name], code])}"
+
+    def cached(self, key: str) -> dict[str, Measured]:
+        """What else has been measured under `key` by this evaluation, by name.
+
+        Where a name has been measured with several values it is the latest; names of this
+        object's own baselines are left out. Entries that cannot be read are, too.
+        """
+        found = []
+        for path in sorted((self.directory / self._folder(key)).glob("*/meta.json")):
+            with suppress(_UnreadableError):
+                found.append(cached(path.parent, partial(_remove, path.parent)))
+        found.sort(key=lambda entry: float(entry.note["fitted_at"]))
+        latest = {entry.note["name"]: entry for entry in found}
+        return {
+            name: _as_reference(latest[name]).measured
+            for name in sorted(latest)
+            if name not in self.baselines
+        }
+
+    def _folder(self, key: str) -> str:
+        relevant = {k: v for k, v in self.evaluation_node.items() if k not in _IRRELEVANT}
+        made_by = [FORMAT, version("twotower"), version("replay-rec")]
+        return digest_of([key, relevant, made_by])
+
+    def _as_entry(self, name: str, key: str, measured: Measured, seconds: float) -> Entry:
+        note = {
+            "name": name,
+            "key": key,
+            "baseline": dict(self.nodes[name]),
+            "evaluation": dict(self.evaluation_node),
+            "seconds": seconds,
+            "fitted_at": time.time(),
+            "values": measured.values,
+            "intervals": measured.intervals,
+        }
+        return Entry({_PER_USER: measured.per_user}, note)
+
+
+def digest_of(value: object) -> str:
+    """24 hex digits that name plain containers by their content."""
+    content = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+def node_of(made: Any) -> dict[str, Any]:
+    """The config node that a dataclass was made of: its class and its fields.
+
+    Raises ConfigError for any other object.
+    """
+    kind = type(made)
+    if not is_dataclass(made):
+        raise ConfigError(
+            f"{kind.__module__}.{kind.__qualname__} is no dataclass, so what it was made of cannot "
+            "be told; valid is a dataclass whose fields are its keys in YAML"
+        )
+    values = {field.name: getattr(made, field.name) for field in fields(made)}
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **values}
+
+
+def _as_reference(entry: Entry) -> Reference:
+    note, per_user = entry.note, entry.frames[_PER_USER]
+    assert per_user is not None
+    intervals = {name: (low, high) for name, (low, high) in note["intervals"].items()}
+    return Reference(note["name"], Measured(note["values"], intervals, per_user), note["seconds"])
+
+
+class _UnreadableError(Exception):
+    """An entry is damaged, or has been removed since it was listed."""
+
+
+def _remove(entry: Path) -> Entry:
+    shutil.rmtree(entry, ignore_errors=True)
+    raise _UnreadableError
