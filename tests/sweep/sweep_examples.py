@@ -53,7 +53,10 @@ def outcome(
         metrics=seen if state in ("finished", "pruned") else {},
         intervals={MONITOR: (ndcg - half, ndcg + half)} if finished and half is not None else {},
         history=_history(ndcg) if state != "failed" else None,
+        warnings=(),
+        code="0.1.0",
         per_user=None,
+        relevant=None,
     )
 
 

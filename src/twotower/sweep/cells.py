@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
-from twotower.sweep.outcome import Outcome
+from twotower.sweep.outcome import Outcome, State
 from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.varied import brief
 
 __all__ = [
     "around",
     "best_epoch",
     "counts",
     "half_width",
+    "human",
+    "name",
     "parameters",
     "seconds",
     "state",
@@ -33,6 +37,12 @@ def half_width(setting: Setting, metric: str) -> float | None:
         return None
     low, high = intervals[metric]
     return (high - low) / 2
+
+
+def name(table: SweepTable, setting: Setting) -> str:
+    """Such as `emb_dim=32 num_negatives=10`, with drawn numbers cut to three digits."""
+    parts = [f"{table.labels[key]}={brief(value)}" for key, value in setting.varied.items()]
+    return " ".join(parts) or setting.name
 
 
 def value(setting: Setting, metric: str, *, bare: bool = False) -> str:
@@ -59,7 +69,7 @@ def around(table: SweepTable) -> str:
 def parameters(setting: Setting) -> str:
     """Three digits: `45.1k`."""
     mean = setting.mean(PARAMETERS)
-    return "" if mean is None else _human(mean)
+    return "" if mean is None else human(mean)
 
 
 def seconds(setting: Setting) -> str:
@@ -84,14 +94,13 @@ def state(setting: Setting) -> str:
     other = Counter(o.state for o in setting.outcomes if o.state != "finished")
     if total == 1:
         return next(iter(other), "")
-    return ", ".join(f"{count} of {total} {name}" for name, count in other.items())
+    return ", ".join(f"{count} of {total} {each}" for each, count in other.items())
 
 
 def counts(table: SweepTable) -> str:
     """`12 trials: 10 finished, 1 diverged, 1 failed`."""
     found = Counter(outcome.state for outcome in table.outcomes)
-    order = ("finished", "pruned", "diverged", "failed")
-    parts = ", ".join(f"{found[name]} {name}" for name in order if found[name])
+    parts = ", ".join(f"{found[each]} {each}" for each in get_args(State) if found[each])
     total = len(table.outcomes)
     return f"{total} {'trial' if total == 1 else 'trials'}" + (f": {parts}" if parts else "")
 
@@ -99,16 +108,17 @@ def counts(table: SweepTable) -> str:
 def unfinished(table: SweepTable) -> list[tuple[str, Outcome]]:
     """The trials that diverged or failed, by name, with the seed where a setting was repeated."""
     return [
-        (f"{setting.name} seed={o.seed}" if len(setting.outcomes) > 1 else setting.name, o)
+        (name(table, setting) + (f" seed={o.seed}" if len(setting.outcomes) > 1 else ""), o)
         for setting in table.settings
         for o in setting.outcomes
         if o.state in ("diverged", "failed")
     ]
 
 
-def _human(count: float) -> str:
-    for unit, size in (("", 1), ("k", 10**3), ("M", 10**6), ("B", 10**9)):
-        scaled = float(f"{count / size:.3g}")
-        if scaled < 1000:
-            break
-    return f"{scaled:#.3g}".rstrip(".") + unit if unit else f"{count:.0f}"
+def human(count: float) -> str:
+    """Three digits, such as `45.1k`."""
+    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        scaled = float(f"{count / size:.3g}")  # 999,960 is 1.00M
+        if scaled >= 1:
+            return f"{scaled:#.3g}".rstrip(".") + unit
+    return f"{count:.0f}"

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from twotower.sweep.axis import Axis, axis_of, text_of
 from twotower.sweep.outcome import Outcome
 from twotower.sweep.table import SweepTable
+from twotower.sweep.varied import Varied, text_of, varied_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -35,7 +35,7 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
     """
     trials = [o for o in table.outcomes if o.state == "finished" and table.monitor in o.metrics]
     finished = SweepTable(tuple(trials), table.monitor)
-    axes = [axis_of(finished, key) for key in finished.keys]
+    axes = [varied_of(finished, key) for key in finished.keys]
     axes = [a for a in axes if len(a.values) > 1 and all(a.key in o.varied for o in trials)]
     alike = len({outcome.metrics[table.monitor] for outcome in trials}) < 2
     if len(trials) < _FEWEST or len(axes) < 2 or alike:
@@ -46,7 +46,7 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
 
 
 def _fanova(
-    trials: Sequence[Outcome], axes: Sequence[Axis], monitor: str, seed: int
+    trials: Sequence[Outcome], axes: Sequence[Varied], monitor: str, seed: int
 ) -> dict[str, float]:
     # Here, as it takes long to import.
     from optuna import create_study
@@ -63,7 +63,7 @@ def _fanova(
     return {key: float(share) for key, share in shares.items()}
 
 
-def _distribution(axis: Axis) -> BaseDistribution:
+def _distribution(axis: Varied) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if not axis.continuous:
@@ -71,8 +71,8 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(_param(axis, axis.values[0]), _param(axis, axis.values[-1]))
 
 
-def _param(axis: Axis, value: Any) -> Any:
-    """The value, on the scale that it was drawn on: Optuna's fANOVA integrates over a linear one."""
+def _param(axis: Varied, value: Any) -> Any:
+    """The value, on the scale that it was drawn on, over which fANOVA takes its averages."""
     if not axis.continuous:
         return text_of(value)
     return math.log(value) if axis.log else float(value)

@@ -9,7 +9,6 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from twotower.sweep.axis import Axis, brief
 from twotower.sweep.figures.style import (
     BEST,
     MISSING,
@@ -19,6 +18,7 @@ from twotower.sweep.figures.style import (
     validation_title,
 )
 from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.varied import Varied, brief
 
 __all__ = ["heat_map"]
 
@@ -28,7 +28,7 @@ _TICK = 14  # characters of a value beside an axis
 _COLORS = ListedColormap(colormaps["viridis"](np.linspace(0.12, 0.97, 256)))
 
 
-def heat_map(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
+def heat_map(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
     """Cells of the first key (across) and the second (up); grey where no trial finished.
 
     Where a third key varies, a cell holds the best over it.
@@ -52,7 +52,7 @@ def heat_map(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
     bar.set_visible(norm.vmin != norm.vmax)
     for row, column in np.ndindex(values.shape):
         settings = cells.get((row, column), [])
-        _write(axes, row, column, values[row, column], settings, norm)
+        _write(axes, row, column, float(values[row, column]), settings, norm)
     _mark(axes, values)
     _name(axes, x, y)
     entitle(figure, validation_title(metric), _words(table))
@@ -60,7 +60,7 @@ def heat_map(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
     return figure
 
 
-def _cells(table: SweepTable, x: Axis, y: Axis) -> dict[tuple[int, int], list[Setting]]:
+def _cells(table: SweepTable, x: Varied, y: Varied) -> dict[tuple[int, int], list[Setting]]:
     cells: dict[tuple[int, int], list[Setting]] = {}
     for setting in table.settings:
         if x.key in setting.varied and y.key in setting.varied:
@@ -93,7 +93,7 @@ def _mark(axes: Axes, values: np.ndarray) -> None:
         axes.add_patch(frame)
 
 
-def _name(axes: Axes, x: Axis, y: Axis) -> None:
+def _name(axes: Axes, x: Varied, y: Varied) -> None:
     ticks = [shortened(brief(value), _TICK) for value in x.values]
     longest = max(len(tick) for tick in ticks)
     axes.set_xticks(range(len(ticks)), ticks, rotation=0 if longest < 9 else 20)
@@ -111,7 +111,7 @@ def _words(table: SweepTable) -> str:
     return shortened(f"mean over seeds; {words}" if repeated else words, 64)
 
 
-def _description(metric: str, values: np.ndarray, x: Axis, y: Axis) -> str:
+def _description(metric: str, values: np.ndarray, x: Varied, y: Varied) -> str:
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     return (
         f"{validation_title(metric)} for each {x.label} and {y.label}: best "

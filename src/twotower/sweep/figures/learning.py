@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import polars as pl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from twotower.sweep.cells import name
 from twotower.sweep.figures.style import (
     COLORS,
     FAINT,
@@ -34,24 +36,29 @@ def learning_curves(table: SweepTable) -> Figure | None:
     }
     if not curves:
         return None
-    figure = figure_of(9.4, 4.4, left=0.85, right=3.1, top=0.73)
+    figure = figure_of(9.6, 4.4, left=0.85, right=3.3, top=0.73)
     axes = figure.add_subplot()
+    width = 1.0 if any(len(setting.outcomes) > 1 for setting in table.settings) else 1.6
     named: list[tuple[Line2D, str]] = []
     for place, setting in enumerate(table.settings):
         colored = place < len(COLORS) and bool(setting.finished)
         color = COLORS[place] if colored else FAINT
         for outcome in setting.outcomes:
-            if id(outcome) in curves:
-                _draw(axes, outcome, curves[id(outcome)], color, place if colored else None)
+            if id(outcome) not in curves:
+                continue
+            lines = _draw(axes, outcome, curves[id(outcome)], color)
+            if colored:  # the best lie on top
+                for artist in lines:
+                    artist.set(linewidth=width, zorder=3 + (len(COLORS) - place) / 10)
         if colored:
-            named.append((_sample(color, 1.8), f"{place + 1}  {shortened(setting.name)}"))
+            named.append((_sample(color, 1.8), f"{place + 1}  {shortened(name(table, setting))}"))
     named += _others(table)
     axes.set_xlabel("Epoch")
     axes.set_ylabel(validation_title(table.monitor))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(
         [line for line, _ in named],
-        [name for _, name in named],
+        [text for _, text in named],
         loc="upper left",
         bbox_to_anchor=(1.01, 1.02),
         frameon=False,
@@ -66,7 +73,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
     best = table.best
     figure.set_label(
         f"{validation_title(table.monitor)} by epoch of {len(curves)} trials"
-        + (f"; the best is {best.name}." if best is not None else ".")
+        + (f"; the best is {name(table, best)}." if best is not None else ".")
     )
     return figure
 
@@ -78,23 +85,18 @@ def _curve(outcome: Outcome, monitor: str) -> pl.DataFrame:
     return outcome.history.select("epoch", monitor).drop_nulls().sort("epoch")
 
 
-def _draw(axes: Axes, outcome: Outcome, curve: pl.DataFrame, color: str, place: int | None) -> None:
-    epochs, values = curve["epoch"].to_list(), curve.to_series(1).to_list()
-    # The best lie on top.
-    order = 2.0 if place is None else 3.0 + (len(COLORS) - place) / 10
-    width = 0.9 if place is None else 1.6
-    axes.plot(
-        epochs,
-        values,
-        color=color,
-        linewidth=width,
-        linestyle=_DASHES.get(outcome.state, "solid"),
-        marker="." if len(epochs) == 1 else "",
-        zorder=order,
-    )
-    if place is not None and outcome.state == "finished":
+def _draw(axes: Axes, outcome: Outcome, curve: pl.DataFrame, color: str) -> list[Artist]:
+    """The line, and a dot at the kept epoch of a coloured one."""
+    epochs, values = curve["epoch"].to_list(), curve[:, 1].to_list()
+    dashes = _DASHES.get(outcome.state, "solid")
+    marker = "." if len(epochs) == 1 else ""
+    drawn: list[Artist] = [
+        *axes.plot(epochs, values, color=color, linewidth=0.9, linestyle=dashes, marker=marker)
+    ]
+    if color != FAINT and outcome.state == "finished":
         kept = max(range(len(values)), key=lambda n: values[n])
-        axes.scatter([epochs[kept]], [values[kept]], s=26, color=color, zorder=order)
+        drawn.append(axes.scatter([epochs[kept]], [values[kept]], s=22, color=color))
+    return drawn
 
 
 def _others(table: SweepTable) -> list[tuple[Line2D, str]]:

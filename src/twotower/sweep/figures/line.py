@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from twotower.sweep.axis import MOST_CHOICES, Axis, brief
-from twotower.sweep.cells import half_width
+from twotower.sweep.cells import half_width, name
 from twotower.sweep.figures.style import (
     BEST,
     FAINT,
@@ -21,13 +20,14 @@ from twotower.sweep.figures.style import (
     validation_title,
 )
 from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.varied import MOST_CHOICES, Varied, brief
 
 __all__ = ["line", "scale"]
 
 _TICK = 14
 
 
-def line(table: SweepTable, metric: str, axis: Axis) -> Figure:
+def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
     """A mean with its bar for each value, joined where the values are numbers; a dot a seed."""
     settings = [setting for setting in table.settings if setting.mean(metric) is not None]
     settings.sort(key=lambda setting: axis.coordinate(setting.varied[axis.key]))
@@ -49,8 +49,8 @@ def line(table: SweepTable, metric: str, axis: Axis) -> Figure:
         zorder=3,
     )
     best = max(range(len(means)), key=lambda position: means[position])
-    ring = {"s": 150, "facecolor": "none", "edgecolor": BEST, "linewidth": 2.2, "zorder": 4}
-    axes.scatter([places[best]], [means[best]], **ring)
+    place = [places[best]], [means[best]]
+    axes.scatter(*place, s=150, facecolor="none", edgecolor=BEST, linewidth=2.2, zorder=4)
     scale(axes, "x", axis)
     axes.set_xlabel(axis.label)
     axes.set_ylabel(validation_title(metric))
@@ -58,12 +58,13 @@ def line(table: SweepTable, metric: str, axis: Axis) -> Figure:
     repeated = any(len(setting.outcomes) > 1 for setting in settings)
     entitle(figure, validation_title(metric), _words(repeated, any(half_widths)))
     figure.set_label(
-        f"{validation_title(metric)} by {axis.label}: best {means[best]:.4f} at {settings[best].name}."
+        f"{validation_title(metric)} by {axis.label}: best {means[best]:.4f} at "
+        f"{name(table, settings[best])}."
     )
     return figure
 
 
-def scale(axes: Axes, which: str, axis: Axis) -> None:
+def scale(axes: Axes, which: str, axis: Varied) -> None:
     """The scale of `axis`, with ticks at its values where these are few."""
     along = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim

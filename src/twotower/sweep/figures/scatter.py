@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from twotower.sweep.axis import Axis
+from twotower.sweep.cells import name
 from twotower.sweep.figures.line import scale
 from twotower.sweep.figures.style import BEST, FAINT, entitle, figure_of, validation_title
 from twotower.sweep.table import SweepTable
+from twotower.sweep.varied import Varied
 
 __all__ = ["scatter"]
 
 
-def scatter(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
+def scatter(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
     """A dot for each setting, coloured by the mean; crosses where no trial finished."""
     settings = [s for s in table.settings if x.key in s.varied and y.key in s.varied]
     settings.sort(key=lambda setting: setting.mean(metric) or 0.0)  # the best lie on top
@@ -26,7 +27,7 @@ def scatter(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
     dots = axes.scatter(
         [x.coordinate(setting.varied[x.key]) for setting in known],
         [y.coordinate(setting.varied[y.key]) for setting in known],
-        c=[setting.mean(metric) for setting in known],
+        c=[setting.mean(metric) or 0.0 for setting in known],
         s=64,
         edgecolor="white",
         linewidth=0.6,
@@ -47,6 +48,6 @@ def scatter(table: SweepTable, metric: str, x: Axis, y: Axis) -> Figure:
     entitle(figure, validation_title(metric), f"a dot a setting; ringed: the best{crossed}")
     figure.set_label(
         f"{validation_title(metric)} over {x.label} and {y.label}: best "
-        f"{best.mean(metric):.4f} at {best.name}."
+        f"{best.mean(metric):.4f} at {name(table, best)}."
     )
     return figure

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from twotower.sweep.axis import MOST_CHOICES, axis_of
 from twotower.sweep.figures.heat_map import heat_map
 from twotower.sweep.figures.line import line
 from twotower.sweep.figures.scatter import scatter
 from twotower.sweep.table import SweepTable
+from twotower.sweep.varied import MOST_CHOICES, varied_of
 
 __all__ = ["settings_map"]
 
@@ -19,7 +19,7 @@ def settings_map(table: SweepTable, metric: str) -> Figure | None:
     None where nothing but the seed varies or no trial that finished has the metric.
     """
     known = any(setting.mean(metric) is not None for setting in table.settings)
-    axes = [axis_of(table, key) for key in table.keys]
+    axes = [varied_of(table, key) for key in table.keys]
     if not axes or not known:
         return None
     if len(axes) == 1:

@@ -11,17 +11,17 @@ from typing import Any
 
 from twotower.sweep.table import SweepTable
 
-__all__ = ["MOST_CHOICES", "Axis", "axis_of", "brief", "is_number", "text_of"]
+__all__ = ["MOST_CHOICES", "Varied", "brief", "is_number", "text_of", "varied_of"]
 
 # A grid that people write out has fewer values than this; a search that draws numbers has more.
 MOST_CHOICES = 12
 
-_LOG_RATIO = 8  # between the ends: below it both scales look alike
+_LOG_RATIO = 4  # between the ends: below it both scales look alike
 
 
 @dataclass(frozen=True)
-class Axis:
-    """One varied key.
+class Varied:
+    """One key that varies.
 
     key: such as `tower.emb_dim`; label: its shortest end that is unique, `emb_dim`.
     values: each value once; numbers from small to large, others as they came.
@@ -48,7 +48,7 @@ class Axis:
         low, high = self.values[0], self.values[-1]
         geometric, arithmetic = math.sqrt(low * high), (low + high) / 2
         wide = high / low >= _LOG_RATIO
-        return wide and median(self.values) < (geometric + arithmetic) / 2
+        return bool(wide and median(self.values) < (geometric + arithmetic) / 2)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -63,7 +63,7 @@ class Axis:
         return float(value) if self.numeric else float(self.position(value))
 
 
-def axis_of(table: SweepTable, key: str) -> Axis:
+def varied_of(table: SweepTable, key: str) -> Varied:
     found: dict[str, Any] = {}
     for setting in table.settings:
         if key in setting.varied:
@@ -74,7 +74,7 @@ def axis_of(table: SweepTable, key: str) -> Axis:
     else:
         order = [text_of(outcome.varied.get(key)) for outcome in table.outcomes]
         values.sort(key=lambda value: order.index(text_of(value)))
-    return Axis(key, table.labels[key], tuple(values))
+    return Varied(key, table.labels[key], tuple(values))
 
 
 def is_number(value: Any) -> bool:
@@ -96,5 +96,5 @@ def text_of(value: Any) -> str:
 
 
 def brief(value: Any) -> str:
-    """To be read: a drawn number with four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else text_of(value)
+    """To be read: a drawn number with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else text_of(value)
