@@ -62,8 +62,9 @@ def pair(models: Sequence[Model], metric: str) -> Paired:
     _check_names(models)
     _check_digests(models)
     _check_metric(models, metric)
-    frames = [_sorted(model.name, frame) for model in models for frame in model.per_user]
-    names = [model.name for model in models for _ in model.per_user]
+    names = [name for model in models for name in _frame_names(model)]
+    found = [frame for model in models for frame in model.per_user]
+    frames = [_sorted(name, frame) for name, frame in zip(names, found, strict=True)]
     for name, frame in zip(names, frames, strict=True):
         _check_users(names[0], frames[0], name, frame)
     together = np.column_stack([frame[metric].to_numpy() for frame in frames]).astype(np.float64)
@@ -114,6 +115,13 @@ def _check_metric(models: Sequence[Model], metric: str) -> None:
             f"metric: got {metric!r}, of which {', '.join(lacking) or 'nothing'} has no values by "
             f"user (coverage never has any); valid are {', '.join(valid) or 'none'}"
         )
+
+
+def _frame_names(model: Model) -> list[str]:
+    many = len(model.per_user) > 1
+    return [
+        f"{model.name} (repeat {n + 1})" if many else model.name for n in range(len(model.per_user))
+    ]
 
 
 def _sorted(name: str, frame: pl.DataFrame) -> pl.DataFrame:

@@ -21,13 +21,22 @@ _LINE = 10_000  # wider than any table
 def print_compared(compared: Compared) -> None:
     """Models, pairs, breakdowns, what was left out, and the headline last."""
     console = Console(highlight=False, markup=False)  # a name may hold [brackets]
-    _print(console, _models(compared))
+    title = f"{compared.metric}, {compared.n_users:,} users, {compared.confidence:.0%} intervals"
+    _print(console, title, _models(compared))
     if compared.models.height > _SHOWN:
         console.print(f"... and {compared.models.height - _SHOWN:,} more models")
+    console.print(
+        "size: parameters; group: models that tie with its first, p after Holm above "
+        f"{compared.alpha}\n",
+        soft_wrap=True,
+    )
     _print_pairs(console, compared)
-    _print(console, _by_history(compared))
+    title = f"{compared.metric} by length of the user's history (± half of the interval)"
+    _print(console, title, _by_history(compared))
     if compared.popularity is not None:
-        _print(console, _by_popularity(compared, compared.popularity))
+        k = compared.metric.rpartition("_at_")[2]
+        title = f"recall@{k} of relevant pairs by the item's interactions in train"
+        _print(console, title, _by_popularity(compared, compared.popularity))
     for note in compared.notes:
         console.print(f"Note: {note}.", soft_wrap=True)
     if compared.headline is not None:
@@ -36,9 +45,7 @@ def print_compared(compared: Compared) -> None:
 
 def _models(compared: Compared) -> Table:
     models = compared.models.head(_SHOWN)
-    table = _table(
-        f"{compared.metric}, {compared.n_users:,} users, {compared.confidence:.0%} intervals", "#"
-    )
+    table = _table("#")
     longest = max(len(word) for name in models["name"] for word in name.split() or [""])
     table.add_column("model", overflow="fold", min_width=min(longest, 30))
     for title in ("mean", "interval", "seeds", "group", "p to #1", "size"):
@@ -55,10 +62,6 @@ def _models(compared: Compared) -> Table:
             "" if row["p_best"] is None else _p(row["p_best"]),
             "" if row["parameters"] is None else _size(row["parameters"]),
         )
-    table.caption = (
-        "size: parameters; group: models that tie with its first, "
-        f"p after Holm above {compared.alpha}"
-    )
     return table
 
 
@@ -72,7 +75,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
         console.print(told)
         return
     numbers = dict(compared.models.select("name", "rank").iter_rows())
-    table = _table(told, "better", "worse", "difference", "interval", "p", "after Holm")
+    table = _table("better", "worse", "difference", "interval", "p", "after Holm")
     for row in shown.head(_SHOWN).iter_rows(named=True):
         table.add_row(
             f"#{numbers[row['better']]}",
@@ -83,7 +86,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
             _p(row["p_holm"]),
             style="" if row["significant"] else "dim",
         )
-    _print(console, table)
+    _print(console, told, table)
     if shown.height > _SHOWN:
         console.print(f"... and {shown.height - _SHOWN:,} more pairs")
 
@@ -91,8 +94,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
 def _by_history(compared: Compared) -> Table:
     """A row a model, a column a group of users."""
     groups = compared.history.unique("n_seen", keep="first", maintain_order=True)
-    title = f"{compared.metric} by length of the user's history (± half of the interval)"
-    table = _table(title, "", *groups["n_seen"])
+    table = _table("", *groups["n_seen"])
     for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
         of_model = compared.history.filter(pl.col("name") == name)
         cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
@@ -104,10 +106,8 @@ def _by_history(compared: Compared) -> Table:
 def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
     """A row a group of items, a column a model."""
     models = compared.models.head(_ACROSS)
-    k = compared.metric.rpartition("_at_")[2]
-    title = f"recall@{k} of relevant pairs by the item's interactions in train"
     numbers = [f"#{rank}" for rank in models["rank"]]
-    table = _table(title, "interactions", "items", "pairs", *numbers)
+    table = _table("interactions", "items", "pairs", *numbers)
     for group in popularity.partition_by("popularity", maintain_order=True):
         recalls = group["recall"].head(models.height)  # of the models in their order
         sizes = f"{group['n_items'][0]:,}", f"{group['n_pairs'][0]:,}"
@@ -115,18 +115,20 @@ def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(*columns: str) -> Table:
     """Columns of numbers."""
-    table = Table(box=SIMPLE_HEAD, title=title, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _print(console: Console, table: Table) -> None:
+def _print(console: Console, title: str, table: Table) -> None:
     """A line too long for the terminal is better than digits cut off."""
     needed = Measurement.get(console, console.options.update(width=_LINE), table).minimum
-    console.print(table, width=max(console.width, needed), crop=False)
+    console.width = max(console.width, needed)
+    console.print(title, style="italic", soft_wrap=True)
+    console.print(table)
 
 
 def _size(parameters: float) -> str:
