@@ -7,7 +7,7 @@ import math
 import os
 from typing import Any
 
-from hydra.errors import HydraException
+from hydra.errors import CompactHydraException
 
 __all__ = ["LauncherError", "import_ray", "start", "thread_limits"]
 
@@ -25,7 +25,7 @@ _THREAD_POOLS = (
 )
 
 
-class LauncherError(HydraException):
+class LauncherError(CompactHydraException):
     """The launcher cannot run this sweep. The message names the key or what to install."""
 
 

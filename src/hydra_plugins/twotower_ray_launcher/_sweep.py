@@ -61,7 +61,7 @@ def _submit(
             directory=str(Path.cwd()),
         )
     )
-    asked = launcher.init.get("runtime_env", {}).get("env_vars", {})
+    asked = (launcher.init.get("runtime_env") or {}).get("env_vars", {})
     task = ray.remote(run_trial)
     trials = []
     for number, overrides in enumerate(job_overrides, start=first):

@@ -14,7 +14,7 @@ __all__ = ["RayLauncher"]
 
 
 class RayLauncher(Launcher):
-    """Runs each trial of a sweep as a Ray task. The values stand in conf/hydra/launcher/ray.yaml."""
+    """Runs each trial of a sweep as a Ray task; conf/hydra/launcher/ray.yaml has the values."""
 
     def __init__(
         self,
