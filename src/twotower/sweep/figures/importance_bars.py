@@ -30,7 +30,7 @@ def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figur
         names, shares, colors = [*names, "in combination"], [*shares, together], [*colors, FAINT]
     left = 0.3 + 0.085 * max(len(name) for name in names)
     height = 0.38 * len(names) + 1.5
-    figure = figure_of(max(7.0, left + 4.5), height, left=left, right=0.7, top=0.73)
+    figure = figure_of(max(6.6, left + 4.3), height, left=left, right=0.7, top=0.73)
     axes = figure.add_subplot()
     bars = axes.barh(names, shares, color=colors, height=0.62)
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4, fontsize=9)

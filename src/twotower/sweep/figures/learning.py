@@ -36,7 +36,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
     }
     if not curves:
         return None
-    figure = figure_of(9.6, 4.4, left=0.85, right=3.3, top=0.73)
+    figure = figure_of(8.6, 4.2, left=0.85, right=2.9, top=0.73)
     axes = figure.add_subplot()
     width = 1.0 if any(len(setting.outcomes) > 1 for setting in table.settings) else 1.6
     named: list[tuple[Line2D, str]] = []
@@ -62,7 +62,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
         loc="upper left",
         bbox_to_anchor=(1.01, 1.02),
         frameon=False,
-        fontsize=9,
+        fontsize=8.5,
     )
     tidy(axes, grid="y")
     entitle(

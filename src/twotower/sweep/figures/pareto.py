@@ -47,7 +47,7 @@ def pareto(
     if len(points) < 2 or against == table.monitor:
         return None
     front = front_of([(x if more_is_better else -x, y) for _, x, y in points])
-    figure = figure_of(9.6, 4.4, left=0.85, right=3.3, top=0.73)
+    figure = figure_of(8.6, 4.2, left=0.85, right=2.9, top=0.73)
     axes = figure.add_subplot()
     others = [point for n, point in enumerate(points) if n not in front]
     axes.scatter([x for _, x, _ in others], [y for _, _, y in others], s=30, color=FAINT)
@@ -116,7 +116,7 @@ def _draw_front(
         loc="upper left",
         bbox_to_anchor=(1.01, 1.02),
         frameon=False,
-        fontsize=9,
+        fontsize=8.5,
     )
 
 

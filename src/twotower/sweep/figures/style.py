@@ -27,7 +27,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 MAIN, BEST = COLORS[0], COLORS[1]
 FAINT, MISSING, EDGE = "0.72", "0.88", "0.25"
 
-_LONGEST = 35  # characters of a setting's name in a key
+_LONGEST = 34  # characters of a setting's name in a key
 
 
 def figure_of(width: float, height: float, *, left: float, right: float, top: float) -> Figure:
