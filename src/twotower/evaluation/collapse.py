@@ -1,0 +1,139 @@
+"""Has a model collapsed: to one list for every user, or to embeddings along one line?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from twotower.evaluation.evaluation import Evaluation
+from twotower.types import Fold, Recommendations
+
+__all__ = ["Alikeness", "alikeness", "collapse_notes", "effective_rank"]
+
+# Alikeness from which lists count as the same: popularity comes to 0.95 and more, models that rank
+# for each user to less than 0.65 (MovieLens 100K, synthetic data).
+ALIKE = 0.8
+# With fewer lists than this it is an accident what they have in common.
+MIN_LISTS = 10
+# An effective rank below this means that one direction decides nearly all scores, as popularity
+# alone would. Tables that have learned reach most of their dimensions; so do random ones.
+LOW_RANK = 2.0
+# ... and below this share of what there could be, since of three dimensions two are not few.
+LOW_RANK_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Alikeness:
+    """How far one ranking for everybody explains the lists of all.
+
+    shared: mean share of a user's list that is in the list which the common ranking has for that
+        user. by_chance: what it would be for a list drawn at random.
+    n_lists: how many lists, the empty ones aside.
+    """
+
+    shared: float
+    by_chance: float
+    n_lists: int
+
+    @property
+    def value(self) -> float:
+        """What is shared beyond chance, of what could be: 1 for one ranking, about 0 for random.
+
+        0 where every list holds all that there is, and so says nothing.
+        """
+        room = 1 - self.by_chance
+        return (self.shared - self.by_chance) / room if room > 0 else 0.0
+
+
+def alikeness(recommendations: Recommendations, fold: Fold, evaluation: Evaluation) -> Alikeness:
+    """Of the lists that `evaluation` made for the holdout of `fold`.
+
+    The common ranking has items by the share of users who got the item, among those who could: not
+    by its count, since where seen items are dropped one ranking gives many lists, each without
+    what its user has seen.
+    """
+    seen = _dropped(fold, evaluation)  # [U, n_items] sparse: rows and items
+    n_items, n_users = fold.train.n_items, len(recommendations.users)
+    known = recommendations.users < fold.train.n_users
+    listed = recommendations.items >= 0
+    could = int(known.sum()) - torch.bincount(seen[1][known[seen[0]]], minlength=n_items)
+    counts = torch.bincount(recommendations.items[listed], minlength=n_items)
+    common = evaluation.recommend(_OneRanking(counts / could.clamp(min=1)), fold)
+
+    lengths = listed.sum(1)
+    rows = torch.arange(n_users)[:, None] * n_items  # so that pairs have a number each
+    in_common = common.items >= 0
+    shared = torch.isin(rows + recommendations.items, (rows + common.items)[in_common]) & listed
+    candidates = n_items - torch.bincount(seen[0], minlength=n_users)
+    has_list = lengths > 0
+    if not has_list.any():
+        return Alikeness(0.0, 0.0, 0)
+    return Alikeness(
+        shared=float((shared.sum(1) / lengths)[has_list].double().mean()),
+        by_chance=float((lengths / candidates)[has_list].double().mean()),
+        n_lists=int(has_list.sum()),
+    )
+
+
+def effective_rank(table: Tensor) -> float:
+    """Of embeddings [N, D]: exp of the entropy of the singular values' shares (Roy and Vetterli
+    2007, EUSIPCO, "The effective rank: a measure of effective dimensionality").
+
+    Between 1, all on one line, and min(N, D), all directions alike; 0 where all are zero, NaN where
+    not all are finite. Through the Gram matrix [D, D], in float64.
+    """
+    if not table.isfinite().all():
+        return math.nan
+    wide = table.detach().cpu().double()
+    singular = torch.linalg.eigvalsh(wide.T @ wide).clamp(min=0).sqrt()
+    shares = singular[singular > 0] / singular.sum()
+    return float(torch.special.entr(shares).sum().exp()) if len(shares) else 0.0
+
+
+def collapse_notes(
+    recommendations: Recommendations,
+    fold: Fold,
+    evaluation: Evaluation,
+    tables: Mapping[str, Tensor],
+) -> list[str]:
+    """What looks collapsed, a sentence each; none for a healthy model.
+
+    tables: embeddings [N, D] by what they are of, such as `item`.
+    """
+    notes = []
+    lists = alikeness(recommendations, fold, evaluation)
+    if lists.n_lists >= MIN_LISTS and lists.value >= ALIKE:
+        notes.append(
+            f"every user gets nearly the same list: one ranking for all explains {lists.shared:.0%}"
+            f" of what is recommended (by chance it would be {lists.by_chance:.0%})"
+        )
+    for name, table in tables.items():
+        rank, most = effective_rank(table), min(table.shape)
+        if rank < min(LOW_RANK, LOW_RANK_SHARE * most):
+            notes.append(
+                f"the {name} embeddings have an effective rank of {rank:.1f} of {most}: "
+                "one direction decides nearly all scores"
+            )
+    return notes
+
+
+@dataclass(frozen=True)
+class _OneRanking:
+    scores: Tensor  # [n_items]
+
+    def score_all(self, users: Tensor) -> Tensor:
+        return self.scores.expand(len(users), -1)
+
+
+def _dropped(fold: Fold, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+    """[n] rows of the holdout and [n] items that these users could not get."""
+    if not evaluation.drop_seen:
+        none = torch.empty(0, dtype=torch.int64)
+        return none, none
+    seen = fold.holdout.seen
+    within = seen.items < fold.train.n_items
+    return seen.rows[within], seen.items[within]
