@@ -160,6 +160,21 @@ def test_what_was_left_out_is_noted() -> None:
     ]
 
 
+def test_a_difference_that_other_seeds_might_undo_is_noted() -> None:
+    # In the mean over seeds 0.6 against 0.5 for every user: significant. But two seeds of 0.2 and
+    # 1.0 are both the first in one of four resamples, with 0.2 against 0.5.
+    shaky = model("shaky", users([0.2] * 20), users([1.0] * 20))
+    steady = model("steady", users([0.5] * 20), users([0.5] * 20))
+    compared = comparison().compare([shaky, steady])
+    assert compared.pairs["significant"].to_list() == [True]
+    assert compared.notes == (
+        "the interval of 1 significant differences holds 0: these models differ as they were "
+        "trained, but with other seeds they might not",
+    )
+    sure = model("sure", users([0.6] * 20), users([0.62] * 20))
+    assert comparison().compare([sure, steady]).notes == ()
+
+
 def test_other_splits_are_refused() -> None:
     first, *others = made()
     with pytest.raises(DataError, match="different splits"):

@@ -61,6 +61,7 @@ class Compare:
         if self.metric is not None:
             comparison = replace(comparison, metric=self.metric)
         compared = comparison.compare(self._models(self._found()))
+        print(f"on the {self.part} part:")
         print_compared(compared)
         if self.part == "test":
             print(

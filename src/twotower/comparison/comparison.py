@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -65,18 +65,20 @@ class Comparison:
         drawn = bootstrap(paired.values, self.resamples, self._generator(_BOOTSTRAP))
         interval = drawn.of_means(self.confidence)
         differences = drawn.of_differences(self.confidence)
+        pairs = pairs_frame(names, averaged, differences, p_values, p_holm, self.alpha)
         relevant = relevant_pairs(ranked)
+        notes += [*(relevant.notes if relevant else ()), *_seeds_may_tell(ranked, pairs)]
         return Compared(
             metric=self.metric,
             alpha=self.alpha,
             confidence=self.confidence,
             n_users=len(averaged),
             models=models_frame(ranked, paired, interval, p_holm, groups),
-            pairs=pairs_frame(names, averaged, differences, p_values, p_holm, self.alpha),
+            pairs=pairs,
             history=self._by_history(names, paired),
             popularity=self._by_popularity(names, relevant),
             headline=headline(names, groups, [model.parameters for model in ranked]),
-            notes=(*paired.notes, *(relevant.notes if relevant else ()), *notes),
+            notes=(*paired.notes, *notes),
         )
 
     def _by_history(self, names: Sequence[str], paired: Paired) -> pl.DataFrame:
@@ -106,6 +108,18 @@ class Comparison:
             f"after Holm over {n_pairs:,} pairs no fewer could find anything significant at "
             f"{self.alpha}"
         ]
+
+
+def _seeds_may_tell(models: Sequence[Model], pairs: pl.DataFrame) -> Iterator[str]:
+    """A note on differences that are no chance of users but may be one of seeds."""
+    if all(len(model.per_user) == 1 for model in models):
+        return
+    doubtful = pairs.filter("significant", pl.col("low") <= 0, pl.col("high") >= 0).height
+    if doubtful:
+        yield (
+            f"the interval of {doubtful:,} significant differences holds 0: these models differ "
+            "as they were trained, but with other seeds they might not"
+        )
 
 
 def _ranked(models: Sequence[Model], paired: Paired) -> tuple[list[Model], Paired]:
