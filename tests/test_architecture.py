@@ -20,14 +20,14 @@ ROOT = Path(twotower.__file__).parent
 # From the bottom up: each may import what stands in a line above, and itself.
 LAYERS = (
     ("errors",),
-    ("types", "seeding", "config", "naming"),
+    ("types", "seeding", "config", "naming", "identity", "titles"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),
     ("model",),
     ("training", "evaluation", "baselines", "comparison"),
     ("trial", "tracking", "reference"),
     ("recommender",),
     ("result",),
-    ("artifacts", "report"),
+    ("artifacts", "report", "look"),
     ("experiment",),
     ("sweep",),
     ("commands",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,13 +22,16 @@ from twotower.identity import sweep_id
 from twotower.naming import run_name
 from twotower.sweep.spec import TrialSpec
 
-__all__ = ["main", "where_to_look"]
+__all__ = ["main"]
 
-_COMMANDS = ("train", "recommend", "ui")
+_COMMANDS = ("train", "sweep", "compare", "baselines", "recommend", "ui")
 _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
   twotower train [-m] [key=value ...]   train a model, log the run to MLflow; -m sweeps a=1,2,3
+  twotower sweep status [key=value ...] how far the sweeps are
+  twotower compare [key=value ...]      earlier runs or the trials of a sweep, user by user
+  twotower baselines [key=value ...]    the models to beat, on the same split
   twotower recommend [key=value ...]    the best items for users, from the model of a run
   twotower ui [key=value ...]           the MLflow UI on the runs
 
@@ -72,12 +74,14 @@ def _train(arguments: list[str]) -> None:
         parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
     )
     if not (shows_only or parsed.config_dir or parsed.config_path or parsed.config_name):
-        # Every value of a sweep is checked before the first of its runs starts.
-        configs = [conf.compose("train", combined) for combined in conf.combinations(overrides)]
-        for config in configs:
-            conf.build(config)
+        first, *others = conf.combinations(overrides)
+        config = conf.compose("train", first)
+        conf.build(config)
+        if any(axis.choices is None for axis in axes):
+            for ends in others:  # a search draws from between them
+                conf.build(conf.compose("train", ends))
         if "--multirun" in flags or parsed.multirun:
-            folder = _sweep_folder(configs[0], fixed, [axis.key for axis in axes])
+            folder = _sweep_folder(config, fixed, [axis.key for axis in axes])
             overrides = [f"hydra.sweep.dir={folder}", *overrides]
     _hydra([*flags, *overrides])
 
@@ -109,6 +113,7 @@ def _hydra(arguments: list[str]) -> None:
 @hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")
 def _job(composed: DictConfig) -> float | None:
     """One run; returns the validation metric that sweepers maximise, never one of the test."""
+    from twotower.look import where_to_look
     from twotower.report import print_result
     from twotower.training import is_first_process
 
@@ -142,29 +147,6 @@ def _trial(config: dict[str, Any], experiment: Any, spec: Any) -> float | None:
     folder = Path(hydra_config.runtime.output_dir)
     outcome = run_trial(experiment, config, spec, folder, watch)
     return outcome.metrics.get(f"val/{experiment.evaluation.monitor_name}")
-
-
-def where_to_look(config: dict[str, Any], result: Any) -> list[str]:
-    """The command and the link that open a run in the MLflow UI; none where nothing is tracked."""
-    if result.run_id is None:
-        return []
-    from twotower.tracking.links import run_url
-    from twotower.tracking.masking import mask
-
-    here = [f"output_dir={config['output_dir']}"]
-    ui, tracking = conf.compose("ui", here), config["tracking"]
-    needed = [] if conf.compose("ui", []) == ui else here
-    base = f"http://{ui['host']}:{ui['port']}"
-    if tracking["uri"].startswith("http"):
-        needed.append("tracking=server")
-        base = mask(tracking["uri"])
-    for key in ("uri", "experiment_name"):
-        if tracking[key] != ui["tracking"][key]:
-            needed.append(f"tracking.{key}={mask(tracking[key])}")
-    return [
-        f"open     {shlex.join(['twotower', 'ui', *needed])}",
-        f"then     {run_url(base, result.experiment_id, result.run_id)}",
-    ]
 
 
 def _other(command: str, arguments: list[str]) -> None:

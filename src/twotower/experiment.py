@@ -21,11 +21,13 @@ from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
 from twotower.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured, recommendations_frame, relevant_frame
+from twotower.evaluation.collapse import collapse_notes
 from twotower.loss import Loss
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.recommender import Recommender
+from twotower.reference import References, node_of
 from twotower.result import Judged, Result
 from twotower.split.base import Split
 from twotower.split.fold import make_fold
@@ -143,11 +145,13 @@ class Experiment:
         if frames.validation is not None:
             fold = self._fold(frames.train, frames.validation, frames.train)
             selected = fitted = self._select(fold, run, trial)
-            validation = self._judge("validation", selected, fold, frames)
+            validation = self._judge("validation", selected, fold, frames, "validation")
         tests = trial.tests if trial else self.evaluation.test != "never"
         if tests or selected is None:
             fold, fitted = self._final(frames, selected, run, trial)
-            test = self._judge("test", fitted, fold, frames)
+            trained_on_all = selected is None or fitted is not selected
+            fold_name = "test" if trained_on_all else "test-of-train"
+            test = self._judge("test", fitted, fold, frames, fold_name)
         judged = test or validation
         assert judged is not None
         return Result(
@@ -159,7 +163,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=[],
+            notes=self._suspicions(fitted, judged),
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],
@@ -216,22 +220,38 @@ class Experiment:
         )
         return fold, fitted
 
-    def _judge(self, part: str, fitted: Fitted, fold: Fold, frames: SplitFrames) -> Judged:
+    def _judge(
+        self, part: str, fitted: Fitted, fold: Fold, frames: SplitFrames, fold_name: str
+    ) -> Judged:
+        """Beside the baselines, and those that were measured on the same fold before."""
         recommendations = self.evaluation.recommend(fitted.model.scorer(), fold)
+        references, key = self._references, f"{frames.digest}/{fold_name}"
         return Judged(
             part=part,
             fold=fold,
             measured=self.evaluation.measure(recommendations, fold),
-            baselines={
-                key: self._measure(baseline.fit(fold.train), fold)
-                for key, baseline in self.baselines.items()
-            },
+            baselines=references.measure(fold, key) | references.cached(key),
             recommendations=recommendations,
             recommendation_lists=recommendations_frame(
                 recommendations, fold.vocabulary, frames.items
             ),
             relevant=relevant_frame(recommendations, fold),
         )
+
+    @property
+    def _references(self) -> References:
+        return References(
+            baselines=self.baselines,
+            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
+            evaluation=self.evaluation,
+            evaluation_node=node_of(self.evaluation),
+            directory=Path(self.output_dir) / "cache" / "baselines",
+        )
+
+    def _suspicions(self, fitted: Fitted, judged: Judged) -> list[str]:
+        scorer = fitted.model.scorer()
+        tables = {"user": scorer.users, "item": scorer.items}
+        return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
 
     def _fold(self, train: pl.DataFrame, holdout: pl.DataFrame, history: pl.DataFrame) -> Fold:
         split = self.split

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import logging
 import shutil
 import time
@@ -19,10 +17,11 @@ from typing import Any
 from twotower.baselines import Baseline
 from twotower.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured
+from twotower.identity import digest_of
 from twotower.split.cache import Entry, cached
 from twotower.types import Fold
 
-__all__ = ["Reference", "References", "digest_of", "node_of"]
+__all__ = ["Reference", "References", "node_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,12 +118,6 @@ class References:
             "intervals": measured.intervals,
         }
         return Entry({_PER_USER: measured.per_user}, note)
-
-
-def digest_of(value: object) -> str:
-    """24 hex digits that name plain containers by their content."""
-    content = json.dumps(value, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 def node_of(made: Any) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from twotower.sweep.cells import name
 from twotower.sweep.outcome import Outcome, State
+from twotower.sweep.report import SweepReport
 from twotower.sweep.table import SweepTable
 
 MONITOR = "val/ndcg_at_10"
@@ -38,17 +42,17 @@ def outcome(
         "epoch": "model/best_epoch",
     }
     overrides = tuple(f"{key}={value}" for key, value in varied.items())
-    name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in varied.items())
+    called = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in varied.items())
     seen = {MONITOR: ndcg, **{names[key]: value for key, value in metrics.items()}}
     finished = state == "finished"
     return Outcome(
-        hash=f"{name} {seed}",
-        name=name,
+        hash=f"{called} {seed}",
+        name=called,
         overrides=overrides,
         varied=varied,
         seed=seed,
         state=state,
-        run_id=f"run-{name}-{seed}",
+        run_id=f"run-{called}-{seed}",
         error=error,
         metrics=seen if state in ("finished", "pruned") else {},
         intervals={MONITOR: (ndcg - half, ndcg + half)} if finished and half is not None else {},
@@ -115,3 +119,29 @@ def drawn(trials: int) -> SweepTable:
             )
         )
     return SweepTable(tuple(outcomes), MONITOR)
+
+
+def report(table: SweepTable, **changes: Any) -> SweepReport:
+    """What there is to tell of `table`, two settings in a tie group."""
+    best = table.best
+    finished = [setting for setting in table.settings if setting.finished]
+    chosen = name(table, best) if best is not None else ""
+    shown = SweepReport(
+        table=table,
+        name=" x ".join(table.labels.values()),
+        when=datetime(2026, 3, 4, 12, 30),
+        version="0.2.0",
+        command="twotower sweep tower.emb_dim=16,32 dataset.path='a & b.csv'",
+        best_command="twotower train tower.emb_dim=32" if best is not None else None,
+        split="last 20% of the time, 95 users",
+        ties={setting.name: 1 + n // 2 for n, setting in enumerate(finished)},
+        headline=["The second is not shown to be worse."],
+        warnings=[],
+        test_rows=[(chosen, {"ndcg_at_10": "0.1641 ± 0.0494", "coverage_at_10": "0.1726"})],
+        baseline_rows=[
+            ("popularity", {"ndcg_at_10": "0.1381 ± 0.0418", "coverage_at_10": "0.0476"})
+        ],
+        breakdowns={},
+        links={"open": "twotower ui", "then": "http://127.0.0.1:5000/#/runs?a=1&b=2"},
+    )
+    return replace(shown, **changes)

@@ -65,10 +65,9 @@ def _submit(
     task = ray.remote(run_trial)
     trials = []
     for number, overrides in enumerate(job_overrides, start=first):
-        told = " ".join(filter_overrides(overrides))
-        _log.info("\t#%d : %s", number, told)
+        _log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
         options = {
-            "name": told or f"#{number}",
+            "name": f"trial {number}",  # before each line that it prints
             "num_cpus": launcher.num_cpus,
             "num_gpus": launcher.num_gpus,
             "max_retries": launcher.max_retries,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobStatus
-from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -60,7 +59,7 @@ class TwoTowerSweeper(Sweeper):
             )
             return Sweep(request, self._compose, self._launch).run()
         except TwoTowerError as error:
-            raise CompactHydraException(f"twotower: {error}") from error
+            raise SystemExit(f"twotower: {error}") from error
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         from twotower import config as conf

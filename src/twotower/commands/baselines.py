@@ -17,8 +17,9 @@ from twotower.baselines import Baseline
 from twotower.dataset import Dataset
 from twotower.errors import TwoTowerError
 from twotower.evaluation import Evaluation
+from twotower.identity import digest_of
 from twotower.preprocessing.preprocessing import Preprocessing
-from twotower.reference import Reference, References, digest_of, node_of
+from twotower.reference import Reference, References, node_of
 from twotower.split.base import Split
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare

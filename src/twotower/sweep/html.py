@@ -31,6 +31,7 @@ def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    names = {setting.name: cells.name(report.table, setting) for setting in report.table.settings}
     text = files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(
         report=report,
@@ -41,7 +42,7 @@ def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
         unfinished=cells.unfinished(report.table),
         metric_title=metric_title,
         test=_test(report),
-        breakdowns={title: _breakdown(frame) for title, frame in report.breakdowns.items()},
+        breakdowns={title: _breakdown(frame, names) for title, frame in report.breakdowns.items()},
         images=[_image(name, figure) for name, figure in figures.items()],
     )
 
@@ -77,7 +78,7 @@ def _test(report: SweepReport) -> _Rows:
     return _Rows(["", *map(metric_title, metrics)], body)
 
 
-def _breakdown(frame: pl.DataFrame) -> _Rows:
+def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
     """A line a model and a column a group where there are models; else the frame as it is."""
     if _MODEL not in frame.columns:
         body = [[_text(value) for value in row] for row in frame.rows()]
@@ -89,7 +90,8 @@ def _breakdown(frame: pl.DataFrame) -> _Rows:
         place = tuple(row[column] for column in of_group)
         lines.setdefault(row[_MODEL], {})[place] = _measured(row, frame.columns)
     body = [
-        [name, *(texts.get(group, "") for group in groups.rows())] for name, texts in lines.items()
+        [names.get(name, name), *(texts.get(group, "") for group in groups.rows())]
+        for name, texts in lines.items()
     ]
     for column in reversed(of_group[1:]):
         body.insert(0, [_words(column), *map(_text, groups[column])])

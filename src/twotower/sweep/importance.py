@@ -28,8 +28,9 @@ _FEWEST = 4  # trials: a forest on fewer says what it was told
 def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
     """Share of the variance of the monitor that each key explains alone, the largest first.
 
-    By full key; the shares sum to at most 1, the rest is what keys do in combination. Numbers that
-    a search drew from a range are numbers to the forest, all else are choices. `seed` is the
+    By full key; the shares sum to at most 1, the rest is what keys do in combination and, with few
+    trials, the forest's own noise. Numbers that a search drew from a range are numbers to the
+    forest, all else are choices. `seed` is the
     forest's. None where it cannot be told: fewer than four trials finished, fewer than two keys
     have more than one value among them, or all trials are equally good.
     """

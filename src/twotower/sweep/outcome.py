@@ -83,7 +83,7 @@ class Outcome:
             plain = json.loads((folder / _FILE).read_text())
         except (FileNotFoundError, ValueError):
             return None
-        frames = {
+        frames: dict[str, Any] = {
             name: pl.read_parquet(path) if path.exists() else None
             for name in _FRAMES
             for path in [folder / f"{name}.parquet"]

@@ -51,39 +51,49 @@ class Plan:
     split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
     n_planned: int = 0
 
-    def trials(self, setting: Setting, parent_id: str | None, tests: bool) -> list[PlannedTrial]:
-        """The trials of a setting, one a seed.
+    def trials(
+        self, settings: Sequence[Setting], *, tests: bool
+    ) -> dict[Setting, list[PlannedTrial]]:
+        """The trials of each setting, one a seed.
 
-        Raises ConfigError or DataError where one could not run: before the first of them does.
+        Raises ConfigError where one of them could not run, before any data is read; DataError
+        where its data are wrong.
         """
         seeds: Sequence[tuple[str, ...]] = [()]
         if self.seeds is not None:
             seeds = [(self.seeds.override(choice),) for choice in self.seeds.choices or ()]
-        return [self._trial(setting, seed, parent_id, tests) for seed in seeds]
+        lines = [(*self.fixed, *s.overrides, *seed) for s in settings for seed in seeds]
+        configs = [self.compose(line) for line in lines]
+        for config in configs:
+            _refuse(config)
+        made = iter(zip(lines, configs, strict=True))
+        return {s: [self._trial(s, seed, *next(made), tests) for seed in seeds] for s in settings}
 
     def _trial(
-        self, setting: Setting, seed: tuple[str, ...], parent_id: str | None, tests: bool
+        self,
+        setting: Setting,
+        seed: tuple[str, ...],
+        line: tuple[str, ...],
+        config: dict[str, Any],
+        tests: bool,
     ) -> PlannedTrial:
-        line = (*self.fixed, *setting.overrides, *seed)
-        config = self.compose(line)
-        _refuse(config)
         digest = self._split_digest(config)
         hash_ = trial_hash(config, digest)
         self.n_planned += 1
-        varied = dict(setting.values)
         spec = TrialSpec(
             hash=hash_,
-            name=" ".join([name_of(varied), *seed]).strip(),
-            setting=name_of(varied),
+            name=" ".join([name_of(setting.values), *seed]).strip(),
+            setting=name_of(setting.values),
             overrides=tuple(override.lstrip("+") for override in line),
-            varied=varied,
+            varied=dict(setting.values),
             seed=config[SEED],
             place=f"{self.n_planned}/{self.total}",
-            parent_id=parent_id,
+            parent_id=None,
             tests=tests,
             study=setting.study,
         )
-        return PlannedTrial(spec, line, self.folder / hash_[:_FOLDER_CHARACTERS], digest)
+        folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
+        return PlannedTrial(spec, line, folder, digest)
 
     def _split_digest(self, config: dict[str, Any]) -> str:
         """Prepares the split too: the trials find it in the cache."""

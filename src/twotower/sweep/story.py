@@ -1,24 +1,234 @@
-"""Tells a sweep: on the terminal, in its folder and in its tracked run."""
+"""Tells a sweep: on the terminal, in its folder, and in its tracked run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from twotower.experiment import Experiment
+import polars as pl
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from twotower.comparison import Compared, Comparison, Model
+from twotower.errors import TwoTowerError
+from twotower.sweep.figures import sweep_figures
+from twotower.sweep.html import render
+from twotower.sweep.importance import importance
 from twotower.sweep.plan import PlannedTrial
-from twotower.sweep.table import SweepTable
+from twotower.sweep.report import Row, SweepReport
+from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.terminal import print_sweep
+from twotower.titles import metric_title
 from twotower.tracking.base import Run
 
 __all__ = ["tell"]
 
+logger = logging.getLogger(__name__)
+
+_REPORT = "report.html"
+_SHOWN = ("ndcg", "hitrate", "coverage")
+
 
 def tell(
     table: SweepTable,
-    experiment: Experiment,
+    trials: Sequence[PlannedTrial],
+    *,
+    name: str,
     command: str,
+    comparison: Comparison,
+    test: str,
     run: Run,
     folder: Path,
-    trials: Sequence[PlannedTrial],
-) -> None:
-    print(table.frame())
+    links: Mapping[str, str],
+) -> SweepReport:
+    """Print the table, write it and the report into `folder`, and log both to `run`.
+
+    comparison: how settings are tested against each other. test: when the test part is scored.
+    """
+    compared, notes = _compare(table, trials, comparison)
+    report = SweepReport(
+        table=table,
+        name=name,
+        when=datetime.now().astimezone(),
+        version=version("twotower"),
+        command=command,
+        best_command=_best_command(table),
+        split=_split(table, trials),
+        ties=_ties(compared),
+        headline=[compared.headline] if compared and compared.headline else [],
+        warnings=[*_warnings(table, test), *notes],
+        test_rows=_test_rows(table, test),
+        baseline_rows=_baseline_rows(table),
+        breakdowns=_breakdowns(compared),
+        links={**links, "report": str(folder / _REPORT)},
+    )
+    figures = sweep_figures(table, importance(table, seed=comparison.seed))
+    written = _write(report, figures, folder)
+    for path in written:
+        run.log_file(path)
+    for figure_name, figure in figures.items():
+        run.log_figure(figure, f"plots/{figure_name}.png")
+    if compared is not None:
+        for frame_name, frame in compared.tables.items():
+            run.log_frame(frame, f"comparison/{frame_name}.parquet")
+    run.log_metrics(_metrics(table))
+    run.set_description(_description(report))
+    print_sweep(report, Console(highlight=False, soft_wrap=True))
+    return report
+
+
+def _compare(
+    table: SweepTable, trials: Sequence[PlannedTrial], comparison: Comparison
+) -> tuple[Compared | None, list[str]]:
+    """None, with the reason, where the settings cannot be compared user by user."""
+    digests = {trial.spec.hash: trial.split_digest for trial in trials}
+    models = [
+        Model(
+            name=setting.name,
+            per_user=[o.per_user for o in setting.finished if o.per_user is not None],
+            relevant=[o.relevant for o in setting.finished if o.relevant is not None],
+            parameters=setting.mean("model/parameters"),
+            split_digest=digests[setting.finished[0].hash],
+        )
+        for setting in table.settings
+        if setting.finished
+    ]
+    if len({digests[outcome.hash] for outcome in table.outcomes}) > 1:
+        return None, [
+            "the trials were judged on different splits: their values cannot be compared, and the "
+            "one with the best value may only have had the easiest part"
+        ]
+    if len(models) < 2:
+        return None, []
+    metric = table.monitor.removeprefix("val/")
+    try:
+        compared = replace(comparison, metric=metric).compare(models)
+    except TwoTowerError as error:
+        return None, [f"the settings could not be compared user by user: {error}"]
+    return compared, list(compared.notes)
+
+
+def _ties(compared: Compared | None) -> dict[str, int] | None:
+    if compared is None:
+        return None
+    groups = compared.models["tie_group"].to_list()
+    return dict(zip(compared.models["name"].to_list(), groups, strict=True))
+
+
+def _breakdowns(compared: Compared | None) -> dict[str, pl.DataFrame]:
+    if compared is None:
+        return {}
+    found = {"by length of the user's history": compared.history}
+    if compared.popularity is not None:
+        found["by the item's popularity in train"] = compared.popularity
+    return found
+
+
+def _best_command(table: SweepTable) -> str | None:
+    if table.best is None:
+        return None
+    overrides = [o for o in table.best.finished[0].overrides if not o.startswith("seed=")]
+    return shlex.join(["twotower", "train", *overrides])
+
+
+def _split(table: SweepTable, trials: Sequence[PlannedTrial]) -> str:
+    judged = next((o.per_user for o in table.outcomes if o.per_user is not None), None)
+    users = "" if judged is None else f"{judged.height:,} users"
+    digests = {trial.split_digest for trial in trials}
+    same = f"split {digests.pop()[:8]}" if len(digests) == 1 else f"{len(digests)} splits"
+    return ", ".join(part for part in (users, same) if part)
+
+
+def _warnings(table: SweepTable, test: str) -> Iterator[str]:
+    if table.best is not None:
+        told = dict.fromkeys(text for o in table.best.finished for text in o.warnings)
+        yield from (f"{table.best.name}: {text}" for text in told)
+    if test == "all":
+        yield (
+            "the test part was scored for every trial (evaluation.test=all): choosing by it would "
+            "be choosing on test; the table is ordered by validation"
+        )
+    tested = [setting.name for setting in table.settings if any(o.tested for o in setting.outcomes)]
+    if test == "best" and len(tested) > 1:
+        yield (
+            f"the test part has been scored for {len(tested)} settings by now, each once, as the "
+            f"sweep grew: {'; '.join(tested)}"
+        )
+
+
+def _test_rows(table: SweepTable, test: str) -> list[Row]:
+    settings = table.settings if test == "all" else table.settings[:1]
+    return [
+        (setting.name, texts)
+        for setting in settings
+        if (texts := _texts(setting, "test/", table.monitor))
+    ]
+
+
+def _texts(setting: Setting, prefix: str, monitor: str) -> dict[str, str]:
+    k = monitor.rpartition("_at_")[2]
+    names = [f"{prefix}{name}_at_{k}" for name in _SHOWN]
+    texts = {}
+    for name in names:
+        mean = setting.mean(name)
+        if mean is None:
+            continue
+        spread = setting.spread(name)
+        ends = setting.finished[0].intervals.get(name)
+        half = spread if spread is not None else (ends[1] - ends[0]) / 2 if ends else None
+        text = f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
+        texts[name.removeprefix(prefix)] = text
+    return texts
+
+
+def _baseline_rows(table: SweepTable) -> list[Row]:
+    if table.best is None:
+        return []
+    of: dict[str, dict[str, str]] = {}
+    k = table.monitor.rpartition("_at_")[2]
+    for name, value in table.best.finished[0].metrics.items():
+        kind, _, rest = name.partition("/")
+        baseline, _, metric = rest.partition("/")
+        if kind == "baseline" and metric in {f"{shown}_at_{k}" for shown in _SHOWN}:
+            of.setdefault(baseline, {})[metric] = f"{value:.4f}"
+    return list(of.items())
+
+
+def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    page, csv, parquet = (folder / name for name in (_REPORT, "table.csv", "table.parquet"))
+    page.write_text(render(report, figures), encoding="utf-8")
+    frame = report.table.frame()
+    frame.write_csv(csv)
+    frame.write_parquet(parquet)
+    return [page, csv, parquet]
+
+
+def _metrics(table: SweepTable) -> dict[str, float]:
+    """Of the whole sweep; those of the chosen setting under `best/`."""
+    states = [outcome.state for outcome in table.outcomes]
+    metrics = {f"sweep/{state}": float(states.count(state)) for state in dict.fromkeys(states)}
+    metrics["sweep/trials"] = float(len(states))
+    if table.best is not None:
+        names = dict.fromkeys(n for o in table.best.finished for n in o.metrics)
+        for name in names:
+            value = table.best.mean(name)
+            if value is not None and name.startswith(("val/", "test/")):
+                metrics[f"best_{name}"] = value
+    return metrics
+
+
+def _description(report: SweepReport) -> str:
+    lines = [f"`{report.command}`", ""]
+    lines += [f"- **{text}**" for text in report.warnings]
+    lines += [f"- {text}" for text in report.headline]
+    if report.best_command is not None:
+        lines.append(f"- best: `{report.best_command}`")
+    for name, texts in (*report.test_rows, *report.baseline_rows):
+        told = ", ".join(f"{metric_title(metric)} {text}" for metric, text in texts.items())
+        lines.append(f"- test, {name}: {told}")
+    return "\n".join(lines)

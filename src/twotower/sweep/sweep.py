@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from twotower.config import Axis, build
 from twotower.errors import ConfigError, SweepError
 from twotower.experiment import Experiment
+from twotower.look import sweep_links
 from twotower.sweep.outcome import Outcome
 from twotower.sweep.plan import SEED, Compose, Plan, PlannedTrial
 from twotower.sweep.record import Record
 from twotower.sweep.run_trial import is_settled, lost
-from twotower.sweep.search import Search
+from twotower.sweep.search import Asking, Search, Setting
 from twotower.sweep.story import tell
 from twotower.sweep.table import SweepTable
 from twotower.tracking.environment import code_version
@@ -99,7 +101,11 @@ class Sweep:
         with _alone(request.folder), terminate_on_sigterm():
             if not request.resume:
                 _clear(request.folder)
-            experiment = self._experiment()
+            config = self._first_config()
+            experiment: Experiment = build(config)
+            test = experiment.evaluation.test
+            asking = request.search.start(request.settings, request.folder)
+            batch = plan.trials(asking.ask(), tests=test == "all")  # checked before all else
             earlier = Record.load(request.folder)
             with experiment.tracking.run(
                 name=f"sweep {request.name}",
@@ -107,47 +113,62 @@ class Sweep:
                 tags={"sweep.id": request.folder.name, "sweep.command": request.command},
                 run_id=earlier.parent_id if earlier is not None else None,
             ) as run:
-                monitor = f"val/{experiment.evaluation.monitor_name}"
                 record = Record(
-                    request.folder, request.name, request.command, run.id, plan.total, monitor, {}
-                ).save()
-                trials, outcomes = self._search(plan, record, experiment.evaluation.test == "all")
-                table = SweepTable(tuple(outcomes), monitor)
-                if experiment.evaluation.test == "best" and table.best is not None:
+                    folder=request.folder,
+                    name=request.name,
+                    command=request.command,
+                    parent_id=run.id,
+                    total=plan.total,
+                    monitor=f"val/{experiment.evaluation.monitor_name}",
+                    trials={},
+                )
+                tried: list[PlannedTrial] = []
+                while batch:
+                    tried += self._try(batch, record, asking)
+                    record = record.save(trials={t.folder.name: t.spec.name for t in tried})
+                    batch = plan.trials(asking.ask(), tests=test == "all")
+                trials = list({trial.spec.hash: trial for trial in tried}.values())
+                table = _table(trials, record)
+                if test == "best" and table.best is not None:
                     chosen = {outcome.hash for outcome in table.best.finished}
-                    again = [trial for trial in trials if trial.spec.hash in chosen]
-                    self._run([_tested(trial) for trial in again])
-                    table = replace(table, outcomes=tuple(map(_outcome, trials)))
-                tell(table, experiment, request.command, run, request.folder, trials)
+                    self._run([_tested(t) for t in trials if t.spec.hash in chosen], record)
+                    table = _table(trials, record)
+                tell(
+                    table,
+                    trials,
+                    name=request.name,
+                    command=request.command,
+                    comparison=experiment.comparison,
+                    test=test,
+                    run=run,
+                    folder=request.folder,
+                    links=sweep_links(
+                        config, run.experiment_id, run.id, _run_ids(table), record.monitor
+                    ),
+                )
         _raise_unfinished(table)
         return table
 
-    def _experiment(self) -> Experiment:
+    def _first_config(self) -> dict[str, Any]:
         """That of the first setting: what is not swept is the same in all."""
         first = [a.override(a.choices[0] if a.choices else a.low) for a in self.request.axes]
-        experiment: Experiment = build(self.compose([*self.request.fixed, *first]))
-        return experiment
+        return self.compose([*self.request.fixed, *first])
 
-    def _search(
-        self, plan: Plan, record: Record, tests: bool
-    ) -> tuple[list[PlannedTrial], list[Outcome]]:
-        """Every trial that the search asks for, and what became of it, without repetitions."""
-        asking = self.request.search.start(self.request.settings, self.request.folder)
-        trials: dict[str, PlannedTrial] = {}
-        while settings := asking.ask():
-            batch = [plan.trials(setting, record.parent_id, tests) for setting in settings]
-            for trial in (trial for repeats in batch for trial in repeats):
-                trials.setdefault(trial.spec.hash, trial)
-            record = record.save(trials={t.folder.name: t.spec.name for t in trials.values()})
-            self._run([trials[trial.spec.hash] for repeats in batch for trial in repeats])
-            for setting, repeats in zip(settings, batch, strict=True):
-                done = [_outcome(trial) for trial in repeats]
-                values = [o.metrics[record.monitor] for o in done if o.state == "finished"]
-                pruned = any(outcome.state == "pruned" for outcome in done)
-                asking.tell(setting, fmean(values) if values else None, pruned=pruned)
-        return list(trials.values()), [_outcome(trial) for trial in trials.values()]
+    def _try(
+        self, batch: Mapping[Setting, list[PlannedTrial]], record: Record, asking: Asking
+    ) -> list[PlannedTrial]:
+        """Run the trials of a batch and tell the search what came out."""
+        trials = [trial for repeats in batch.values() for trial in repeats]
+        record.save(trials=record.trials | {t.folder.name: t.spec.name for t in trials})
+        self._run(trials, record)
+        for setting, repeats in batch.items():
+            done = [_outcome(trial) for trial in repeats]
+            values = [o.metrics[record.monitor] for o in done if o.state == "finished"]
+            pruned = any(outcome.state == "pruned" for outcome in done)
+            asking.tell(setting, fmean(values) if values else None, pruned=pruned)
+        return trials
 
-    def _run(self, trials: Sequence[PlannedTrial]) -> None:
+    def _run(self, trials: Sequence[PlannedTrial], record: Record) -> None:
         """Launch those of `trials` that are not settled yet."""
         missing = {trial.spec.hash: trial for trial in trials if not _is_settled(trial)}
         n_done = len({trial.spec.hash for trial in trials}) - len(missing)
@@ -157,12 +178,22 @@ class Sweep:
         if not missing:
             return
         for trial in missing.values():
-            trial.spec.save(trial.folder)
+            replace(trial.spec, parent_id=record.parent_id).save(trial.folder)
         lines = [(*trial.line, trial.folder.name) for trial in missing.values()]
         errors = self.launch(lines)
         for trial, error in zip(missing.values(), errors, strict=True):
             if error is not None:
                 lost(trial.spec, error).save(trial.folder)
+
+
+def _table(trials: Sequence[PlannedTrial], record: Record) -> SweepTable:
+    return SweepTable(tuple(_outcome(trial) for trial in trials), record.monitor)
+
+
+def _run_ids(table: SweepTable) -> list[str]:
+    """Of the finished trials, best setting first."""
+    finished = [outcome for setting in table.settings for outcome in setting.finished]
+    return [outcome.run_id for outcome in finished if outcome.run_id is not None]
 
 
 def _outcome(trial: PlannedTrial) -> Outcome:
@@ -202,8 +233,8 @@ def _raise_unfinished(table: SweepTable) -> None:
     if any(counts.values()):
         told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         raise SweepError(
-            f"of {len(table.outcomes)} trials {told}; the others are done. The same command tries "
-            "those that failed again."
+            f"of {len(table.outcomes)} trials {told}; the others are done"
+            + ("; the same command tries those that failed again" if counts["failed"] else "")
         )
 
 

@@ -17,7 +17,7 @@ _LEAST = 0.005  # a share below it would read 0%
 
 
 def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figure:
-    """A bar for each key, the longest first; what no key does alone is the last, grey one.
+    """A bar for each key, the longest first; what no key does alone, and noise, is the grey one.
 
     importance: share of the variance by full key, as `twotower.sweep.importance` has it.
     """
@@ -27,7 +27,7 @@ def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figur
     together = 1 - sum(shares)
     colors = [MAIN] * len(names)
     if together > _LEAST:
-        names, shares, colors = [*names, "in combination"], [*shares, together], [*colors, FAINT]
+        names, shares, colors = [*names, "combined, noise"], [*shares, together], [*colors, FAINT]
     left = 0.3 + 0.085 * max(len(name) for name in names)
     height = 0.38 * len(names) + 1.5
     figure = figure_of(max(6.6, left + 4.3), height, left=left, right=0.7, top=0.73)

@@ -24,6 +24,7 @@ from twotower.sweep.table import SweepTable
 
 __all__ = ["learning_curves"]
 
+_LONGEST = 31  # characters of a name beside its line
 _DASHES = {"pruned": (0, (4, 2)), "diverged": (0, (1, 1.5)), "failed": (0, (1, 1.5))}
 
 
@@ -51,7 +52,9 @@ def learning_curves(table: SweepTable) -> Figure | None:
                 for artist in lines:
                     artist.set(linewidth=width, zorder=3 + (len(COLORS) - place) / 10)
         if colored:
-            named.append((_sample(color, 1.8), f"{place + 1}  {shortened(name(table, setting))}"))
+            named.append(
+                (_sample(color, 1.8), f"{place + 1}  {shortened(name(table, setting), _LONGEST)}")
+            )
     named += _others(table)
     axes.set_xlabel("Epoch")
     axes.set_ylabel(validation_title(table.monitor))

@@ -13,9 +13,9 @@ from twotower.errors import ConfigError
 __all__ = ["Asking", "Search", "Setting", "choices_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
-    """One value for each axis.
+    """One value for each axis; equal to itself alone.
 
     values: by key. overrides: as on the command line. study: what a trial that may be pruned
         needs to know of the search (plain JSON values); None where the search does not prune.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from twotower.cli import where_to_look
+from twotower.look import where_to_look
 from twotower.config import compose
 
 

@@ -1,0 +1,62 @@
+"""Where a person looks on: the command and the links that open runs in the MLflow UI."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twotower import config as conf
+from twotower.result import Result
+from twotower.tracking.links import charts_url, compare_url, run_url
+from twotower.tracking.masking import mask
+
+__all__ = ["sweep_links", "where_to_look"]
+
+_COMPARED = 30  # runs; an address with more is longer than browsers take
+
+
+def where_to_look(config: Mapping[str, Any], result: Result) -> list[str]:
+    """The command and the link that open a run; none where nothing is tracked."""
+    if result.run_id is None or result.experiment_id is None:
+        return []
+    command, base = _ui(config)
+    return [
+        f"open     {command}",
+        f"then     {run_url(base, result.experiment_id, result.run_id)}",
+    ]
+
+
+def sweep_links(
+    config: Mapping[str, Any],
+    experiment_id: str | None,
+    parent_id: str | None,
+    run_ids: Sequence[str],
+    metric: str,
+) -> dict[str, str]:
+    """What opens the UI, and in it the trials side by side (best first: of very many the first),
+    their charts, and the sweep's own run; none where nothing is tracked."""
+    if experiment_id is None or parent_id is None:
+        return {}
+    command, base = _ui(config)
+    return {
+        "open": command,
+        "compare": compare_url(base, experiment_id, run_ids[:_COMPARED]),
+        "charts": charts_url(base, experiment_id, metric),
+        "sweep": run_url(base, experiment_id, parent_id),
+    }
+
+
+def _ui(config: Mapping[str, Any]) -> tuple[str, str]:
+    """`twotower ui` with the overrides that find the store of `config`, and the UI's address."""
+    here = [f"output_dir={config['output_dir']}"]
+    ui, tracking = conf.compose("ui", here), config["tracking"]
+    needed = [] if conf.compose("ui", []) == ui else here
+    base = f"http://{ui['host']}:{ui['port']}"
+    if tracking["uri"].startswith("http"):
+        needed.append("tracking=server")
+        base = mask(tracking["uri"])
+    for key in ("uri", "experiment_name"):
+        if tracking[key] != ui["tracking"][key]:
+            needed.append(f"tracking.{key}={mask(tracking[key])}")
+    return shlex.join(["twotower", "ui", *needed]), base
