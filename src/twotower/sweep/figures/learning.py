@@ -61,7 +61,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(
         [line for line, _ in named],
-        [text for _, text in named],
+        [words for _, words in named],
         loc="upper left",
         bbox_to_anchor=(1.01, 1.02),
         frameon=False,

@@ -29,7 +29,8 @@ _TICK = 14
 
 def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
     """A mean with its bar for each value, joined where the values are numbers; a dot a seed."""
-    settings = [setting for setting in table.settings if setting.mean(metric) is not None]
+    having = [setting for setting in table.settings if axis.key in setting.varied]
+    settings = [setting for setting in having if setting.mean(metric) is not None]
     settings.sort(key=lambda setting: axis.coordinate(setting.varied[axis.key]))
     places = [axis.coordinate(setting.varied[axis.key]) for setting in settings]
     means = [setting.mean(metric) or 0.0 for setting in settings]

@@ -56,7 +56,7 @@ def pareto(
     axes.margins(0.08)
     _name(axes, table, against)
     values = [x for _, x, _ in points]
-    if log:
+    if log and min(values) > 0:
         _scale_by_ratio(axes, values)
     elif min(values) > 0 and max(values) >= _WIDE * min(values):
         _scale_by_magnitude(axes)

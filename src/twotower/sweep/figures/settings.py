@@ -18,7 +18,8 @@ def settings_map(table: SweepTable, metric: str) -> Figure | None:
 
     None where nothing but the seed varies or no trial that finished has the metric.
     """
-    known = any(setting.mean(metric) is not None for setting in table.settings)
+    shown = [setting for setting in table.settings if setting.varied.keys() >= set(table.keys[:2])]
+    known = any(setting.mean(metric) is not None for setting in shown)
     axes = [varied_of(table, key) for key in table.keys]
     if not axes or not known:
         return None

@@ -1,0 +1,86 @@
+"""Which key matters."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
+
+from twotower.sweep.importance import importance
+from twotower.sweep.table import SweepTable
+
+DIM, NEGATIVES = "tower.emb_dim", "negative_sampling.num_negatives"
+
+
+def test_shares_follow_the_variance() -> None:
+    # log2(dim) / 100 is 0.04, 0.05, 0.06 or 0.07, of variance 1.25e-4; negatives / 1000 is 0.001 to
+    # 0.005, of variance 2e-6. Their shares are 125 / 127 and 2 / 127, and nothing in combination.
+    shares = importance(grid([16, 32, 64, 128], [1, 2, 3, 4, 5]), seed=0)
+    assert shares is not None
+    assert list(shares) == [DIM, NEGATIVES]
+    assert shares[DIM] == pytest.approx(125 / 127, abs=0.01)
+    assert shares[NEGATIVES] == pytest.approx(2 / 127, abs=0.01)
+
+
+def test_drawn_numbers_are_numbers() -> None:
+    # The monitor depends on the step size alone, and its logarithm at that.
+    shares = importance(drawn(60), seed=0)
+    assert shares is not None
+    assert next(iter(shares)) == "optimizer.lr"
+    assert shares["optimizer.lr"] > 0.75
+    assert shares["loss"] < 0.05
+
+
+def test_the_same_seed_gives_the_same_shares() -> None:
+    table = drawn(30)
+    assert importance(table, seed=3) == importance(table, seed=3)
+    assert importance(table, seed=3) != importance(table, seed=4)
+
+
+def test_lists_and_missing_values_are_choices() -> None:
+    table = SweepTable(
+        tuple(
+            outcome({"hidden": hidden, "act": act}, 0.1 * len(hidden or ()) + 0.01 * bool(act))
+            for hidden in (None, [64], [64, 32])
+            for act in (None, "relu")
+        ),
+        MONITOR,
+    )
+    shares = importance(table, seed=0)
+    assert shares is not None
+    assert shares["hidden"] > 0.9
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        SweepTable((), MONITOR),
+        SweepTable(grid([16, 32], [1, 5]).outcomes[:3], MONITOR),
+        grid([16, 32, 64, 128], [1]),  # what one key explains is all, whatever it is
+        SweepTable(tuple(outcome({"a": a, "b": b}, 0.1) for a in (1, 2) for b in (1, 2)), MONITOR),
+        SweepTable(tuple(outcome({}, 0.1 * n, seed=n) for n in range(5)), MONITOR),
+    ],
+    ids=["no trial", "three trials", "one key", "all alike", "seeds alone"],
+)
+def test_it_cannot_be_told(table: SweepTable) -> None:
+    assert importance(table, seed=0) is None
+
+
+def test_trials_that_did_not_finish_do_not_count() -> None:
+    whole = grid([16, 128], [1, 5])
+    lost = outcome({DIM: 999, NEGATIVES: 999}, 9.0, state="pruned")
+    with_lost = SweepTable((*whole.outcomes, lost), MONITOR)
+    assert importance(with_lost, seed=0) == importance(whole, seed=0)
+
+
+def test_optuna_is_silent_and_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    filters = list(warnings.filters)
+    importance(grid([16, 128], [1, 5]), seed=0)
+    assert capfd.readouterr() == ("", "")
+    assert optuna.logging.get_verbosity() == before == logging.INFO
+    assert warnings.filters == filters
