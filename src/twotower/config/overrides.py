@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, OverrideType, Transformer
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, OverrideType
 from hydra.errors import HydraException
 
 from twotower.config.suggest import suggest
@@ -51,10 +51,11 @@ class Axis:
     """A key that varies in a sweep.
 
     key: such as `tower.emb_dim`, or a group.
-    choices: the values as they would stand in an override; None for an interval.
+    choices: the values as they would stand in an override, at least one; None for an interval.
     values: the same, parsed.
-    low, high: ends of an interval. integer: only whole numbers of it (`int(interval(8, 64))`).
-    log: drawn by its logarithm (`tag(log, interval(1e-4, 1e-1))`).
+    low, high: ends of an interval, low <= high. integer: only whole numbers of it
+        (`int(interval(8, 64))`).
+    log: drawn by its logarithm (`tag(log, interval(1e-4, 1e-1))`); low is above 0.
     """
 
     key: str
@@ -71,7 +72,10 @@ class Axis:
 
 
 def axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
-    """The overrides with one value, and what varies, each in the order of the command line."""
+    """The overrides with one value, and what varies, each in the order of the command line.
+
+    Raises ConfigError for a sweep over no value, and for an interval that has none.
+    """
     fixed, varying = [], []
     for override in _parse(overrides):
         if override.is_sweep_override():
@@ -142,12 +146,35 @@ def _ends(axis: Axis) -> list[float | int]:
 def _as_axis(override: Override) -> Axis:
     key, value = override.key_or_group, override.value()
     if override.is_discrete_sweep():
-        choices = tuple(override.sweep_string_iterator())
-        values = tuple(override.sweep_iterator(transformer=Transformer.identity))
-        return Axis(key, choices, values, None, None, integer=False, log=False)
+        texts = _choices(override)
+        if not texts:
+            raise ConfigError(f"{override.input_line}: holds no value; valid is one or more")
+        # As each is understood where it stands alone, without quotes and escapes.
+        values = tuple(one.value() for one in _parse([f"{key}={text}" for text in texts]))
+        return Axis(key, texts, values, None, None, integer=False, log=False)
     assert isinstance(value, IntervalSweep)
-    integer = isinstance(value.start, int) and isinstance(value.end, int)
-    return Axis(key, None, None, value.start, value.end, integer=integer, log="log" in value.tags)
+    low, high, log = value.start, value.end, "log" in value.tags
+    assert low is not None
+    assert high is not None
+    if low > high or (log and low <= 0):
+        above = "0 < " if log else ""
+        raise ConfigError(
+            f"{override.input_line}: valid is interval(low, high), {above}low <= high"
+        )
+    integer = isinstance(low, int) and isinstance(high, int)
+    return Axis(key, None, None, low, high, integer=integer, log=log)
+
+
+def _choices(override: Override) -> tuple[str, ...]:
+    """Of a discrete sweep, each as it would stand alone in an override."""
+    pattern: Any = override.value()
+    if isinstance(pattern, Glob):
+        group = override.key_or_group
+        return tuple(pattern.filter(choices(group))) if is_group(group) else ()
+    try:
+        return tuple(override.sweep_string_iterator())
+    except (ValueError, HydraException) as error:  # a range of step 0
+        raise ConfigError(f"{override.input_line}: {error}") from error
 
 
 def _lenient(override: Override) -> str:
@@ -173,7 +200,7 @@ def _values(override: Override) -> list[str]:
     if override.is_sweep_override():
         if not override.is_discrete_sweep():
             return []
-        values: list[Any] = [str(value) for value in override.sweep_string_iterator()]
+        values: list[Any] = list(_choices(override))
     else:
         value = override.value()
         values = list(value) if isinstance(value, list) else [value]
