@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from twotower.look import where_to_look
 from twotower.config import compose
+from twotower.look import sweep_links, where_to_look
 
 
 @pytest.mark.parametrize(
@@ -35,12 +33,21 @@ from twotower.config import compose
 def test_the_command_names_what_differs_from_the_defaults(
     overrides: list[str], command: str, base: str
 ) -> None:
-    result = SimpleNamespace(run_id="abc", experiment_id="1")
-    opens, then = where_to_look(compose("train", overrides), result)
+    opens, then = where_to_look(compose("train", overrides), "1", "abc")
     assert opens == f"open     {command}"
     assert then.startswith(f"then     {base}/#/experiments/1/runs/abc")
 
 
 def test_an_untracked_run_opens_nowhere() -> None:
     config = compose("train", ["tracking=none"])
-    assert where_to_look(config, SimpleNamespace(run_id=None, experiment_id=None)) == []
+    assert where_to_look(config, None, None) == []
+
+
+def test_a_sweep_opens_its_trials_side_by_side_and_on_charts() -> None:
+    config = compose("train", [])
+    links = sweep_links(config, "1", "parent", ["b", "a"], "val/ndcg_at_10")
+    assert links["open"] == "twotower ui"
+    assert "compare-runs?runs=%5B%22b%22%2C%22a%22%5D" in links["compare"]  # ["b","a"]
+    assert "orderByKey=metrics.%60val%2Fndcg_at_10%60" in links["charts"]
+    assert "/runs/parent?" in links["sweep"]
+    assert sweep_links(config, None, None, [], "val/ndcg_at_10") == {}

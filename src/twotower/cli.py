@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         if command == "train":
             _train(arguments)
+        elif command == "sweep" and arguments[:1] not in (["status"], ["-h"], ["--help"]):
+            sys.exit(f"twotower sweep: valid is `twotower sweep status`\n\n{_HELP}")
         elif command in _COMMANDS:
             _other(command, arguments)
         elif command in ("-h", "--help"):
@@ -126,7 +128,8 @@ def _job(composed: DictConfig) -> float | None:
             return _trial(config, experiment, spec)
         result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
         if is_first_process():
-            print_result(result, where_to_look(config, result))
+            opens = where_to_look(config, result.experiment_id, result.run_id)
+            print_result(result, opens)
     except TwoTowerError as error:
         # Printed by Hydra without a traceback.
         raise CompactHydraException(str(error)) from error
@@ -153,4 +156,6 @@ def _other(command: str, arguments: list[str]) -> None:
     if set(arguments) & {"-h", "--help"}:
         print((conf.CONF_DIR / f"{command}.yaml").read_text(), end="")
         return
+    if command == "sweep":
+        arguments = arguments[1:]
     conf.build(conf.compose(command, arguments))()

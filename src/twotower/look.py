@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twotower import config as conf
-from twotower.result import Result
 from twotower.tracking.links import charts_url, compare_url, run_url
 from twotower.tracking.masking import mask
 
@@ -16,15 +15,14 @@ __all__ = ["sweep_links", "where_to_look"]
 _COMPARED = 30  # runs; an address with more is longer than browsers take
 
 
-def where_to_look(config: Mapping[str, Any], result: Result) -> list[str]:
+def where_to_look(
+    config: Mapping[str, Any], experiment_id: str | None, run_id: str | None
+) -> list[str]:
     """The command and the link that open a run; none where nothing is tracked."""
-    if result.run_id is None or result.experiment_id is None:
+    if experiment_id is None or run_id is None:
         return []
     command, base = _ui(config)
-    return [
-        f"open     {command}",
-        f"then     {run_url(base, result.experiment_id, result.run_id)}",
-    ]
+    return [f"open     {command}", f"then     {run_url(base, experiment_id, run_id)}"]
 
 
 def sweep_links(

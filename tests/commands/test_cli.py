@@ -6,26 +6,19 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
-from mlflow.entities import Run
+from command_line import (  # type: ignore[import-not-found]
+    TWOTOWER,
+    call,
+    runs,
+    start,
+    wait_for,
+)
 
 from twotower.cli import main
-from twotower.tracking.store import open_store
-
-# The installed command, since Lightning starts further processes with it.
-TWOTOWER = [str(Path(sys.executable).with_name("twotower"))]
-
-
-def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*TWOTOWER, *arguments], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def refusal(*arguments: str) -> str:
@@ -34,12 +27,6 @@ def refusal(*arguments: str) -> str:
         main(arguments)
     assert isinstance(caught.value.code, str)  # which Python prints to stderr, and exits with 1
     return caught.value.code
-
-
-def runs(output_dir: Path) -> list[Run]:
-    client = open_store(f"sqlite:///{output_dir}/mlflow.db")
-    experiment = client.get_experiment_by_name("twotower")
-    return client.search_runs([experiment.experiment_id]) if experiment else []
 
 
 def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path) -> None:
@@ -66,33 +53,6 @@ def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path
     assert "the first is '1000'" in told_of_users
     # Runs that are there are listed.
     assert run.info.run_id in refusal("recommend", f"output_dir={output_dir}", "run=nosuch")
-
-
-def test_a_sweep_leaves_a_run_for_each_combination(
-    small: list[str], output_dir: Path, tmp_path: Path
-) -> None:
-    axes = ["tower.emb_dim=2,4", "negative_sampling.num_negatives=1,2"]
-    fixed = [o for o in small if not o.startswith(("tower.emb_dim", "negative_sampling"))]
-    call("train", "-m", *fixed, *axes, "trainer.max_epochs=1", cwd=tmp_path)
-    varied = {
-        (run.data.params["tower.emb_dim"], run.data.params["negative_sampling.num_negatives"])
-        for run in runs(output_dir)
-    }
-    assert varied == {("2", "1"), ("2", "2"), ("4", "1"), ("4", "2")}
-    assert {run.info.status for run in runs(output_dir)} == {"FINISHED"}
-
-
-def test_a_run_that_fails_does_not_stop_the_others_of_a_sweep(
-    small: list[str], output_dir: Path, tmp_path: Path
-) -> None:
-    # There are 40 items, which only the data can tell.
-    sweep = [*small, "trainer.max_epochs=1", "negative_sampling.num_negatives=41,2"]
-    told = call("train", "-m", *sweep, cwd=tmp_path, code=1)
-    assert "num_negatives: got 41, but the train part has only 40 items" in told.stderr
-    assert {
-        run.data.params["negative_sampling.num_negatives"]: run.info.status
-        for run in runs(output_dir)
-    } == {"41": "FAILED", "2": "FINISHED"}
 
 
 def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(
@@ -127,30 +87,19 @@ def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_pat
     assert told.stderr.count("data: ") == 1
 
 
-def test_two_processes_in_a_sweep_are_refused(small: list[str], tmp_path: Path) -> None:
-    told = call("train", "-m", *small, "trainer=ddp", "seed=0,1", cwd=tmp_path, code=1)
-    assert "trainer.strategy: got ddp in a sweep (-m)" in told.stderr
-    told = call("train", "-m", *small, "trainer.devices=2", "seed=0,1", cwd=tmp_path, code=1)
-    assert "trainer.devices: got 2 in a sweep (-m)" in told.stderr
-
-
 def interrupt(small: list[str], tmp_path: Path, number: signal.Signals) -> int:
     """Send `number` to a run in mid-training; its exit code."""
     endless = [*small, "trainer.max_epochs=100000", "trainer.patience=null"]
-    with subprocess.Popen(
-        [*TWOTOWER, "train", *endless],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found = runs(tmp_path / "outputs")
-            if found and "train/loss" in found[0].data.metrics:
-                break
-            time.sleep(0.2)
+
+    def is_training() -> bool:
+        found = runs(tmp_path / "outputs")
+        return bool(found) and "train/loss" in found[0].data.metrics
+
+    with start("train", *endless, cwd=tmp_path) as process:
+        wait_for(is_training)
         process.send_signal(number)
-        return process.wait(30)
+        code: int = process.wait(30)
+    return code
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -197,6 +146,7 @@ def test_tab_completes_choices_and_keys(tmp_path: Path) -> None:
         ).stdout
 
     assert complete("twotower tr").split() == ["train"]
-    assert complete("twotower ").split() == ["train", "recommend", "ui"]
+    every = ["train", "sweep", "compare", "baselines", "recommend", "ui"]
+    assert complete("twotower ").split() == every
     assert "tower.emb_dim=" in complete("twotower train tower.em")
     assert "dataset=movielens_100k" in complete("twotower train dataset=movielens_1")

@@ -20,10 +20,10 @@ def message(*overrides: str, config_name: str = "train") -> str:
     ("override", "told"),
     [
         # wrong keys, however they are written
-        ("seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, dataset,"),
-        ("+seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, dataset,"),
-        ("++seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, dataset,"),
-        ("+anything.at.all=1", "anything: no such key; Valid: baselines, dataset,"),
+        ("seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, comparison,"),
+        ("+seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, comparison,"),
+        ("++seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, comparison,"),
+        ("+anything.at.all=1", "anything: no such key; Valid: baselines, comparison,"),
         (
             "negative_sampling.num_negative=5",
             "negative_sampling.num_negative: no such key; did you mean 'num_negatives'? "

@@ -26,9 +26,9 @@ def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
     assert lines[:4] == [
         "  loss=bcee: no such choice; did you mean 'bce'? Valid: bce",
         "  baselines=eas: no such choice; did you mean 'ease'? "
-        "Valid: als, ease, item_knn, popularity, random",
+        "Valid: als, bpr, ease, item_knn, popularity, random, recent_popularity",
         "  baselines=randm: no such choice; did you mean 'random'? "
-        "Valid: als, ease, item_knn, popularity, random",
+        "Valid: als, bpr, ease, item_knn, popularity, random, recent_popularity",
         "  seed: got -1; input should be greater than or equal to 0",
     ]
     assert lines[4].startswith("  a: no such key; Valid: baselines, dataset, ")

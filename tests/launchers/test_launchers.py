@@ -24,7 +24,7 @@ PRESETS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
 LAUNCHERS = ("joblib", "ray", "slurm", "submitit_local", "submitit_slurm")
 
 APP = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, signal, sys, time
 import hydra
 from hydra.core.hydra_config import HydraConfig
 
@@ -55,6 +55,7 @@ def main(cfg):
         f"x={cfg.x}",
         pid=os.getpid(),
         output_dir=HydraConfig.get().runtime.output_dir,
+        blocked=[int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
         threads=torch.get_num_threads() if cfg.threads else None,
     )
     end = time.monotonic() + cfg.sleep
@@ -370,6 +371,8 @@ def test_ray_lets_trials_close_their_runs_on_an_interrupt(app: Path, start_app: 
     )
     wait_for(lambda: len(told(app)) == 2, "two trials")
     names, workers = set(told(app)), [trial["pid"] for trial in told(app).values()]
+    # An interrupt that the tracking holds back while it writes must not be lost afterwards.
+    assert [trial["blocked"] for trial in told(app).values()] == [[], []]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Sweep:
 def run_trial(sweep: Sweep, number: int, overrides: Sequence[str]) -> JobReturn:
     """Composes the config of trial `number` and runs it; an error of the trial is in the result."""
     os.chdir(sweep.directory)
+    _let_interrupts_through()
     setup_globals()
     Singleton.set_state(sweep.singletons)
     loader = sweep.hydra_context.config_loader
@@ -56,6 +58,16 @@ def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
     result = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)
     result.return_value = error
     return result
+
+
+def _let_interrupts_through() -> None:
+    """Undo that Ray starts its workers with SIGINT blocked.
+
+    Ray interrupts a trial without the signal, but code that holds an interrupt back while it
+    writes, as the tracking does, sends it to itself afterwards: blocked, it would be lost.
+    """
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _portable(error: BaseException) -> BaseException:

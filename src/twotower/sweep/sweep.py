@@ -31,6 +31,7 @@ __all__ = ["Request", "Sweep"]
 
 logger = logging.getLogger(__name__)
 
+_LOCK_SECONDS = 2  # `twotower sweep status` holds the lock for a moment
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[Exception | None]]
 
 
@@ -146,7 +147,7 @@ class Sweep:
                         config, run.experiment_id, run.id, _run_ids(table), record.monitor
                     ),
                 )
-        _raise_unfinished(table)
+                _raise_unfinished(table)
         return table
 
     def _first_config(self) -> dict[str, Any]:
@@ -242,7 +243,7 @@ def _raise_unfinished(table: SweepTable) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Raises ConfigError where another process runs this sweep."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +13,15 @@ from pydantic import NonNegativeInt, PositiveInt
 from twotower.config import Axis
 from twotower.errors import ConfigError
 from twotower.sweep.search.base import Setting
+from twotower.sweep.search.study import is_range, open_study, quiet, resume_study, space_of
 from twotower.training import OnEpoch
 from twotower.trial import Pruned
 
 if TYPE_CHECKING:  # slow to import
     from optuna import Study, Trial
-    from optuna.distributions import BaseDistribution
-    from optuna.pruners import BasePruner
-    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 __all__ = ["Optuna"]
-
-_STUDY = "sweep"
-_JOURNAL = "optuna.journal"
-_RANGE = 3  # so many whole numbers at equal distances count as a range
 
 
 @dataclass(frozen=True)
@@ -44,8 +35,8 @@ class Optuna:
     n_trials: PositiveInt
     n_jobs: PositiveInt
     seed: NonNegativeInt
-    sampler: Callable[..., BaseSampler]
-    pruner: Callable[[], BasePruner] | None
+    sampler: Callable[..., Any]
+    pruner: Callable[..., Any] | None
 
     def total(self, axes: Sequence[Axis]) -> int:
         """See Search."""
@@ -55,31 +46,28 @@ class Optuna:
 
     def start(self, axes: Sequence[Axis], folder: Path) -> _Asking:
         """See Search."""
-        import optuna
-
-        with _quiet():
-            study = optuna.create_study(
-                storage=_storage(folder),
-                study_name=_STUDY,
-                direction="maximize",
-                load_if_exists=True,
-            )
+        study = resume_study(folder, space_of(axes))
+        with quiet():
             # Another seed where it goes on: the same would draw the same settings again.
             study.sampler = self.sampler(seed=self.seed + len(study.trials))
         return _Asking(study, list(axes), self.n_trials, self.n_jobs)
 
     def watch(self, folder: Path, number: int, metric: str) -> OnEpoch | None:
-        """Reports `metric` of each epoch of a trial and raises Pruned where it is hopeless."""
+        """Reports `metric` of each epoch of a trial and raises Pruned where it is hopeless.
+
+        None where nothing is to be stopped: without a pruner, and where the search knows already
+        what came out, as where a trial is only tested.
+        """
         if self.pruner is None:
             return None
         import optuna
 
-        with _quiet():
-            study = optuna.load_study(
-                study_name=_STUDY, storage=_storage(folder), pruner=self.pruner()
-            )
-            trial = optuna.Trial(study, study.trials[number]._trial_id)
-        return _Watch(trial, metric)
+        with quiet():
+            study = open_study(folder, self.pruner())
+            known = study.trials[number]
+            if known.state.is_finished():
+                return None
+            return _Watch(optuna.Trial(study, known._trial_id), metric)
 
 
 @dataclass
@@ -99,8 +87,9 @@ class _Asking:
             if self._earlier:
                 return [self._setting(trial.number, trial.params) for trial in self._earlier]
         left = self.n_trials - len(self.study.get_trials(deepcopy=False))
-        with _quiet():
-            trials = [self.study.ask(self._space()) for _ in range(min(left, self.n_jobs))]
+        with quiet():
+            space = space_of(self.axes)
+            trials = [self.study.ask(space) for _ in range(min(left, self.n_jobs))]
         return [self._setting(trial.number, trial.params) for trial in trials]
 
     def tell(self, setting: Setting, value: float | None, *, pruned: bool) -> None:
@@ -111,22 +100,19 @@ class _Asking:
         number = setting.study["number"]
         if self.study.trials[number].state.is_finished():
             return
-        with _quiet():
+        with quiet():
             if pruned:
                 self.study.tell(number, state=TrialState.PRUNED)
-            elif value is None:
+            elif value is None or math.isnan(value):
                 self.study.tell(number, state=TrialState.FAIL)
             else:
                 self.study.tell(number, value)
-
-    def _space(self) -> dict[str, BaseDistribution]:
-        return {axis.key: _distribution(axis) for axis in self.axes}
 
     def _setting(self, number: int, params: Mapping[str, Any]) -> Setting:
         values, overrides = {}, []
         for axis in self.axes:
             value = params[axis.key]
-            if axis.choices is not None and _spacing(axis) is None:
+            if axis.choices is not None and not is_range(axis):
                 assert axis.values is not None
                 place = axis.choices.index(value)
                 values[axis.key] = axis.values[place]
@@ -144,40 +130,10 @@ class _Watch:
     metric: str
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        with _quiet():
+        with quiet():
             self.trial.report(metrics[self.metric], epoch)
             if self.trial.should_prune():
                 raise Pruned(f"stopped after epoch {epoch}: {self.metric} is below that of others")
-
-
-def _distribution(axis: Axis) -> BaseDistribution:
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-
-    if axis.choices is not None:
-        step = _spacing(axis)
-        if step is None:
-            return CategoricalDistribution(axis.choices)
-        assert axis.values is not None
-        return IntDistribution(min(axis.values), max(axis.values), step=step)
-    assert axis.low is not None
-    assert axis.high is not None
-    if axis.integer:
-        return IntDistribution(int(axis.low), int(axis.high), log=axis.log)
-    return FloatDistribution(axis.low, axis.high, log=axis.log)
-
-
-def _spacing(axis: Axis) -> int | None:
-    """The distance of whole numbers at equal distances; None for other choices."""
-    values = axis.values or ()
-    if len(values) < _RANGE or not all(type(value) is int for value in values):
-        return None
-    steps = {after - before for before, after in itertools.pairwise(values)}
-    step = steps.pop()
-    return None if steps or step <= 0 else int(step)
 
 
 def _rounded(axis: Axis, value: float) -> float:
@@ -187,27 +143,3 @@ def _rounded(axis: Axis, value: float) -> float:
     assert axis.low is not None
     assert axis.high is not None
     return min(max(float(f"{value:.4g}"), axis.low), axis.high)
-
-
-def _storage(folder: Path) -> Any:
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    folder.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(folder / _JOURNAL)))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's news of every trial, and what it says of experimental arguments."""
-    import optuna
-
-    logger = logging.getLogger("optuna")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        logger.setLevel(level)

@@ -17,6 +17,8 @@ from twotower.sweep.search.grid import Listed
 
 __all__ = ["Random"]
 
+_PATIENCE = 10_000  # draws in a row that bring no new setting: there is none
+
 
 @dataclass(frozen=True)
 class Random:
@@ -30,30 +32,36 @@ class Random:
 
     def total(self, axes: Sequence[Axis]) -> int:
         """See Search: fewer than `n_trials` where there are not as many settings."""
-        return min(self.n_trials, _n_settings(axes))
+        return len(self._settings(axes))
 
     def start(self, axes: Sequence[Axis], folder: Path) -> Listed:
         """See Search."""
+        return Listed(self._settings(axes))
+
+    def _settings(self, axes: Sequence[Axis]) -> list[Setting]:
         generator = np.random.default_rng(self.seed)
+        wanted = min(self.n_trials, _n_settings(axes))
         found: dict[tuple[str, ...], Setting] = {}
-        while len(found) < self.total(axes):
+        repeats = 0
+        while len(found) < wanted and repeats < _PATIENCE:
             drawn = [_draw(axis, generator) for axis in axes]
             overrides = tuple(override for _, override in drawn)
             values = {axis.key: value for axis, (value, _) in zip(axes, drawn, strict=True)}
+            repeats = repeats + 1 if overrides in found else 0
             found.setdefault(overrides, Setting(values, overrides))
-        return Listed(list(found.values()))
+        return list(found.values())
 
 
-def _n_settings(axes: Sequence[Axis]) -> int:
-    """Settings that there are; of an interval of fractions more than anybody tries."""
-    counts = []
+def _n_settings(axes: Sequence[Axis]) -> float:
+    """Settings that there are at most; of an interval of fractions so many are not counted."""
+    counts: list[float] = []
     for axis in axes:
         if axis.choices is not None:
             counts.append(len(set(axis.choices)))
         elif axis.integer:
             counts.append(int(axis.high or 0) - int(axis.low or 0) + 1)
         else:
-            counts.append(2**31)
+            counts.append(math.inf)
     return math.prod(counts)
 
 

@@ -1,0 +1,64 @@
+"""`twotower sweep status`: how far the sweeps are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from twotower.errors import ConfigError
+from twotower.sweep.status import Status, status_of
+from twotower.titles import metric_title
+
+__all__ = ["SweepStatus"]
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """Settings of the command; each is explained in conf/sweep.yaml."""
+
+    sweep: str | int | None
+    output_dir: str
+
+    def __call__(self) -> list[Status]:
+        """Print the sweeps below the output directory, the latest last.
+
+        Raises ConfigError where there is none, or none of that name.
+        """
+        folder = Path(self.output_dir, "sweeps")
+        found = [status for path in folder.glob("*") if (status := status_of(path)) is not None]
+        found.sort(key=lambda status: status.when)
+        wanted = "" if self.sweep is None else str(self.sweep)
+        chosen = [status for status in found if status.record.folder.name.startswith(wanted)]
+        if not chosen:
+            if not found:
+                raise ConfigError(
+                    f"no sweeps in {folder}: `twotower train -m tower.emb_dim=16,32` makes one; "
+                    "output_dir says where they are"
+                )
+            there = ", ".join(status.record.folder.name for status in found)
+            raise ConfigError(f"sweep: got {self.sweep}; in {folder} there are {there}")
+        console = Console(highlight=False, soft_wrap=True)
+        for status in chosen:
+            _print(status, console, trials=self.sweep is not None)
+        return chosen
+
+
+def _print(status: Status, console: Console, *, trials: bool) -> None:
+    record = status.record
+    console.print(f"{record.folder.name}  {record.name}  ({status.when:%Y-%m-%d %H:%M})")
+    counts = ", ".join(f"{count} {state}" for state, count in status.counts.items())
+    console.print(f"  {status.state}: {counts} of {record.total}")
+    console.print(f"  {record.command}", style="dim")
+    if not trials:
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for title in ("trial", "state", metric_title(record.monitor), "folder"):
+        table.add_column(title)
+    for trial in status.trials:
+        value = "" if trial.value is None else f"{trial.value:.4f}"
+        table.add_row(trial.name, trial.state, value, trial.folder)
+    console.print(table)
