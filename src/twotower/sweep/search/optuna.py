@@ -131,7 +131,7 @@ class _Watch:
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
         with quiet():
-            self.trial.report(metrics[self.metric], epoch)
+            self.trial.report(metrics[self.metric], epoch - 1)  # Optuna's steps are from 0
             if self.trial.should_prune():
                 raise Pruned(f"stopped after epoch {epoch}: {self.metric} is below that of others")
 
