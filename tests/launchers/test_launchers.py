@@ -364,6 +364,19 @@ def test_ray_returns_every_trial_in_order_whatever_becomes_of_one(
     assert results["errors"][4].startswith("WorkerCrashedError")
 
 
+def test_ray_gives_each_trial_a_process_where_asked(app: Path, start_app: Start) -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'twotower[ray]'")
+    # On one core the second trial would take the worker of the first.
+    process = start_app(
+        "-m", "hydra/launcher=ray", "hydra.launcher.init.num_cpus=1", "x=1,2",
+        "hydra.launcher.options.max_calls=1",
+    )  # fmt: skip
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    trials = told(app)
+    assert trials["x=1"]["pid"] != trials["x=2"]["pid"]
+
+
 def test_ray_lets_trials_close_their_runs_on_an_interrupt(app: Path, start_app: Start) -> None:
     pytest.importorskip("ray", reason="ray is not installed: pip install 'twotower[ray]'")
     process = start_app(

@@ -62,19 +62,20 @@ def _submit(
         )
     )
     asked = (launcher.init.get("runtime_env") or {}).get("env_vars", {})
-    task = ray.remote(run_trial)
+    options = {
+        "num_cpus": launcher.num_cpus,
+        "num_gpus": launcher.num_gpus,
+        "max_retries": launcher.max_retries,
+        "runtime_env": {"env_vars": {**thread_limits(launcher.num_cpus), **asked}},
+        # null leaves it to Ray, which refuses some as None
+        **{key: value for key, value in launcher.options.items() if value is not None},
+    }
+    task = ray.remote(**options)(run_trial)
     trials = []
     for number, overrides in enumerate(job_overrides, start=first):
         _log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
-        options = {
-            "name": f"trial {number}",  # before each line that it prints
-            "num_cpus": launcher.num_cpus,
-            "num_gpus": launcher.num_gpus,
-            "max_retries": launcher.max_retries,
-            "runtime_env": {"env_vars": {**thread_limits(launcher.num_cpus), **asked}},
-            **launcher.options,
-        }
-        trials.append(task.options(**options).remote(sweep, number, overrides))
+        named = task.options(name=f"trial {number}")  # before each line that it prints
+        trials.append(named.remote(sweep, number, overrides))
     return trials
 
 
