@@ -132,7 +132,9 @@ def _breakdowns(compared: Compared | None) -> dict[str, pl.DataFrame]:
 def _best_command(table: SweepTable) -> str | None:
     if table.best is None:
         return None
-    overrides = [o for o in table.best.finished[0].overrides if not o.startswith("seed=")]
+    overrides = table.best.finished[0].overrides
+    if len(table.best.outcomes) > 1:  # no single seed is the mean of all
+        overrides = tuple(o for o in overrides if not o.startswith("seed="))
     return shlex.join(["twotower", "train", *overrides])
 
 
