@@ -8,7 +8,9 @@ from pathlib import Path
 
 from twotower.training import OnEpoch
 
-__all__ = ["Pruned", "Trial"]
+__all__ = ["RUN_NOTE", "Pruned", "Trial"]
+
+RUN_NOTE = "run_id"  # file in the folder of a trial
 
 
 class Pruned(BaseException):
@@ -45,4 +47,4 @@ class Trial:
 
     @property
     def _note(self) -> Path:
-        return self.folder / "run_id"
+        return self.folder / RUN_NOTE

@@ -65,7 +65,7 @@ CHARTS = """
 return [...document.querySelectorAll('.js-plotly-plot')]
   .filter(plot => plot.querySelector('svg .trace path.js-line'))
   .map(plot => [
-    plot.data[0].metricKey || plot.closest('[data-testid]').innerText.split('\\n')[0],
+    plot.data[0].metricKey,
     Object.fromEntries(plot.data.map(trace => [trace.name, trace.y.at(-1)])),
   ]);
 """

@@ -209,6 +209,19 @@ def test_workers_share_a_fresh_store(short: list[str], tmp_path: Path) -> None:
     assert {run.info.status for run in trials.values()} == {"FINISHED"}
 
 
+def test_workers_that_are_interrupted_leave_no_open_run(
+    short: list[str], output_dir: Path, tmp_path: Path
+) -> None:
+    workers = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "trainer.max_epochs=100000"]
+    with start("train", "-m", *lasting(short), *AXES, *workers, cwd=tmp_path) as process:
+        wait_for(lambda: len(list((output_dir / "sweeps").glob("*/*/selection/last.ckpt"))) > 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    parent, trials = parent_and_trials(output_dir)
+    assert parent.info.status == "KILLED"
+    assert {run.info.status for run in trials.values()} == {"KILLED"}
+
+
 def optuna(command: list[str], n_trials: int) -> list[str]:
     return [
         *command,

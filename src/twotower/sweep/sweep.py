@@ -22,10 +22,13 @@ from twotower.sweep.plan import SEED, Compose, Plan, PlannedTrial
 from twotower.sweep.record import Record
 from twotower.sweep.run_trial import is_settled, lost
 from twotower.sweep.search import Asking, Search, Setting
+from twotower.sweep.status import is_held
 from twotower.sweep.story import tell
 from twotower.sweep.table import SweepTable
+from twotower.tracking.base import Tracking
 from twotower.tracking.environment import code_version
-from twotower.tracking.signals import terminate_on_sigterm
+from twotower.tracking.signals import deferred_interrupts, terminate_on_sigterm
+from twotower.trial import RUN_NOTE
 
 __all__ = ["Request", "Sweep"]
 
@@ -124,10 +127,11 @@ class Sweep:
                     trials={},
                 )
                 tried: list[PlannedTrial] = []
-                while batch:
-                    tried += self._try(batch, record, asking)
-                    record = record.save(trials={t.folder.name: t.spec.name for t in tried})
-                    batch = plan.trials(asking.ask(), tests=test == "all")
+                with _orphans_ended(request.folder, experiment.tracking):
+                    while batch:
+                        tried += self._try(batch, record, asking)
+                        record = record.save(trials={t.folder.name: t.spec.name for t in tried})
+                        batch = plan.trials(asking.ask(), tests=test == "all")
                 trials = list({trial.spec.hash: trial for trial in tried}.values())
                 table = _table(trials, record)
                 if test == "best" and table.best is not None:
@@ -255,6 +259,19 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _orphans_ended(folder: Path, tracking: Tracking) -> Iterator[None]:
+    """Where the sweep is broken off, end the runs of workers that were ended before they could."""
+    try:
+        yield
+    except BaseException:
+        with deferred_interrupts():
+            for note in folder.glob(f"*/{RUN_NOTE}"):
+                if not is_held(note.parent):  # else it lives and ends its run by itself
+                    tracking.end_orphan(note.read_text())
+        raise
 
 
 def _clear(folder: Path) -> None:

@@ -95,3 +95,7 @@ class Tracking(Protocol):
         is Ctrl-C or a SIGTERM turned into SystemExit. The exception goes on to the caller.
         """
         ...
+
+    def end_orphan(self, run_id: str) -> None:
+        """End a run as KILLED whose process is gone, if it is open still."""
+        ...

@@ -83,6 +83,12 @@ class MlflowTracking:
             raise
         run.finish()
 
+    def end_orphan(self, run_id: str) -> None:
+        """See Tracking."""
+        run = self._known(run_id)
+        if run is not None and self._client.get_run(run_id).info.status == "RUNNING":
+            run.fail(SystemExit("its process was ended"))
+
     def _create(self, name: str, tags: Mapping[str, str]) -> MlflowRun:
         stored = {key: tag_value(value) for key, value in tags.items()}
         created = self._client.create_run(self.experiment_id, run_name=name, tags=stored)

@@ -70,3 +70,6 @@ class NoTracking:
         run_id: str | None = None,
     ) -> Iterator[Run]:
         yield NoRun()
+
+    def end_orphan(self, run_id: str) -> None:
+        pass
