@@ -81,14 +81,12 @@ def test_without_a_sweep_over_seeds_the_config_has_the_seed(
 
 
 def test_a_trial_is_the_same_wherever_it_stands(tmp_path: Path, untracked: list[str]) -> None:
-    one = trials_of(tmp_path, untracked, "tower.emb_dim=4,8", "optimizer.lr=0.1,0.2")
-    # The same settings by other words, and one more value first.
-    other = trials_of(
-        tmp_path, untracked[::-1], "optimizer.lr=0.3,0.2,0.1", "tower.emb_dim=range(4,9,4)"
-    )
-    assert len({trial.spec.hash for trial in one}) == 4
-    assert {trial.spec.hash for trial in one} < {trial.spec.hash for trial in other}
-    assert len({trial.spec.hash for trial in other}) == 6
+    one = trials_of(tmp_path, untracked, "tower.emb_dim=4,8", "optimizer.lr=0.1")
+    # The same settings by other words in another order, and one more.
+    other = trials_of(tmp_path, untracked[::-1], "optimizer.lr=0.1", "tower.emb_dim=range(12,3,-4)")
+    hashes = [trial.spec.hash for trial in one]
+    assert len(set(hashes)) == 2
+    assert [trial.spec.hash for trial in other][:0:-1] == hashes
 
 
 def test_the_data_is_read_once_a_split(
@@ -96,10 +94,10 @@ def test_the_data_is_read_once_a_split(
 ) -> None:
     plan = plan_of(tmp_path, untracked, "0,1")
     for _ in range(2):  # of a search in batches
-        trials = plan.trials(settings_of("split.n=1,2", "tower.emb_dim=4,8"), tests=False)
+        trials = plan.trials(settings_of("split.n=1,2"), tests=False)
     assert loads == [1, 2]
-    digests = [[t.split_digest for t in repeats] for repeats in trials.values()]
-    assert digests[0] == digests[1] != digests[2] == digests[3]
+    one, other = ([t.split_digest for t in repeats] for repeats in trials.values())
+    assert one[0] == one[1] != other[0] == other[1]
 
 
 def test_nothing_is_read_where_one_trial_could_not_run(
@@ -130,15 +128,13 @@ def test_trials_that_nothing_could_choose_between_are_refused(
         ("trainer.devices=2", "trainer.devices: got 2 in a sweep"),
         ("trainer.devices=auto", "trainer.devices: got auto in a sweep"),
         ("trainer.strategy=ddp", "trainer.strategy: got ddp in a sweep"),
-        ("trainer=ddp", "trainer.strategy: got ddp in a sweep"),
     ],
 )
 def test_trials_of_several_processes_are_refused(
     override: str, told: str, tmp_path: Path, untracked: list[str], loads: list[int]
 ) -> None:
-    # A choice of the group stands before its values.
     with pytest.raises(ConfigError) as caught:
-        trials_of(tmp_path, [override, *untracked], "tower.emb_dim=4,8")
+        trials_of(tmp_path, [*untracked, override], "tower.emb_dim=4")
     assert told in str(caught.value)
     assert loads == []
 

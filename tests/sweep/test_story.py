@@ -103,10 +103,17 @@ def told(
     *,
     test: str = "best",
     digests: Sequence[str] = (),
+    figures: bool = False,
     **changes: Any,
 ) -> SweepReport:
+    """What is told of `outcomes`; drawing takes longest, and few look at it."""
     splits = digests or [DIGEST] * len(outcomes)
-    with NoTracking().run(name="sweep", config=None, tags={}) as run:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        NoTracking().run(name="sweep", config=None, tags={}) as run,
+    ):
+        if not figures:
+            patch.setattr("twotower.sweep.story.sweep_figures", lambda *_: {})
         values: dict[str, Any] = {
             "name": "emb_dim",
             "command": "twotower train -m tower.emb_dim=16,32",
@@ -131,7 +138,7 @@ def example() -> list[Outcome]:
 
 
 def test_files_are_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = told(example(), tmp_path)
+    report = told(example(), tmp_path, figures=True)
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html",
         "table.csv",
@@ -153,6 +160,7 @@ def test_files_are_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert f"report   {tmp_path / 'report.html'}" in printed
     assert report.best_command is not None
     assert f"best     {report.best_command}" in printed
+    assert 'src="data:image/png;base64,' in page
 
 
 def test_the_best_command_runs_the_best_setting_alone(tmp_path: Path) -> None:
@@ -206,7 +214,7 @@ def test_without_seeds_a_test_stands_with_half_of_its_interval(tmp_path: Path) -
 
 def test_what_the_tracked_run_holds(tmp_path: Path) -> None:
     run = Noted()
-    report = told(example(), tmp_path, run=run)
+    report = told(example(), tmp_path, run=run, figures=True)
     assert run.metrics == pytest.approx(
         {
             "sweep/finished": 2,
@@ -313,7 +321,7 @@ def test_a_sweep_without_a_finished_trial_is_told(
 ) -> None:
     run = Noted()
     trials = [outcome({"tower.emb_dim": d}, 0.2, state=state, error="no memory") for d in (16, 32)]
-    report = told(trials, tmp_path, run=run)
+    report = told(trials, tmp_path, run=run, figures=True)
     assert report.best_command is None
     assert (report.test_rows, report.baseline_rows, report.ties) == ([], [], None)
     assert run.metrics == {f"sweep/{state}": 2, "sweep/trials": 2}
@@ -324,7 +332,7 @@ def test_a_sweep_without_a_finished_trial_is_told(
 
 def test_one_setting_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     run = Noted()
-    report = told([example()[1]], tmp_path, run=run)
+    report = told([example()[1]], tmp_path, run=run, figures=True)
     assert (report.ties, report.headline, report.warnings) == (None, [], [])
     assert report.best_command is not None
 
