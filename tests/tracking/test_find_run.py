@@ -34,6 +34,10 @@ def test_by_id_by_its_start_by_name_and_latest(tracking: MlflowTracking) -> None
     assert found("same") == second
     assert found("it's") == third
     assert found("latest") == third  # the newest did not finish
+    for tag in ("baseline", "sweep.id"):
+        with tracking.run(name="without a model", config={}, tags={tag: "x"}):
+            pass
+    assert found("latest") == third
     assert find_run(tracking.uri, "twotower", "failed").status == "FAILED"
 
 

@@ -25,6 +25,7 @@ from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
 from twotower.titles import metric_title
 from twotower.tracking.base import Tracking
+from twotower.tracking.load import BASELINE_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
@@ -121,7 +122,7 @@ class Baselines:
             else:
                 measured[name] = parts
                 digest = digest_of([references.identity(name, key) for key in keys.values()])
-                self._log(name, references, parts, {**tags, "baseline": name, DIGEST_TAG: digest})
+                self._log(name, references, parts, {**tags, BASELINE_TAG: name, DIGEST_TAG: digest})
         return measured, failures
 
     def _log(

@@ -20,9 +20,12 @@ from twotower.tracking.masking import mask
 from twotower.tracking.store import is_there, open_store
 
 LATEST = "latest"
+BASELINE_TAG = "baseline"  # of the run of a baseline
 SWEEP_TAG = "sweep.id"  # of the parent run of a sweep
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
 _ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+_FINISHED = "attributes.status = 'FINISHED'"
+_LAST_ENDED_FIRST = ["attributes.end_time DESC"]
 _NEWEST_FIRST = ["attributes.start_time DESC"]
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _PAGE = 1000
@@ -46,8 +49,8 @@ class FoundRun:
 def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     """The run that `run` means: an id, the start of one, a name, or `latest`.
 
-    Of several runs of one name it is the newest; `latest` is the newest that FINISHED. A full id
-    is found in any experiment, everything else in the named one.
+    Of several runs of one name it is the newest; `latest` is the one that FINISHED last, the runs
+    of whole sweeps and of baselines, which hold no model, aside. A full id is found in any experiment, everything else in the named one.
 
     Raises `RunNotFoundError`, which lists recent runs, also where the start of an id fits several.
     """
@@ -61,6 +64,11 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
             f"No experiment {experiment_name!r} at {mask(uri)} (tracking.experiment_name). "
             f"There: {names}."
         )
+    if run == LATEST:
+        done = _search_all(client, experiment.experiment_id, _FINISHED, _LAST_ENDED_FIRST)
+        with_model = (each for each in done if not {SWEEP_TAG, BASELINE_TAG} & each.tags.keys())
+        if (last := next(with_model, None)) is not None:
+            return last
     for filter_text in _filters(run):
         found = _search(client, experiment.experiment_id, filter_text)
         if found and filter_text.startswith("attributes.run_id") and len(found) > 1:
@@ -168,8 +176,6 @@ def _by_full_id(client: MlflowClient, run_id: str) -> FoundRun | None:
 
 def _filters(run: str) -> list[str]:
     """Searches in the order in which they are tried."""
-    if run == LATEST:
-        return ["attributes.status = 'FINISHED'"]
     by_id = [f"attributes.run_id LIKE '{run}%'"] if _ID_OR_PREFIX.fullmatch(run) else []
     quote = '"' if "'" in run else "'"
     by_name = [f"attributes.run_name = {quote}{run}{quote}"] if quote not in run else []
