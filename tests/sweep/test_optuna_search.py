@@ -303,6 +303,13 @@ def test_a_trial_above_the_median_runs_to_its_end(tmp_path: Path) -> None:
     assert watched(tmp_path, begun, [0.1, 0.36, 0.46]) == 3
 
 
+def test_curves_of_earlier_are_known_in_a_wider_range(tmp_path: Path) -> None:
+    told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+    over = [*OVER[:-1], "n=int(interval(1,99))"]
+    (*_, begun) = SEARCH.start(varying(*over), tmp_path).ask()
+    assert watched(tmp_path, begun, [0.1, 0.1, 0.1]) == 2
+
+
 def test_the_first_trials_are_never_stopped(tmp_path: Path) -> None:
     begun = told(tmp_path, [[0.9, 0.9, 0.9]])
     assert watched(tmp_path, begun, [0.0, 0.0, 0.0]) == 3
