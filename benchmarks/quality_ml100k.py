@@ -21,7 +21,7 @@ from twotower.result import Result
 METRICS = ("ndcg_at_10", "hitrate_at_10", "coverage_at_10")
 # "Neural Networks for Recommendation Systems", its table of results; seen items are not dropped.
 PUBLISHED = (0.0345152, 0.221053, 0.191213)
-BASELINES = ("popularity", "item_knn", "ease", "als")
+BASELINES = ("popularity", "recent_popularity", "item_knn", "ease", "als", "bpr")
 
 
 def runs(overrides: Sequence[str], seeds: int, title: str) -> list[Result]:

@@ -16,7 +16,6 @@ import io
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -219,7 +218,7 @@ def ui(output_dir: Path) -> Iterator[str]:
                 sys.exit("The UI did not start.")
             yield f"http://{HOST}:{port}/"
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # in the background of a shell, Ctrl-C's signal would be ignored
 
 
 @contextmanager

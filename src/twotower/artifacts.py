@@ -53,14 +53,16 @@ def summary(result: Result) -> dict[str, float]:
         }
     )
     train = result.judged.fold.train
+    first, *refits = result.fits
     users = {} if test is None else {"data/test_users": float(len(test.fold.holdout.users))}
     return {
         **result.metrics,
         **ends,
         **users,
         "model/parameters": result.n_parameters,
-        "model/best_epoch": result.fits[0].best_epoch,
-        "train/seconds": result.train_seconds,
+        "model/best_epoch": first.best_epoch,
+        "train/seconds": first.seconds,
+        **{"train/refit/seconds": refit.seconds for refit in refits},
         "data/train_interactions": len(train),
         "data/users": train.n_users,
         "data/items": train.n_items,

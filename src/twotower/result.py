@@ -113,8 +113,9 @@ class Result:
 
     @property
     def n_parameters(self) -> int:
-        """Trained numbers of both towers."""
-        return sum(parameter.numel() for parameter in self.fitted.model.parameters())
+        """Trained numbers of both towers of the model that validation chose, or of the only one; a
+        refit has more where it knows more users and items."""
+        return sum(parameter.numel() for parameter in self.fits[0].model.parameters())
 
     @property
     def history(self) -> pd.DataFrame:

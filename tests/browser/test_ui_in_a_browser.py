@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -175,7 +174,7 @@ def links(swept: Swept) -> Iterator[dict[str, str]]:
             assert process.stdout.readline().strip() == f"MLflow UI: {here['charts']}"
             yield here
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.communicate(timeout=SECONDS)
 
 

@@ -50,7 +50,8 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     """The run that `run` means: an id, the start of one, a name, or `latest`.
 
     Of several runs of one name it is the newest; `latest` is the one that FINISHED last, the runs
-    of whole sweeps and of baselines, which hold no model, aside. A full id is found in any experiment, everything else in the named one.
+    of whole sweeps and of baselines, which hold no model, aside. A full id is found in any
+    experiment, everything else in the named one.
 
     Raises `RunNotFoundError`, which lists recent runs, also where the start of an id fits several.
     """
