@@ -62,7 +62,7 @@ def summary(result: Result) -> dict[str, float]:
         "model/parameters": result.n_parameters,
         "model/best_epoch": first.best_epoch,
         "train/seconds": first.seconds,
-        **{"train/refit/seconds": refit.seconds for refit in refits},
+        **({"train/refit/seconds": refits[0].seconds} if refits else {}),
         "data/train_interactions": len(train),
         "data/users": train.n_users,
         "data/items": train.n_items,

@@ -17,7 +17,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from twotower import config as conf
-from twotower.errors import TwoTowerError
+from twotower.errors import ConfigError, TwoTowerError
 from twotower.identity import sweep_id
 from twotower.naming import run_name
 from twotower.sweep.spec import TrialSpec
@@ -70,8 +70,14 @@ def _train(arguments: list[str]) -> None:
     flags = [argument for argument in arguments if argument not in parsed.overrides]
     overrides = conf.lenient(conf.with_seeds(parsed.overrides))
     fixed, axes = conf.axes(overrides)
-    if any(axis.key == "seed" for axis in axes) and not parsed.multirun:
-        flags.append("--multirun")  # that is what `seeds=5` means
+    sweeps = parsed.multirun or overrides != conf.lenient(parsed.overrides)  # that is `seeds=5`
+    if axes and not sweeps:
+        raise ConfigError(
+            f"{axes[0].key}: got several values, for which one run has no use; "
+            "valid is one of them, a list as [1,2], or -m for a sweep over them"
+        )
+    if sweeps and not parsed.multirun:
+        flags.append("--multirun")
     shows_only = (
         parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
     )
@@ -82,7 +88,7 @@ def _train(arguments: list[str]) -> None:
         if any(axis.choices is None for axis in axes):
             for ends in others:  # a search draws from between them
                 conf.build(conf.compose("train", ends))
-        if "--multirun" in flags or parsed.multirun:
+        if sweeps:
             folder = _sweep_folder(config, fixed, [axis.key for axis in axes])
             overrides = [f"hydra.sweep.dir={folder}", *overrides]
     _hydra([*flags, *overrides])

@@ -107,7 +107,8 @@ class Experiment:
             )
         # The other processes of a distributed run work alike and stay silent.
         tracking = self.tracking if is_first_process() else NoTracking()
-        name = self.run_name or name
+        if trial is None:  # trials are told apart by their names
+            name = self.run_name or name
         with (
             terminate_on_sigterm(),
             tracking.run(

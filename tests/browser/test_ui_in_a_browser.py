@@ -79,7 +79,6 @@ return plot.querySelector('canvas') && Object.fromEntries(
 class Swept:
     """A sweep that is done. links: by the word that they are printed with; table: by trial."""
 
-    output_dir: Path
     links: dict[str, str]
     table: pl.DataFrame
 
@@ -137,10 +136,33 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, migrated_db: Path) -> Swept:
-    output_dir = tmp_path_factory.mktemp("browser") / "outputs"
-    output_dir.mkdir()
-    shutil.copy(migrated_db, output_dir / "mlflow.db")
+def output_dir(tmp_path_factory: pytest.TempPathFactory, migrated_db: Path) -> Path:
+    folder = tmp_path_factory.mktemp("browser") / "outputs"
+    folder.mkdir()
+    shutil.copy(migrated_db, folder / "mlflow.db")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ui(output_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a UI that is starting, and its process; it shows what comes in meanwhile."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    where = [f"output_dir={output_dir}", f"port={port}", "open_browser=false"]
+    with subprocess.Popen(
+        [TWOTOWER, "ui", *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield f"http://{HOST}:{port}/", process
+        finally:
+            process.terminate()
+            process.communicate(timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def swept(output_dir: Path, ui: tuple[str, subprocess.Popen[str]]) -> Swept:
+    """The sweep runs while the UI starts: both take many seconds."""
     done = subprocess.run(
         [TWOTOWER, "train", "-m", *FIXED, *AXES, f"output_dir={output_dir}"],
         cwd=output_dir.parent,
@@ -150,32 +172,18 @@ def swept(tmp_path_factory: pytest.TempPathFactory, migrated_db: Path) -> Swept:
     assert done.returncode == 0, done.stderr
     links = dict(re.findall(r"^(compare|charts|sweep|report) +(\S+)$", done.stdout, re.MULTILINE))
     table = pl.read_parquet(Path(links["report"]).with_name("table.parquet"))
-    return Swept(output_dir, links, table)
+    return Swept(links, table)
 
 
 @pytest.fixture(scope="module")
-def links(swept: Swept) -> Iterator[dict[str, str]]:
-    """The links that the sweep printed, at the address of a UI that runs meanwhile."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    where = [f"output_dir={swept.output_dir}", f"port={port}", "open_browser=false"]
-    with subprocess.Popen(
-        [TWOTOWER, "ui", *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            base = f"http://{HOST}:{port}/"
-            here = {
-                name: link.replace(PRINTED, base)
-                for name, link in swept.links.items()
-                if link.startswith(PRINTED)
-            }
-            assert process.stdout.readline().strip() == f"MLflow UI: {here['charts']}"
-            yield here
-        finally:
-            process.terminate()
-            process.communicate(timeout=SECONDS)
+def links(swept: Swept, ui: tuple[str, subprocess.Popen[str]]) -> dict[str, str]:
+    """The links that the sweep printed, at the address of a UI that answers."""
+    base, process = ui
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(f"MLflow UI: {base.rstrip('/')}")
+    printed = {name: link for name, link in swept.links.items() if name != "report"}
+    assert all(link.startswith(PRINTED) for link in printed.values())
+    return {name: link.replace(PRINTED, base) for name, link in printed.items()}
 
 
 @pytest.fixture(scope="module")

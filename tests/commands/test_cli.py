@@ -63,6 +63,12 @@ def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(
     assert runs(output_dir) == []
 
 
+def test_several_values_in_one_run_are_refused() -> None:
+    told = refusal("train", "tower.emb_dim=8,16")
+    assert "tower.emb_dim: got several values" in told
+    assert "-m for a sweep over them" in told
+
+
 def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -> None:
     told = call("train", "tower.emb_dimm=8", cwd=tmp_path, code=1)
     assert told.stderr == (

@@ -81,6 +81,7 @@ def _trial(folder: Path, name: str, monitor: str) -> TrialStatus:
     elif outcome is not None:
         state = outcome.state
     else:
-        state = "half done" if any(folder.glob("*/*.ckpt")) else "missing"
+        begun = any(folder.glob("*/*.ckpt")) or any(folder.glob("*/fitted.pt"))
+        state = "half done" if begun else "missing"
     value = None if outcome is None else outcome.metrics.get(monitor)
     return TrialStatus(name, folder.name, state, value)

@@ -112,7 +112,7 @@ class Sweep:
             batch = plan.trials(asking.ask(), tests=test == "all")  # checked before all else
             earlier = Record.load(request.folder)
             with experiment.tracking.run(
-                name=f"sweep {request.name}",
+                name=experiment.run_name or f"sweep {request.name}",
                 config=None,
                 tags={"sweep.id": request.folder.name, "sweep.command": request.command},
                 run_id=earlier.parent_id if earlier is not None else None,

@@ -188,7 +188,8 @@ class Trainer:
             fitted = _fitted(runner, module, metrics, best)
             if folder is not None and is_first_process():
                 fitted.save(finished)
-                last.unlink(missing_ok=True)
+                for checkpoint in kept.glob("*.ckpt"):
+                    checkpoint.unlink()
         return fitted
 
     def _lightning_trainer(
