@@ -2,5 +2,26 @@
 
 from twotower.loss.base import Loss
 from twotower.loss.bce import BinaryCrossEntropy
+from twotower.loss.bpr import BayesianPersonalisedRanking
+from twotower.loss.bsl import BilateralSoftmax
+from twotower.loss.ccl import CosineContrastive
+from twotower.loss.gbce import GeneralisedBinaryCrossEntropy
+from twotower.loss.hinge import Hinge
+from twotower.loss.sampled_softmax import SampledSoftmax
+from twotower.loss.squared import Squared
+from twotower.loss.warp import Warp
+from twotower.loss.weighted_bce import WeightedBinaryCrossEntropy
 
-__all__ = ["BinaryCrossEntropy", "Loss"]
+__all__ = [
+    "BayesianPersonalisedRanking",
+    "BilateralSoftmax",
+    "BinaryCrossEntropy",
+    "CosineContrastive",
+    "GeneralisedBinaryCrossEntropy",
+    "Hinge",
+    "Loss",
+    "SampledSoftmax",
+    "Squared",
+    "Warp",
+    "WeightedBinaryCrossEntropy",
+]

@@ -1,0 +1,41 @@
+"""WARP: a pairwise hinge that weighs a positive by how far down the ranking it stands."""
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+from torch.nn.functional import relu
+
+from twotower.loss.masking import item_weights, where_valid
+from twotower.types import Scores
+
+__all__ = ["Warp"]
+
+_EULER = 0.5772156649015329  # of Euler and Mascheroni
+
+
+class Warp:
+    """Weighted approximate-rank pairwise loss, Weston et al. 2011 (IJCAI, "WSABIE").
+
+    With h_i = max(0, margin - s+ + s_i) and rank = number of items i with h_i > 0, a positive
+    costs L(rank) / rank * sum_i h_i, where L(r) = 1 + 1/2 + ... + 1/r: an improvement counts most
+    near the top. The loss is the mean over positives.
+
+    The paper draws negatives one by one until one violates the margin, and takes the rank from
+    the number of trials. Here all N negatives of a row are looked at at once: each valid one
+    stands for 1 / expected count items, so the weights of those that violate add up to an unbiased
+    estimate of the rank (for N uniform negatives from m items: their share times m), and the sum
+    of h over all items is estimated likewise. Between whole ranks L is psi(r + 1) + 0.5772..., psi
+    the digamma function. The rank has no gradient. 0 where no valid negative violates the margin.
+    """
+
+    def __init__(self, margin: PositiveFloat) -> None:
+        self.margin = margin
+
+    def __call__(self, scores: Scores) -> Tensor:
+        negative = where_valid(scores.negative, scores, 0.0)
+        hinge = relu(self.margin - scores.positive[:, None] + negative)  # [B, N]
+        weights = item_weights(scores)  # [B, N]
+        rank = torch.where(hinge > 0, weights, 0.0).sum(1)  # [B]
+        harmonic = torch.digamma(rank + 1) + _EULER  # [B]
+        per_rank = harmonic / torch.where(rank > 0, rank, 1.0)
+        return (per_rank * (weights * hinge).sum(1)).mean()
