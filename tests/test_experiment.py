@@ -158,6 +158,7 @@ def test_the_notebook_recipe_is_the_notebook() -> None:
         "_partial_": True,
         "emb_dim": 16,
         "init_std": 1.0,
+        "similarity": "dot",
         "num_negatives": 10,
         "exclude_seen": False,
     }

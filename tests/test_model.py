@@ -18,7 +18,7 @@ ITEMS = torch.tensor([[1.0, 1.0], [3.0, 0.0], [0.0, -1.0]])
 
 @pytest.fixture
 def model() -> TwoTower:
-    model = TwoTower.build(partial(EmbeddingTower, 2, 1.0), n_users=2, n_items=3, seed=0)
+    model = TwoTower.build(partial(EmbeddingTower, 2, 1.0, "dot"), n_users=2, n_items=3, seed=0)
     model.load_state_dict({"user_tower.weight": USERS, "item_tower.weight": ITEMS})
     return model
 
@@ -52,7 +52,7 @@ def test_mean_squared_norms(model: TwoTower) -> None:
 
 
 def test_a_seed_fixes_the_start() -> None:
-    build = partial(TwoTower.build, partial(EmbeddingTower, 3, 0.5), n_users=4, n_items=5)
+    build = partial(TwoTower.build, partial(EmbeddingTower, 3, 0.5, "dot"), n_users=4, n_items=5)
     one, same, other = build(seed=1), build(seed=1), build(seed=2)
     assert torch.equal(one.scorer().items, same.scorer().items)
     assert not torch.equal(one.scorer().items, other.scorer().items)
@@ -60,7 +60,7 @@ def test_a_seed_fixes_the_start() -> None:
 
 def test_embedding_gradient_equals_torchs_own() -> None:
     generator = torch.Generator().manual_seed(0)
-    tower = EmbeddingTower(3, 1.0, n=4, generator=generator)
+    tower = EmbeddingTower(3, 1.0, "dot", n=4, generator=generator)
     ids = torch.tensor([[0, 2, 2], [3, 0, 2]])
     weights = torch.randn(2, 3, 3, generator=generator)
     torch.autograd.backward((tower(ids) * weights).sum())
@@ -73,6 +73,18 @@ def test_embedding_gradient_equals_torchs_own() -> None:
 
 
 def test_embeddings_start_with_the_asked_spread() -> None:
-    tower = EmbeddingTower(64, 0.3, n=1000, generator=torch.Generator().manual_seed(0))
+    tower = EmbeddingTower(64, 0.3, "dot", n=1000, generator=torch.Generator().manual_seed(0))
     # 64,000 draws: the standard error of their deviation is 0.3 / sqrt(2 * 64,000) = 0.0008.
     assert tower.weight.std().item() == pytest.approx(0.3, abs=0.004)
+
+
+def test_cosine_is_one_for_training_and_for_retrieval() -> None:
+    model = TwoTower.build(partial(EmbeddingTower, 2, 1.0, "cosine"), n_users=1, n_items=2, seed=0)
+    with torch.no_grad():
+        model.user_tower.weight.copy_(torch.tensor([[3.0, 4.0]]))  # type: ignore[operator]
+        model.item_tower.weight.copy_(torch.tensor([[10.0, 0.0], [0.0, 0.5]]))  # type: ignore[operator]
+    # (3, 4) / 5 against (1, 0) and (0, 1), whatever their lengths.
+    expected = torch.tensor([[0.6, 0.8]])
+    user = torch.tensor([0])
+    assert torch.allclose(model.scorer().score_all(user), expected)
+    assert torch.allclose(model(torch.tensor([0, 0]), torch.tensor([0, 1])), expected[0])

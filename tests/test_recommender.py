@@ -19,6 +19,7 @@ TOWER = {
     "_partial_": True,
     "emb_dim": 1,
     "init_std": 0.1,
+    "similarity": "dot",
 }
 ITEMS = pl.DataFrame({"item_id": [10, 20, 30], "title": ["Ten", "Twenty", "Thirty"], "year": 3})
 

@@ -55,7 +55,9 @@ def checkerboard(n: int = 12) -> Fold:
 
 def fit(trainer: Trainer = TRAINER, seed: int = 0, **changes: object) -> Fitted:
     fold = checkerboard()
-    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1), n_users=12, n_items=12, seed=seed)
+    model = TwoTower.build(
+        partial(EmbeddingTower, 4, 0.1, "dot"), n_users=12, n_items=12, seed=seed
+    )
     keys: dict[str, object] = {"seed": seed, "on_epoch": lambda *_: None}
     return trainer.fit(model, fold, OBJECTIVE, **keys | changes)  # type: ignore[arg-type]
 
@@ -162,7 +164,7 @@ def test_validation_loss_uses_the_same_negatives_in_each_epoch() -> None:
     validate, _ = scripted(*[0.1] * 3)
     still = Objective(OBJECTIVE.sampler, OBJECTIVE.loss, partial(torch.optim.Adam, lr=1e-30))
     fold = checkerboard()
-    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1), n_users=12, n_items=12, seed=0)
+    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1, "dot"), n_users=12, n_items=12, seed=0)
     fitted = replace(TRAINER, max_epochs=3).fit(
         model,
         fold,
@@ -187,7 +189,7 @@ def test_l2_shrinks_the_embeddings() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_training() -> None:
-    model = TwoTower.build(partial(EmbeddingTower, 4, 1e38), n_users=12, n_items=12, seed=0)
+    model = TwoTower.build(partial(EmbeddingTower, 4, 1e38, "dot"), n_users=12, n_items=12, seed=0)
     told = r"the training loss is (nan|inf) in epoch 1: training has diverged; lower optimizer.lr"
     with pytest.raises(TrainingError, match=told):
         TRAINER.fit(model, checkerboard(), OBJECTIVE, seed=0, on_epoch=lambda *_: None)

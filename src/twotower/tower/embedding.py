@@ -1,5 +1,7 @@
 """The id tower: one free vector for each user or item."""
 
+from typing import Literal
+
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
@@ -8,12 +10,23 @@ __all__ = ["EmbeddingTower"]
 
 
 class EmbeddingTower(nn.Module):
-    """A table of `n` embeddings of `emb_dim`, drawn from N(0, init_std^2)."""
+    """A table of `n` embeddings of `emb_dim`, drawn from N(0, init_std^2).
+
+    With the similarity `cosine` it gives them at length 1, in training and in retrieval alike, so
+    that the model's dot product is the cosine.
+    """
 
     def __init__(
-        self, emb_dim: PositiveInt, init_std: PositiveFloat, *, n: int, generator: Generator
+        self,
+        emb_dim: PositiveInt,
+        init_std: PositiveFloat,
+        similarity: Literal["dot", "cosine"],
+        *,
+        n: int,
+        generator: Generator,
     ) -> None:
         super().__init__()
+        self._cosine = similarity == "cosine"
         weight = torch.empty(n, emb_dim).normal_(std=init_std, generator=generator)
         self.weight = nn.Parameter(weight)
 
@@ -21,9 +34,14 @@ class EmbeddingTower(nn.Module):
         """[..., emb_dim] for `ids` ([...] int64)."""
         if self.weight.device.type == "cpu":
             # Its gradient is summed by index_add_, in half the time of torch's own embedding.
-            return self.weight.index_select(0, ids.flatten()).view(*ids.shape, -1)
-        return nn.functional.embedding(ids, self.weight)
+            rows = self.weight.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        else:
+            rows = nn.functional.embedding(ids, self.weight)
+        return self._scaled(rows)
 
     def table(self) -> Tensor:
-        """[n, emb_dim], the parameter itself."""
-        return self.weight
+        """[n, emb_dim]: what `forward` gives for every id."""
+        return self._scaled(self.weight)
+
+    def _scaled(self, rows: Tensor) -> Tensor:
+        return nn.functional.normalize(rows, dim=-1) if self._cosine else rows
