@@ -140,11 +140,20 @@ TRAIN = TrainInteractions(
 )
 
 
+def with_values(node: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The node with `values` where it, or a component of it, has such a key."""
+    return {
+        key: with_values(value, values) if isinstance(value, dict) else values.get(key, value)
+        for key, value in node.items()
+    }
+
+
 def samplers() -> list[tuple[str, bool | None]]:
     """Every choice, with seen items excluded and not where it knows that switch."""
     switched = []
     for choice in choices("negative_sampling"):
-        known = "exclude_seen" in node_of("negative_sampling", choice)
+        node = node_of("negative_sampling", choice)
+        known = with_values(node, {"exclude_seen": "changed"}) != node
         switched += [(choice, flag) for flag in ((True, False) if known else (None,))]
     return switched
 
@@ -153,9 +162,8 @@ EACH_SAMPLER = pytest.mark.parametrize(("choice", "exclude_seen"), samplers())
 
 
 def make_sampler(choice: str, exclude_seen: bool | None, num_negatives: int = 6) -> Any:
-    node = node_of("negative_sampling", choice)
     own = {"num_negatives": num_negatives, "exclude_seen": exclude_seen}
-    node |= {key: value for key, value in own.items() if key in node}
+    node = with_values(node_of("negative_sampling", choice), own)
     return build(node)(train=TRAIN, device=torch.device("cpu"))
 
 
@@ -225,12 +233,61 @@ def test_one_seed_gives_one_draw(choice: str, exclude_seen: bool | None) -> None
     users, positives = TRAIN.users, TRAIN.items
     sampler = make_sampler(choice, exclude_seen)
     one, same, other = (
-        sampler.sample(users, positives, torch.Generator().manual_seed(seed)) for seed in (4, 4, 5)
+        sampler.fresh().sample(users, positives, torch.Generator().manual_seed(seed))
+        for seed in (4, 4, 5)
     )
     assert torch.equal(one.items, same.items)
     assert torch.equal(one.log_expected_count, same.log_expected_count)
     if one.items.dim() == 2:  # a pool may be the batch itself
         assert not torch.equal(one.items, other.items)
+
+
+@EACH_SAMPLER
+def test_a_fresh_sampler_remembers_no_other_pass(choice: str, exclude_seen: bool | None) -> None:
+    def two_batches(sampler: Any) -> list[list[int]]:
+        generator = torch.Generator().manual_seed(8)
+        draws = [sampler.sample(*batch(5, generator), generator) for _ in range(2)]
+        return [draw.items.tolist() for draw in draws]
+
+    sampler = make_sampler(choice, exclude_seen)
+    first = two_batches(sampler.fresh())
+    two_batches(sampler)
+    assert two_batches(sampler.fresh()) == first
+
+
+@EACH_SAMPLER
+def test_a_draw_tells_what_its_sampler_says_of_any_item(
+    choice: str, exclude_seen: bool | None
+) -> None:
+    generator = torch.Generator().manual_seed(9)
+    sampler = make_sampler(choice, exclude_seen)
+    users, positives = batch(30, generator)
+    negatives = sampler.sample(users, positives, generator)
+    told = sampler.expected_count(users, negatives.items)
+    assert told.dtype == torch.float64
+    told = told.expand(negatives.items.shape)
+    if negatives.items.dim() == 2:  # nothing is said of places that do not count
+        assert negatives.valid is not None
+        told = told.where(negatives.valid, negatives.log_expected_count.double().exp())
+    torch.testing.assert_close(told.log().float(), negatives.log_expected_count)
+
+
+@EACH_SAMPLER
+def test_expected_counts_of_all_items_add_up_to_the_size_of_a_draw(
+    choice: str, exclude_seen: bool | None
+) -> None:
+    """[N] places hold N items, whichever they are; so do the N of a row that can hold any."""
+    generator = torch.Generator().manual_seed(10)
+    sampler = make_sampler(choice, exclude_seen)
+    users = torch.tensor([0, 1, 2])  # each of them has items left
+    negatives = sampler.sample(users, torch.tensor([0, 2, 5]), generator)
+    every = torch.arange(N_ITEMS)
+    if negatives.items.dim() == 2:
+        every = every.expand(len(users), -1)
+    total = sampler.expected_count(users, every).expand(every.shape).sum(-1)
+    torch.testing.assert_close(
+        total, torch.full_like(total, negatives.items.shape[-1]), rtol=1e-12, atol=0
+    )
 
 
 @EACH_SAMPLER
@@ -247,6 +304,8 @@ def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | No
         unseen[TRAIN.users, TRAIN.items] = False
     draws = []
     for _ in range(3000):
+        sampler = sampler.fresh()  # draws that share what is remembered would not be independent
+        sampler.sample(*batch(5, generator), generator)
         users, positives = batch(16, generator)
         negatives = sampler.sample(users, positives, generator)
         weights = torch.exp(-negatives.log_expected_count.double())
@@ -260,7 +319,8 @@ def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | No
         total.index_add_(0, negatives.items.flatten(), weights.flatten())
         draws.append(total - expected)
     errors = torch.stack(draws)
-    z = errors.mean(0) / (errors.std(0) / len(draws) ** 0.5)
+    # Where nothing is left to chance errors and their standard error are 0.
+    z = errors.mean(0) / (errors.std(0) / len(draws) ** 0.5).clamp(min=1e-9)
     assert chi2.sf(float((z**2).sum()), df=N_ITEMS) > 1e-3
 
 

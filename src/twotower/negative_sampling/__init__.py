@@ -1,6 +1,21 @@
 """Negative samplers: which items a positive is contrasted with."""
 
+from twotower.negative_sampling.all import AllItems
 from twotower.negative_sampling.base import NegativeSampler
+from twotower.negative_sampling.cross_batch import CrossBatchSampler
+from twotower.negative_sampling.in_batch import InBatchSampler
+from twotower.negative_sampling.mixed import MixedSampler
+from twotower.negative_sampling.popularity import PopularitySampler
+from twotower.negative_sampling.shared import SharedSampler
 from twotower.negative_sampling.uniform import UniformSampler
 
-__all__ = ["NegativeSampler", "UniformSampler"]
+__all__ = [
+    "AllItems",
+    "CrossBatchSampler",
+    "InBatchSampler",
+    "MixedSampler",
+    "NegativeSampler",
+    "PopularitySampler",
+    "SharedSampler",
+    "UniformSampler",
+]

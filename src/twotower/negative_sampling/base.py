@@ -4,9 +4,10 @@ from typing import Protocol
 
 from torch import Generator, Tensor
 
-from twotower.types import Negatives
+from twotower.errors import ConfigError
+from twotower.types import Negatives, TrainInteractions
 
-__all__ = ["NegativeSampler"]
+__all__ = ["NegativeSampler", "check_num_negatives"]
 
 
 class NegativeSampler(Protocol):
@@ -22,3 +23,24 @@ class NegativeSampler(Protocol):
         All tensors and the generator are on the sampler's device.
         """
         ...
+
+    def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
+        """How often the last draw, for `users` ([B]), was expected to bring each of `items`.
+
+        items: [B, M], or [M] where the sampler draws one pool for the batch. Float64 of a shape
+        that broadcasts to it; 0 for what cannot come. A mixture adds these up over its parts.
+        """
+        ...
+
+    def fresh(self) -> "NegativeSampler":
+        """The sampler for one pass over the data, which remembers nothing of any other pass."""
+        return self
+
+
+def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:
+    """Raises ConfigError where there are fewer items than negatives asked for."""
+    if num_negatives > train.n_items:
+        raise ConfigError(
+            f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
+            f"only {train.n_items} items; valid are 1 to {train.n_items}"
+        )

@@ -6,13 +6,14 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.errors import ConfigError
+from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
+from twotower.negative_sampling.seen import SeenItems
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["UniformSampler"]
 
 
-class UniformSampler:
+class UniformSampler(NegativeSampler):
     """`num_negatives` items for each positive, uniformly and with replacement.
 
     With `exclude_seen` a row draws from the items outside its user's train history, exactly and
@@ -32,14 +33,11 @@ class UniformSampler:
         device: torch.device,
     ) -> None:
         """Raises ConfigError where there are fewer items than negatives asked for."""
-        if num_negatives > train.n_items:
-            raise ConfigError(
-                f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
-                f"only {train.n_items} items; valid are 1 to {train.n_items}"
-            )
+        check_num_negatives(num_negatives, train)
         self.num_negatives = num_negatives
         self.exclude_seen = exclude_seen
         self._n_items = train.n_items
+        self._seen = SeenItems(train, device)
         seen = train.items_by_user
         ranks = torch.arange(len(seen.items)) - seen.offsets[seen.rows]
         # Ascending over the whole array: by user, then by unseen items below each seen one.
@@ -73,3 +71,11 @@ class UniformSampler:
             log_expected_count=log_count.expand(shape),
             valid=(items != positives[:, None]) & (n_unseen > 0),
         )
+
+    def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
+        """See NegativeSampler."""
+        if not self.exclude_seen:
+            share = self.num_negatives / self._n_items
+            return torch.full(items.shape, share, dtype=torch.float64, device=items.device)
+        count = self.num_negatives / self._n_unseen[users, None].clamp(min=1).double()
+        return torch.where(self._seen.contains(users, items), 0.0, count)

@@ -40,12 +40,11 @@ class Batches:
         return -(-len(self.users) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        sampler = self.negative_sampler.fresh()  # a pass depends on no other one
         for start in range(0, len(self.users), self.batch_size):
             users = self.users[start : start + self.batch_size]
             positives = self.positives[start : start + self.batch_size]
-            yield Batch(
-                users, positives, self.negative_sampler.sample(users, positives, self.generator)
-            )
+            yield Batch(users, positives, sampler.sample(users, positives, self.generator))
 
 
 class FoldBatches(pl.LightningDataModule):

@@ -1,0 +1,61 @@
+"""Cross-batch negatives: the positives of this batch and of those before it."""
+
+import copy
+from collections import deque
+
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from twotower.negative_sampling.base import NegativeSampler
+from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.types import Negatives, TrainInteractions
+
+__all__ = ["CrossBatchSampler"]
+
+
+class CrossBatchSampler(NegativeSampler):
+    """The positives of the last `num_batches` batches, this one included, as one pool of P.
+
+    Wang et al. 2021 (SIGIR, "Cross-batch negative sampling for training two-tower recommenders")
+    keep embeddings of past batches, which save their computation and are as old as their batch;
+    here the memory holds ids, and the model as it stands encodes them anew: no embedding is stale,
+    and gradients reach every item of the pool.
+
+    P places are expected to bring item i P * count(i) / n times, as in InBatchSampler. An epoch
+    begins with an empty memory, and its pools grow over the first `num_batches` batches.
+    """
+
+    def __init__(
+        self,
+        num_batches: PositiveInt,
+        exclude_seen: bool,
+        *,
+        train: TrainInteractions,
+        device: torch.device,
+    ) -> None:
+        self._shares = (train.item_counts.double() / len(train)).to(device)  # [n_items]
+        self._seen = SeenItems(train, device) if exclude_seen else None
+        self._memory: deque[Tensor] = deque(maxlen=num_batches)
+
+    def fresh(self) -> "CrossBatchSampler":
+        """The same with an empty memory: what an epoch draws depends on that epoch alone."""
+        sampler = copy.copy(self)
+        sampler._memory = deque(maxlen=self._memory.maxlen)
+        return sampler
+
+    def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
+        """See NegativeSampler; items are [P]. Remembers `positives`."""
+        self._memory.append(positives)
+        pool = torch.cat(tuple(self._memory))
+        count = self.expected_count(users, pool)
+        return Negatives(
+            items=pool,
+            # An item without interactions, which no train batch brings, stays finite.
+            log_expected_count=torch.where(count > 0, count, 1.0).log().float(),
+            valid=pool_validity(users, positives, pool, self._seen),
+        )
+
+    def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
+        """See NegativeSampler."""
+        return sum(len(batch) for batch in self._memory) * self._shares[items]

@@ -1,0 +1,108 @@
+"""Several samplers at once."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from twotower.errors import ConfigError
+from twotower.negative_sampling.base import NegativeSampler
+from twotower.types import Negatives, TrainInteractions
+
+__all__ = ["MixedSampler"]
+
+_KEY = "negative_sampling.components"
+
+
+class MixedSampler(NegativeSampler):
+    """The draws of all `components`, one after the other.
+
+    Yang et al. 2020 (WWW, "Mixed negative sampling for learning two-tower neural networks in
+    recommendations") add uniform negatives to those of the batch. Whichever component brings an
+    item, its expected count is the sum over all of them, so that the correction is that of the
+    mixture. Pools alone stay one pool; next to negatives that rows have of their own, a pool
+    becomes part of every row ([B, N]) and costs as much.
+    """
+
+    def __init__(
+        self,
+        components: dict[str, Callable[..., NegativeSampler]],
+        *,
+        train: TrainInteractions,
+        device: torch.device,
+    ) -> None:
+        """Raises ConfigError where a component does."""
+        self._parts: list[NegativeSampler] = []
+        for name, component in components.items():
+            try:
+                self._parts.append(component(train=train, device=device))
+            except ConfigError as error:
+                message = str(error).replace("negative_sampling", f"{_KEY}.{name}", 1)
+                raise ConfigError(message) from error
+
+    @staticmethod
+    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+        """Without components there is nothing to mix; seen items count everywhere or nowhere.
+
+        An item that one component masks and another one counts would come more often than the
+        valid places show, and no one count per item would be right for both.
+        """
+        components = node["components"]
+        if not components or not isinstance(components, Mapping):
+            yield f"{_KEY}: got {components!r}; valid is one sampler or more, each under a name of its own"
+            return
+        for name, component in components.items():
+            if not isinstance(component, Mapping):
+                yield f"{_KEY}.{name}: got {component!r}; valid is a sampler, as a choice gives"
+        flags = dict(_exclusions(components))
+        if len(set(flags.values())) > 1:
+            got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
+            yield f"{_KEY}: got exclude_seen {got}; valid is the same value in all of them"
+
+    def fresh(self) -> "MixedSampler":
+        """The same of fresh components."""
+        sampler = copy.copy(self)
+        sampler._parts = [part.fresh() for part in self._parts]
+        return sampler
+
+    def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
+        """See NegativeSampler; items are [N], or [B, N] where a component's are [B, .]."""
+        draws = [part.sample(users, positives, generator) for part in self._parts]
+        pools = [draw.items for draw in draws]
+        if any(items.dim() == 2 for items in pools):
+            pools = [items.expand(len(users), -1) for items in pools]
+        items = torch.cat(pools, dim=-1)
+        count = self.expected_count(users, items)
+        return Negatives(
+            items=items,
+            # No component can bring what stands in the place of a user who has no negatives.
+            log_expected_count=torch.where(count > 0, count, 1.0).log().float(),
+            valid=torch.cat([_valid(draw, len(users)) for draw in draws], dim=1),
+        )
+
+    def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
+        """See NegativeSampler."""
+        count = torch.zeros(items.shape, dtype=torch.float64, device=items.device)
+        for part in self._parts:
+            count = count + part.expected_count(users, items)
+        return count
+
+
+def _valid(draw: Negatives, n_rows: int) -> Tensor:
+    """[B, N] bool."""
+    if draw.valid is not None:
+        return draw.valid
+    shape = (n_rows, draw.items.shape[-1])
+    return torch.ones(shape, dtype=torch.bool, device=draw.items.device)
+
+
+def _exclusions(components: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The name and `exclude_seen` of each component that has it, of mixtures inside, too."""
+    for name, node in components.items():
+        if isinstance(node, Mapping):
+            if "exclude_seen" in node:
+                yield name, node["exclude_seen"]
+            for inner, flag in _exclusions(node.get("components") or {}):
+                yield f"{name}.{inner}", flag

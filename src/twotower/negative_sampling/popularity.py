@@ -1,0 +1,92 @@
+"""Popular negatives: an item is as likely as its train count, raised to a power."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor
+
+from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
+from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
+from twotower.negative_sampling.seen import SeenItems
+from twotower.types import Negatives, TrainInteractions
+
+__all__ = ["PopularitySampler"]
+
+
+class PopularitySampler(NegativeSampler):
+    """`num_negatives` items for each positive, p(i) ~ count(i)^alpha, with replacement.
+
+    Mikolov et al. 2013 (NIPS, "Distributed representations of words and phrases") use 0.75.
+
+    With `exclude_seen` a row draws from the items outside its user's train history, exactly and
+    without rejection. Put the items side by side, each as wide as its weight. Of the items seen,
+    in ascending order s_0 < s_1 < ..., s_j has below it the unseen width u_j and the seen width
+    v_j. A point x of the user's unseen width lies at x + v_j on the whole line, where j counts the
+    u_j <= x, and two binary searches find it. A user with no unseen item that can come has no
+    negatives: the row is not valid. A draw of the row's own positive is never valid.
+    """
+
+    def __init__(
+        self,
+        num_negatives: PositiveInt,
+        alpha: Annotated[float, Field(ge=0)],
+        exclude_seen: bool,
+        *,
+        train: TrainInteractions,
+        device: torch.device,
+    ) -> None:
+        """Raises ConfigError where there are fewer items than negatives asked for."""
+        check_num_negatives(num_negatives, train)
+        self.num_negatives = num_negatives
+        self.exclude_seen = exclude_seen
+        self._weights = popularity_weights(train, alpha).to(device)
+        self._ends = self._weights.cumsum(0)  # [n_items], where each item's width ends
+        self._total = self._ends[-1:]  # [1]
+        if exclude_seen:
+            self._set_seen(train, device)
+
+    def _set_seen(self, train: TrainInteractions, device: torch.device) -> None:
+        self._seen = SeenItems(train, device)
+        lists = train.items_by_user
+        rows, items = lists.rows.to(device), lists.items.to(device)
+        self._offsets = lists.offsets.to(device)
+        zero = self._total.new_zeros(1)
+        self._seen_before = torch.cat([zero, self._weights[items].cumsum(0)])  # [n + 1]
+        at_start = self._seen_before[self._offsets]  # [n_users + 1]
+        self._unseen_total = self._total - at_start.diff()  # [n_users]
+        starts = self._ends[items] - self._weights[items]
+        unseen_below = starts - (self._seen_before[:-1] - at_start[rows])
+        # Ascending over the whole array: by user, then by the unseen width below each seen item.
+        self._keys = rows * (self._total + 1) + unseen_below
+
+    def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
+        """See NegativeSampler; items are [B, num_negatives]."""
+        shape = (len(users), self.num_negatives)
+        if self.exclude_seen:
+            total = self._unseen_total[users, None]  # [B, 1]
+            point = random_ranks(shape, total, generator)
+            j = torch.searchsorted(
+                self._keys, users[:, None] * (self._total + 1) + point, right=True
+            )
+            point += self._seen_before[j] - self._seen_before[self._offsets[users, None]]
+        else:
+            total = self._total.expand(len(users), 1)
+            point = random_ranks(shape, total, generator)
+        items = torch.searchsorted(self._ends, point, right=True)
+        items = items.clamp_(max=len(self._ends) - 1)  # past the end only where nothing can come
+        possible = total > 0
+        count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
+        return Negatives(
+            items=items,
+            log_expected_count=torch.where(possible & (count > 0), count, 1.0).log().float(),
+            valid=(items != positives[:, None]) & possible,
+        )
+
+    def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
+        """See NegativeSampler."""
+        weights = self._weights[items].double()
+        if not self.exclude_seen:
+            return self.num_negatives * weights / self._total
+        count = self.num_negatives * weights / self._unseen_total[users, None].clamp(min=1)
+        return count.masked_fill_(self._seen.contains(users, items), 0.0)

@@ -1,0 +1,58 @@
+"""Which items a user has in its train history, asked for whole batches."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from twotower.types import TrainInteractions
+
+__all__ = ["SeenItems", "pool_validity"]
+
+
+class SeenItems:
+    """The train histories on one device."""
+
+    def __init__(self, train: TrainInteractions, device: torch.device) -> None:
+        self._n_items = train.n_items
+        seen = train.items_by_user
+        self._items = seen.items.to(device)
+        self._offsets = seen.offsets.to(device)
+
+    @cached_property
+    def _keys(self) -> Tensor:
+        """[n] int64, ascending: by user, then by item."""
+        users = torch.arange(len(self._offsets) - 1, device=self._items.device)
+        users = torch.repeat_interleave(users, self._offsets.diff())
+        return users * self._n_items + self._items
+
+    def contains(self, users: Tensor, items: Tensor) -> Tensor:
+        """[B, M] bool for `users` [B] and `items` [B, M]: one binary search each."""
+        keys = users[:, None] * self._n_items + items
+        if not len(self._keys):
+            return torch.zeros_like(keys, dtype=torch.bool)
+        place = torch.searchsorted(self._keys, keys).clamp_(max=len(self._keys) - 1)
+        return self._keys[place] == keys
+
+    def in_pool(self, users: Tensor, pool: Tensor) -> Tensor:
+        """[B, N] bool for `users` [B] and one `pool` [N] that they share.
+
+        Histories are looked up in the pool, not the pool in each history: the cost is that of
+        B x N bytes and of the histories' lengths, a tenth of B x N binary searches.
+        """
+        n, device = len(pool), pool.device
+        starts, lengths = self._offsets[users], self._offsets[users + 1] - self._offsets[users]
+        rows = torch.repeat_interleave(lengths)  # [S], S the length of all histories together
+        within = torch.arange(len(rows), device=device) - (lengths.cumsum(0) - lengths)[rows]
+        # An item that is in the pool twice has one of its places here, whichever it may be.
+        place = torch.full((self._n_items,), n, device=device)
+        place[pool] = torch.arange(n, device=device)
+        hit = torch.zeros(len(users), n + 1, dtype=torch.bool, device=device)
+        hit[rows, place[self._items[starts[rows] + within]]] = True
+        return hit.index_select(1, place[pool])
+
+
+def pool_validity(users: Tensor, positives: Tensor, pool: Tensor, seen: SeenItems | None) -> Tensor:
+    """[B, N] bool for a shared `pool` [N]: neither the row's positive nor, if given, `seen`."""
+    valid = pool != positives[:, None]
+    return valid if seen is None else valid & ~seen.in_pool(users, pool)
