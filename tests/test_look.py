@@ -45,9 +45,9 @@ def test_an_untracked_run_opens_nowhere() -> None:
 
 def test_a_sweep_opens_its_trials_side_by_side_and_on_charts() -> None:
     config = compose("train", [])
-    links = sweep_links(config, "1", "parent", ["b", "a"], "val/ndcg_at_10")
+    links = sweep_links(config, "1", "parent", ["b", "a"])
     assert links["open"] == "twotower ui"
     assert "compare-runs?runs=%5B%22b%22%2C%22a%22%5D" in links["compare"]  # ["b","a"]
-    assert "orderByKey=metrics.%60val%2Fndcg_at_10%60" in links["charts"]
+    assert links["charts"].endswith("viewStateShareKey=parent")
     assert "/runs/parent?" in links["sweep"]
-    assert sweep_links(config, None, None, [], "val/ndcg_at_10") == {}
+    assert sweep_links(config, None, None, []) == {}

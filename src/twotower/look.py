@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twotower import config as conf
-from twotower.tracking.links import charts_url, compare_url, run_url
+from twotower.tracking.links import compare_url, run_url, view_url
 from twotower.tracking.masking import mask
 
 __all__ = ["sweep_links", "where_to_look"]
@@ -30,17 +30,16 @@ def sweep_links(
     experiment_id: str | None,
     parent_id: str | None,
     run_ids: Sequence[str],
-    metric: str,
 ) -> dict[str, str]:
-    """What opens the UI, and in it the trials side by side (best first: of very many the first),
-    their charts, and the sweep's own run; none where nothing is tracked."""
+    """What opens the UI, and in it the trials side by side (of very many the first), their charts
+    in the view that the sweep's run has kept, and that run; none where nothing is tracked."""
     if experiment_id is None or parent_id is None:
         return {}
     command, base = _ui(config)
     return {
         "open": command,
         "compare": compare_url(base, experiment_id, run_ids[:_COMPARED]),
-        "charts": charts_url(base, experiment_id, metric),
+        "charts": view_url(base, experiment_id, parent_id),
         "sweep": run_url(base, experiment_id, parent_id),
     }
 

@@ -31,10 +31,10 @@ class GeneralisedBinaryCrossEntropy:
 
         alpha = (number of valid places) / (sum of their weights).
 
-    With N uniform negatives from m items each place weighs m / N, and alpha
-    is N / m exactly, whichever places are valid (where m differs between rows: N over the mean m).
-    With any other sampler it is an estimate whose error falls with the number of places. It passes
-    1 where more places are drawn than there are items; the odds above hold for it all the same.
+    With N uniform negatives from m items each place weighs m / N, and alpha is N / m exactly,
+    whichever places are valid (where m differs between rows: N over the mean m). With any other
+    sampler it is an estimate whose error falls with the number of places. It passes 1 where more
+    places are drawn than there are items; the odds above hold for it all the same.
     """
 
     def __init__(self, t: Annotated[float, Field(ge=0, le=1)]) -> None:

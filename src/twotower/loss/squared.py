@@ -12,15 +12,15 @@ __all__ = ["Squared"]
 class Squared:
     """Mean over rows of (s+ - 1)^2 + alpha0 sum_n s_n^2 / c_n, n over valid negatives.
 
-    c_n is the expected count of negative n: weighted by 1 / c_n the sum over the draw has, in the
-    mean, the sum of s_i^2 over all items that can be drawn and are valid. So, under any sampler, it is
-    an unbiased estimate of the implicit-feedback objective of Hu et al. 2008 (ICDM, "Collaborative
+    c_n is the expected count of negative n. Weighted by 1 / c_n the sum over a draw is in the mean
+    the sum of s_i^2 over all items that can be drawn and are valid. So under any sampler this is an
+    unbiased estimate of the implicit-feedback objective of Hu et al. 2008 (ICDM, "Collaborative
     filtering for implicit feedback datasets") in the form of Rendle et al. 2022 (RecSys,
     "Revisiting the performance of iALS on item recommendation benchmarks"), with three differences:
     the positive itself (and with `exclude_seen` all that the user has seen) is no part of the sum;
     a row is an interaction, so a user's sum counts once for each of its positives, as if alpha0
-    grew with these; and the regularisation is the trainer's. With all items as the pool, each expected
-    once, nothing is estimated.
+    grew with these; and the regularisation is the trainer's. With all items as the pool, each
+    expected once, nothing is estimated.
     """
 
     def __init__(self, alpha0: PositiveFloat) -> None:

@@ -65,7 +65,7 @@ def tell(
         test_rows=_test_rows(table, test),
         baseline_rows=_baseline_rows(table),
         breakdowns=_breakdowns(compared),
-        links={**links, "report": str(folder / _REPORT)},
+        links={**links, "report": (folder / _REPORT).resolve().as_uri()},
     )
     figures = sweep_figures(table, importance(table, seed=comparison.seed))
     written = _write(report, figures, folder)
@@ -77,6 +77,8 @@ def tell(
         for frame_name, frame in compared.tables.items():
             run.log_frame(frame, f"comparison/{frame_name}.parquet")
     run.log_metrics(_metrics(table))
+    params = [key for key in table.keys if "." in key]  # of a group there is no parameter
+    run.save_chart_view(params, sorted(table.shown, key=lambda name: name != table.monitor))
     run.set_description(_description(report))
     print_sweep(report, Console(highlight=False, soft_wrap=True))
     return report
@@ -203,7 +205,8 @@ def _baseline_rows(table: SweepTable) -> list[Row]:
 
 def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     page, csv, parquet = (folder / name for name in (_REPORT, "table.csv", "table.parquet"))
-    page.write_text(render(report, figures), encoding="utf-8")
+    elsewhere = {name: link for name, link in report.links.items() if name != "report"}
+    page.write_text(render(replace(report, links=elsewhere), figures), encoding="utf-8")
     frame = report.table.frame()
     frame.write_csv(csv)
     frame.write_parquet(parquet)

@@ -147,9 +147,7 @@ class Sweep:
                     test=test,
                     run=run,
                     folder=request.folder,
-                    links=sweep_links(
-                        config, run.experiment_id, run.id, _run_ids(table), record.monitor
-                    ),
+                    links=sweep_links(config, run.experiment_id, run.id, _run_ids(table)),
                 )
                 _raise_unfinished(table)
         return table
@@ -205,7 +203,9 @@ def _outcome(trial: PlannedTrial) -> Outcome:
     outcome = Outcome.load(trial.folder)
     if outcome is None or outcome.hash != trial.spec.hash:
         return lost(trial.spec, SweepError("its process ended without a word"))
-    return outcome
+    # As this command has it: an earlier one may have told it in other words.
+    spec = trial.spec
+    return replace(outcome, name=spec.name, overrides=spec.overrides, varied=spec.varied)
 
 
 def _is_settled(trial: PlannedTrial) -> bool:

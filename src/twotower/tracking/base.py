@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -63,6 +63,10 @@ class Run(Protocol):
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
         """Write plain nested containers as YAML, keys in their order."""
+        ...
+
+    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
+        """Keep a view of the charts of the runs below this one, by the key `<id of this run>`."""
         ...
 
     def set_description(self, markdown: str) -> None:

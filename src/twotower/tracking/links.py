@@ -26,11 +26,25 @@ def charts_url(base: str, experiment_id: str, metric: str) -> str:
     )
 
 
+def view_url(base: str, experiment_id: str, key: str) -> str:
+    """The charts of an experiment in a view that is kept under `key`, see `chart_view`.
+
+    Any other parameter of order or search would put the view aside.
+    """
+    return (
+        f"{_root(base)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+        f"&compareRunsMode=CHART&viewStateShareKey={key}"
+    )
+
+
 def compare_url(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """The page that sets runs side by side."""
     runs = quote(json.dumps(list(run_ids), separators=(",", ":")), safe="")
     experiments = quote(json.dumps([experiment_id]), safe="")
-    return f"{_root(base)}/#/compare-runs?runs={runs}&experiments={experiments}"
+    return (
+        f"{_root(base)}/#/compare-runs?runs={runs}&experiments={experiments}"
+        "&workflowType=machine_learning"
+    )
 
 
 def _root(base: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from twotower.tracking.base import Context
+from twotower.tracking.chart_view import VIEW_TAG, chart_view
 from twotower.tracking.datasets import dataset_input
 from twotower.tracking.masking import mask, mask_all
 from twotower.tracking.metrics import check_metric_name, storable
@@ -110,6 +111,12 @@ class MlflowRun:
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
         self.log_text(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True), file)
+
+    @deferred_interrupts()
+    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
+        view = chart_view(self.id, params, metrics)
+        if len(view) <= MAX_TAG:
+            self.client.set_experiment_tag(self.experiment_id, f"{VIEW_TAG}{self.id}", view)
 
     def set_description(self, markdown: str) -> None:
         """Show `markdown`; what is too long for that is cut with a pointer to the whole."""

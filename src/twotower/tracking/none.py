@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,9 @@ class NoRun:
         pass
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
+        pass
+
+    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
         pass
 
     def set_description(self, markdown: str) -> None:
