@@ -1,9 +1,9 @@
 """Binary cross-entropy on labels: 1 for a positive, 0 for a negative."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.loss.masking import valid_counts, where_valid
 from twotower.types import Scores
 
 __all__ = ["BinaryCrossEntropy"]
@@ -17,9 +17,6 @@ class BinaryCrossEntropy:
 
     def __call__(self, scores: Scores) -> Tensor:
         positive = softplus(-scores.positive)
-        negative = softplus(scores.negative)
-        count: Tensor | int = negative.numel()
-        if scores.valid is not None:
-            negative = torch.where(scores.valid, negative, 0.0)
-            count = scores.valid.sum()
-        return (positive.sum() + negative.sum()) / (positive.numel() + count)
+        negative = softplus(where_valid(scores.negative, scores, 0.0))
+        total = positive.sum() + where_valid(negative, scores, 0.0).sum()
+        return total / (positive.numel() + valid_counts(scores).sum())
