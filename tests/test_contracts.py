@@ -9,10 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 import yaml
 from hydra.utils import get_object
+from hypothesis import strategies as st
 from scipy.stats import chi2
 from torch import Generator, Tensor, nn
 
@@ -161,10 +163,15 @@ def samplers() -> list[tuple[str, bool | None]]:
 EACH_SAMPLER = pytest.mark.parametrize(("choice", "exclude_seen"), samplers())
 
 
-def make_sampler(choice: str, exclude_seen: bool | None, num_negatives: int = 6) -> Any:
+def make_sampler(
+    choice: str,
+    exclude_seen: bool | None,
+    num_negatives: int = 6,
+    train: TrainInteractions = TRAIN,
+) -> Any:
     own = {"num_negatives": num_negatives, "exclude_seen": exclude_seen}
     node = with_values(node_of("negative_sampling", choice), own)
-    return build(node)(train=TRAIN, device=torch.device("cpu"))
+    return build(node)(train=train, device=torch.device("cpu"))
 
 
 def batch(size: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -272,22 +279,44 @@ def test_a_draw_tells_what_its_sampler_says_of_any_item(
     torch.testing.assert_close(told.log().float(), negatives.log_expected_count)
 
 
+@st.composite
+def train_parts(draw: st.DrawFn) -> TrainInteractions:
+    """1 to 4 users of 3 to 6 items, at least one interaction; some items may have none."""
+    n_items = draw(st.integers(3, 6))
+    pair = st.tuples(st.integers(0, 3), st.integers(0, n_items - 1))
+    users, items = torch.tensor(sorted(draw(st.sets(pair, min_size=1)))).T
+    return TrainInteractions(users, items, int(users.max()) + 1, n_items)
+
+
 @EACH_SAMPLER
-def test_expected_counts_of_all_items_add_up_to_the_size_of_a_draw(
-    choice: str, exclude_seen: bool | None
+@hypothesis.settings(max_examples=30)
+@hypothesis.given(train=train_parts(), seed=st.integers(0, 1000))
+def test_on_any_train_part_seen_items_never_count_and_expected_counts_add_up(
+    choice: str, exclude_seen: bool | None, train: TrainInteractions, seed: int
 ) -> None:
-    """[N] places hold N items, whichever they are; so do the N of a row that can hold any."""
-    generator = torch.Generator().manual_seed(10)
-    sampler = make_sampler(choice, exclude_seen)
-    users = torch.tensor([0, 1, 2])  # each of them has items left
-    negatives = sampler.sample(users, torch.tensor([0, 2, 5]), generator)
-    every = torch.arange(N_ITEMS)
-    if negatives.items.dim() == 2:
-        every = every.expand(len(users), -1)
-    total = sampler.expected_count(users, every).expand(every.shape).sum(-1)
-    torch.testing.assert_close(
-        total, torch.full_like(total, negatives.items.shape[-1]), rtol=1e-12, atol=0
-    )
+    """N places hold N items: so many are expected of all items together, where any can come."""
+    generator = torch.Generator().manual_seed(seed)
+    sampler = make_sampler(choice, exclude_seen, num_negatives=3, train=train)
+    negatives = sampler.sample(train.users, train.items, generator)
+    valid = validity(negatives, train.users)
+    items = negatives.items.expand(valid.shape)
+    seen = torch.zeros(train.n_users, train.n_items, dtype=torch.bool)
+    seen[train.users, train.items] = True
+    if exclude_seen:
+        assert not (valid & seen[train.users[:, None], items]).any()
+    every = torch.arange(train.n_items)
+    if negatives.items.dim() == 1:
+        counts = sampler.expected_count(train.users, every).expand(every.shape)
+        assert counts.sum().item() == pytest.approx(items.shape[1], rel=1e-9)
+    else:
+        counts = sampler.expected_count(train.users, every.expand(len(train), -1))
+        some = valid.any(dim=1)
+        torch.testing.assert_close(
+            counts.expand(len(train), -1).sum(1)[some],
+            torch.full((int(some.sum()),), float(items.shape[1]), dtype=torch.float64),
+        )
+        if exclude_seen:
+            assert not counts[seen[train.users]].any()
 
 
 @EACH_SAMPLER

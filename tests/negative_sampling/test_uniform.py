@@ -8,20 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_histories import CPU, make_train  # type: ignore[import-not-found]
 from scipy.stats import chisquare
 
 from twotower import seeding
 from twotower.errors import ConfigError
 from twotower.negative_sampling import UniformSampler
-from twotower.types import TrainInteractions
-
-CPU = torch.device("cpu")
-
-
-def make_train(histories: list[set[int]], n_items: int) -> TrainInteractions:
-    pairs = [(user, item) for user, history in enumerate(histories) for item in sorted(history)]
-    users, items = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
-    return TrainInteractions(users, items, len(histories), n_items)
 
 
 @given(

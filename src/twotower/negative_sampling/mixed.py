@@ -51,7 +51,7 @@ class MixedSampler(NegativeSampler):
         """
         components = node["components"]
         if not components or not isinstance(components, Mapping):
-            yield f"{_KEY}: got {components!r}; valid is one sampler or more, each under a name of its own"
+            yield f"{_KEY}: got {components!r}; valid is one sampler or more, each under a name"
             return
         for name, component in components.items():
             if not isinstance(component, Mapping):
