@@ -27,7 +27,8 @@ class BilateralSoftmax:
 
     The softmax loss (SL) is the case tau1 -> infinity, where the first term tends to -E+[s+]:
     E_rows[-s+ + tau2 log E-[e^(s_n / tau2)]], tau2 times a softmax cross-entropy whose denominator
-    leaves out the positive, up to the constant log |N|.
+    leaves out the positive, up to the constant log |N|. With the positive left out the loss has no
+    lower bound where scores have none: it is meant for cosines.
     """
 
     def __init__(self, tau1: PositiveFloat, tau2: PositiveFloat) -> None:
