@@ -37,19 +37,20 @@ class SeenItems:
     def in_pool(self, users: Tensor, pool: Tensor) -> Tensor:
         """[B, N] bool for `users` [B] and one `pool` [N] that they share.
 
-        Histories are looked up in the pool, not the pool in each history: the cost is that of
-        B x N bytes and of the histories' lengths, a tenth of B x N binary searches.
+        Histories are looked up in the pool, not the pool in each history: that costs B x N bytes
+        and the length of the histories, for large pools a fraction of B x N binary searches.
         """
         n, device = len(pool), pool.device
         starts, lengths = self._offsets[users], self._offsets[users + 1] - self._offsets[users]
         rows = torch.repeat_interleave(lengths)  # [S], S the length of all histories together
-        within = torch.arange(len(rows), device=device) - (lengths.cumsum(0) - lengths)[rows]
+        shifts = starts - (lengths.cumsum(0) - lengths)  # [B], from place in S to place in _items
+        items = self._items[torch.arange(len(rows), device=device) + shifts[rows]]
         # An item that is in the pool twice has one of its places here, whichever it may be.
         place = torch.full((self._n_items,), n, device=device)
         place[pool] = torch.arange(n, device=device)
         hit = torch.zeros(len(users), n + 1, dtype=torch.bool, device=device)
-        hit[rows, place[self._items[starts[rows] + within]]] = True
-        return hit.index_select(1, place[pool])
+        hit[rows, place[items]] = True
+        return hit.gather(1, place[pool].expand(len(users), -1))
 
 
 def pool_validity(users: Tensor, positives: Tensor, pool: Tensor, seen: SeenItems | None) -> Tensor:
