@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["run_name"]
+__all__ = ["run_name", "setting_name"]
 
+_WORDS = {"None": "null", "True": "true", "False": "false"}
 _ELSEWHERE = ("output_dir", "run_name", "dataset.", "tracking", "trainer.progress_bar", "hydra")
 
 
@@ -25,6 +26,18 @@ def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
     if parts:
         return " ".join(parts)
     return " ".join(_choice(config[group]) for group in ("tower", "loss"))
+
+
+def setting_name(varied: Mapping[str, Any]) -> str:
+    """Such as `emb_dim=32 num_negatives=10`, in the words of a command line.
+
+    Values get the last part of their key, or the whole where two keys end alike.
+    """
+    ends = [key.rpartition(".")[2] for key in varied]
+    return " ".join(
+        f"{key if ends.count(end) > 1 else end}={_WORDS.get(repr(value), value)}"
+        for (key, value), end in zip(varied.items(), ends, strict=True)
+    )
 
 
 def _choice(node: Mapping[str, Any]) -> str:

@@ -197,3 +197,22 @@ def test_a_written_outcome_is_plain_json(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "outcome.json").read_text())
     assert content["varied"] == {"tower.emb_dim": 32, "loss": "bce", "sizes": [64, 32], "x": None}
     assert content["metrics"][MONITOR] == 0.3
+
+
+def test_nothing_is_left_of_an_outcome_of_before(tmp_path: Path) -> None:
+    FINISHED.save(tmp_path)
+    failed = replace(FINISHED, state="failed", history=None, per_user=None, relevant=None)
+    failed.save(tmp_path)
+    assert_same(Outcome.load(tmp_path), failed)
+
+
+@pytest.mark.parametrize("name", ["outcome.json", "per_user.parquet"])
+def test_what_cannot_be_read_is_none(name: str, tmp_path: Path) -> None:
+    FINISHED.save(tmp_path)
+    path = tmp_path / name
+    if name == "outcome.json":
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "of another version": 1}))
+    else:
+        path.write_bytes(path.read_bytes()[:20])
+    assert Outcome.load(tmp_path) is None

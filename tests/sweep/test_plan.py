@@ -12,7 +12,8 @@ from twotower.config import axes, compose
 from twotower.errors import ConfigError, DataError
 from twotower.experiment import Experiment
 from twotower.identity import trial_hash
-from twotower.sweep.plan import Plan, PlannedTrial, name_of
+from twotower.naming import setting_name
+from twotower.sweep.plan import Plan, PlannedTrial
 from twotower.sweep.search import Setting
 from twotower.sweep.search.grid import Grid
 
@@ -152,7 +153,9 @@ def test_wrong_data_is_told_by_the_plan(tmp_path: Path, untracked: list[str]) ->
     [
         ({}, ""),
         ({"tower.emb_dim": 32, "loss": "bce"}, "emb_dim=32 loss=bce"),
+        ({"trainer.patience": None, "trainer.refit": True}, "patience=null refit=true"),
+        ({"user.dim": 1, "item.dim": 2, "n": 3}, "user.dim=1 item.dim=2 n=3"),
     ],
 )
 def test_a_name_tells_what_varies(varied: dict[str, Any], name: str) -> None:
-    assert name_of(varied) == name
+    assert setting_name(varied) == name

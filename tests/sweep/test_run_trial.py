@@ -271,6 +271,21 @@ def test_a_pruned_trial_keeps_what_was_seen(
     assert fits == SELECTION[:2]  # settled
 
 
+def test_a_trial_that_goes_on_and_is_pruned_keeps_every_epoch(place: Place) -> None:
+    def interrupt(epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    every_epoch = "trainer.checkpoint_seconds=0"
+    config = compose("train", [*place.overrides, every_epoch])
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(build(config), config, SPEC, place.folder, interrupt)
+    outcome = place.run(every_epoch, watch=prune_after(3))
+    assert outcome.state == "pruned"
+    assert outcome.history is not None
+    assert outcome.history["epoch"].to_list() == [1, 2, 3]
+
+
 def test_a_watch_sees_every_epoch_of_the_selection_and_none_of_the_refit(place: Place) -> None:
     seen: list[tuple[int, float]] = []
     outcome = place.run(tests=True, watch=lambda n, metrics: seen.append((n, metrics[MONITOR])))

@@ -42,11 +42,15 @@ class TwoTowerSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Called by Hydra with the overrides of the command line."""
         from twotower import config as conf
-        from twotower.errors import TwoTowerError
+        from twotower.errors import ConfigError, TwoTowerError
         from twotower.sweep.sweep import Request, Sweep
 
         assert self._config is not None
         try:
+            if not isinstance(self._resume, bool):
+                raise ConfigError(
+                    f"hydra.sweeper.resume: got {self._resume!r}; valid are true, false"
+                )
             fixed, axes = conf.axes(arguments)
             search = conf.build_part("hydra.sweeper.search", self._search)
             request = Request(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
+
+from twotower.sweep.files import read_json, replace_file, write_json
 
 __all__ = ["Outcome", "State"]
 
@@ -67,33 +66,30 @@ class Outcome:
         return any(name.startswith("test/") for name in self.metrics)
 
     def save(self, folder: Path) -> None:
-        """Write it to `folder`, at once or not at all."""
+        """Write it to `folder`, in the place of what was there."""
         for name in _FRAMES:
-            frame = getattr(self, name)
-            if frame is not None:
-                _replace(folder / f"{name}.parquet", frame.write_parquet)
+            path, frame = folder / f"{name}.parquet", getattr(self, name)
+            if frame is None:
+                path.unlink(missing_ok=True)
+            else:
+                replace_file(path, frame.write_parquet)
         plain = {key: value for key, value in vars(self).items() if key not in _FRAMES}
-        text = json.dumps(plain, indent=1)
-        _replace(folder / _FILE, lambda path: path.write_text(text))
+        write_json(folder / _FILE, plain)
 
     @classmethod
     def load(cls, folder: Path) -> Outcome | None:
-        """What `save` wrote; None where there is nothing, or only a part."""
-        try:
-            plain = json.loads((folder / _FILE).read_text())
-        except (FileNotFoundError, ValueError):
+        """What `save` wrote; None where there is nothing, or what cannot be read."""
+        plain = read_json(folder / _FILE)
+        if plain is None:
             return None
-        frames: dict[str, Any] = {
-            name: pl.read_parquet(path) if path.exists() else None
-            for name in _FRAMES
-            for path in [folder / f"{name}.parquet"]
-        }
-        plain |= {key: tuple(plain[key]) for key in ("overrides", "warnings")}
-        plain["intervals"] = {name: tuple(ends) for name, ends in plain["intervals"].items()}
-        return cls(**plain, **frames)
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    write(unfinished)
-    unfinished.replace(path)
+        try:
+            frames: dict[str, Any] = {
+                name: pl.read_parquet(path) if path.exists() else None
+                for name in _FRAMES
+                for path in [folder / f"{name}.parquet"]
+            }
+            plain |= {key: tuple(plain[key]) for key in ("overrides", "warnings")}
+            plain["intervals"] = {name: tuple(ends) for name, ends in plain["intervals"].items()}
+            return cls(**plain, **frames)
+        except (KeyError, TypeError, pl.exceptions.PolarsError):  # of another version, or cut off
+            return None

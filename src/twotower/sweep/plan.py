@@ -11,10 +11,11 @@ from twotower.config import Axis, build
 from twotower.errors import ConfigError
 from twotower.experiment import Experiment
 from twotower.identity import digest_of, trial_hash
+from twotower.naming import setting_name
 from twotower.sweep.search import Setting
 from twotower.sweep.spec import TrialSpec
 
-__all__ = ["Plan", "PlannedTrial", "name_of"]
+__all__ = ["Plan", "PlannedTrial"]
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 
@@ -51,6 +52,12 @@ class Plan:
     split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
     n_planned: int = 0
 
+    @property
+    def _first_seed(self) -> tuple[str, ...]:
+        if self.seeds is None or not self.seeds.choices:
+            return ()
+        return (self.seeds.override(self.seeds.choices[0]),)
+
     def trials(
         self, settings: Sequence[Setting], *, tests: bool
     ) -> dict[Setting, list[PlannedTrial]]:
@@ -82,15 +89,16 @@ class Plan:
         self.n_planned += 1
         spec = TrialSpec(
             hash=hash_,
-            name=" ".join([name_of(setting.values), *seed]).strip(),
-            setting=name_of(setting.values),
+            name=" ".join([setting_name(setting.values), *seed]).strip(),
+            setting=setting_name(setting.values),
             overrides=tuple(override.lstrip("+") for override in line),
             varied=dict(setting.values),
             seed=config[SEED],
             place=f"{self.n_planned}/{self.total}",
             parent_id=None,
             tests=tests,
-            study=setting.study,
+            # Of repeats the first alone reports to the search, and may be pruned by it.
+            study=setting.study if seed in ((), self._first_seed) else None,
         )
         folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
         return PlannedTrial(spec, line, folder, digest)
@@ -103,11 +111,6 @@ class Plan:
             _, frames = experiment.load(config)
             self.split_digests[made_from] = frames.digest
         return self.split_digests[made_from]
-
-
-def name_of(varied: Mapping[str, Any]) -> str:
-    """Such as `emb_dim=32 num_negatives=10`; empty where nothing but the seed varies."""
-    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in varied.items())
 
 
 def _refuse(config: Mapping[str, Any]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+
+from twotower.sweep.files import read_json, write_json
 
 __all__ = ["Record"]
 
@@ -18,7 +19,7 @@ class Record:
 
     parent_id: the tracked run that the trials stand under; None where nothing is tracked.
     total: trials that it will have. trials: name by folder, in the order they were begun.
-    test: when the test part is scored. monitor: what trials are chosen by.
+    monitor: what trials are chosen by.
     """
 
     folder: Path
@@ -32,17 +33,13 @@ class Record:
     @classmethod
     def load(cls, folder: Path) -> Record | None:
         """None where `folder` is not that of a sweep."""
-        path = folder / _FILE
-        if not path.exists():
-            return None
-        return cls(folder=folder, **json.loads(path.read_text()))
+        content = read_json(folder / _FILE)
+        return None if content is None else cls(folder=folder, **content)
 
     def save(self, **changes: Any) -> Self:
         """Write it with `changes`, at once or not at all, and give back what was written."""
         changed = replace(self, **changes)
         content = {key: value for key, value in asdict(changed).items() if key != "folder"}
         self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / f".{_FILE}"
-        unfinished.write_text(json.dumps(content, indent=1))
-        unfinished.replace(self.folder / _FILE)
+        write_json(self.folder / _FILE, content)
         return changed

@@ -15,6 +15,7 @@ from twotower.artifacts import summary, warnings_of
 from twotower.errors import TrainingError, TwoTowerError
 from twotower.experiment import Experiment
 from twotower.result import Result
+from twotower.sweep.files import read_json, write_json
 from twotower.sweep.outcome import Outcome, State
 from twotower.sweep.spec import TrialSpec
 from twotower.titles import metric_title
@@ -24,6 +25,7 @@ from twotower.trial import Pruned, Trial
 
 __all__ = ["is_settled", "lost", "run_trial"]
 
+_EPOCHS = "epochs.json"
 logger = logging.getLogger(__name__)
 
 
@@ -82,10 +84,12 @@ def _run(
     folder: Path,
     watch: OnEpoch | None,
 ) -> Outcome:
-    epochs: list[dict[str, float]] = []
+    noted = folder / _EPOCHS  # also those before an interruption
+    rows = {row["epoch"]: row for row in read_json(noted) or []}
 
     def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-        epochs.append({"epoch": epoch, **metrics})
+        rows[epoch] = {"epoch": epoch, **metrics}
+        write_json(noted, list(rows.values()))
         if watch is not None:
             watch(epoch, metrics)
 
@@ -96,15 +100,16 @@ def _run(
     try:
         return _finished(spec, experiment.run(config, spec.name, trial))
     except Pruned as pruned:
+        epochs = list(rows.values())
         best = max(epochs, key=lambda row: row[f"val/{experiment.evaluation.monitor_name}"])
         seen = {name: value for name, value in best.items() if name.startswith("val/")}
         return _unfinished(spec, "pruned", trial.run_id, pruned, epochs, seen)
     except TrainingError as diverged:
-        return _unfinished(spec, "diverged", trial.run_id, diverged, epochs, {})
+        return _unfinished(spec, "diverged", trial.run_id, diverged, list(rows.values()), {})
     except Exception as error:  # whatever it is, the other trials go on
         if not isinstance(error, TwoTowerError):
             logger.exception("%s failed", spec.name)
-        return _unfinished(spec, "failed", trial.run_id, error, epochs, {})
+        return _unfinished(spec, "failed", trial.run_id, error, list(rows.values()), {})
 
 
 def _finished(spec: TrialSpec, result: Result) -> Outcome:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from twotower.sweep.files import read_json, write_json
 
 __all__ = ["TrialSpec"]
 
@@ -33,13 +34,12 @@ class TrialSpec:
     def save(self, folder: Path) -> None:
         """For `load`, in another process."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FILE).write_text(json.dumps(asdict(self), indent=1))
+        write_json(folder / _FILE, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> TrialSpec | None:
         """None where `folder` is not that of a trial."""
-        path = folder / _FILE
-        if not path.exists():
+        content = read_json(folder / _FILE)
+        if content is None:
             return None
-        content = json.loads(path.read_text())
         return cls(**{**content, "overrides": tuple(content["overrides"])})

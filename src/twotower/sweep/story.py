@@ -152,6 +152,12 @@ def _warnings(table: SweepTable, test: str) -> Iterator[str]:
     if table.best is not None:
         told = dict.fromkeys(text for o in table.best.finished for text in o.warnings)
         yield from (f"{table.best.name}: {text}" for text in told)
+    most = max((len(setting.outcomes) for setting in table.settings), default=0)
+    if table.best is not None and len(table.best.finished) < most:
+        yield (
+            f"{table.best.name}: {len(table.best.finished)} of {most} repeats finished; its mean "
+            "is over these"
+        )
     if test == "all":
         yield (
             "the test part was scored for every trial (evaluation.test=all): choosing by it would "

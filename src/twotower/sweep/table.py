@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome
 
 __all__ = ["Setting", "SweepTable"]
@@ -27,8 +28,7 @@ class Setting:
     @property
     def name(self) -> str:
         """Such as `emb_dim=32 num_negatives=10`."""
-        parts = [f"{key.rpartition('.')[2]}={value}" for key, value in self.varied.items()]
-        return " ".join(parts) or "all seeds"
+        return setting_name(self.varied) or "all seeds"
 
     @cached_property
     def finished(self) -> tuple[Outcome, ...]:
