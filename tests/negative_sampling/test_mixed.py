@@ -107,6 +107,18 @@ def test_a_fresh_mixture_has_fresh_components() -> None:
     assert len(mixed.sample(USERS, POSITIVES, generator).items) == 6
 
 
+def test_what_a_component_remembers_is_counted() -> None:
+    mixed = mixture(
+        memory=partial(CrossBatchSampler, 3, False), pool=partial(SharedSampler, 4, 0.0, False)
+    )
+    generator = seeding.generator(0)
+    for n_remembered in (2, 4, 6, 6):
+        drawn = mixed.sample(USERS, POSITIVES, generator)
+        assert drawn.items.shape == (n_remembered + 4,)
+        # The memory brings n * count / 6 of an item, the pool each once.
+        assert_told(drawn, [n_remembered * count / 6 + 1 for count in (1, 2, 3, 0)])
+
+
 def config(*overrides: str) -> dict[str, Any]:
     node: dict[str, Any] = compose("train", ["negative_sampling=mixed", *overrides])[
         "negative_sampling"
