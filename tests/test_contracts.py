@@ -409,8 +409,10 @@ def test_negatives_that_are_not_valid_take_no_part_in_a_loss(choice: str, shared
 
 @EACH_LOSS
 def test_a_loss_falls_when_positives_rise_or_negatives_fall(choice: str) -> None:
-    loss, given = build(node_of("loss", choice)), scores(None, shared=False)
-    counts = given.log_expected_count
+    # Where all is misranked: a loss may ask of a score to be near its target, not beyond it.
+    loss, drawn = build(node_of("loss", choice)), scores(None, shared=False)
+    counts = drawn.log_expected_count
+    given = Scores(-drawn.positive.abs(), 1 + drawn.negative.abs(), None, counts)
     assert loss(Scores(given.positive + 1, given.negative, None, counts)) < loss(given)
     assert loss(Scores(given.positive, given.negative - 1, None, counts)) < loss(given)
 
