@@ -31,7 +31,7 @@ def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
         "Valid: als, bpr, ease, item_knn, popularity, random, recent_popularity",
         "  seed: got -1; input should be greater than or equal to 0",
     ]
-    assert lines[4].startswith("  a: no such key; Valid: baselines, dataset, ")
+    assert lines[4].startswith("  a: no such key; Valid: baselines, comparison, ")
 
 
 def test_keys_of_an_unknown_choice_are_not_judged() -> None:

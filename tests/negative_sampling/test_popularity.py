@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from twotower import seeding
 from twotower.config import compose
 from twotower.errors import ConfigError
-from twotower.negative_sampling import PopularitySampler
+from twotower.negative_sampling import PopularitySampler, popularity
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.types import Negatives, TrainInteractions
 
@@ -92,6 +92,27 @@ def test_unseen_items_keep_their_proportions(user: int, chances: list[float]) ->
         told = drawn.log_expected_count[drawn.items == item]
         assert told[0].item() == pytest.approx(math.log(4 * chances[item]), rel=1e-5)
         assert (told == told[0]).all()
+
+
+def test_widths_that_end_where_a_point_falls_belong_to_the_next_item(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Widths of 2, 0, 1, 3, 0 instead of some 2^46: each of the few points lies next to a border.
+    monkeypatch.setattr(popularity, "popularity_weights", lambda *_: torch.tensor([2, 0, 1, 3, 0]))
+    train = make_train([set(), {0}, {2, 4}, {1, 3}, {0, 3}], 5)
+    widths = {0: [2, 0, 1, 3, 0], 1: [0, 0, 1, 3, 0], 2: [2, 0, 0, 3, 0], 3: [2, 0, 1, 0, 0]}
+    for exclude_seen in (True, False):
+        sampler = PopularitySampler(5, 1.0, exclude_seen, train=train, device=CPU)
+        for user in range(4):
+            users = torch.full((600,), user)
+            drawn = sampler.sample(users, torch.full_like(users, 4), seeding.generator(6)).items
+            left = torch.tensor(widths[user if exclude_seen else 0], dtype=torch.float64)
+            counts = torch.bincount(drawn.flatten(), minlength=5)
+            assert torch.equal(counts > 0, left > 0)
+            expected = 3000 * left / left.sum()  # 600 rows of 5
+            assert chisquare(counts[left > 0].numpy(), expected[left > 0].numpy()).pvalue > 0.01
+        only_one = sampler.sample(torch.tensor([4]), torch.tensor([1]), seeding.generator(6))
+        assert not exclude_seen or only_one.items.tolist() == [[2] * 5]  # 0 and 3 were seen
 
 
 def test_without_exclusion_the_history_does_not_matter_but_the_positive_does() -> None:
