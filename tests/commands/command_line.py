@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from mlflow.entities import Run
 
+from twotower.cli import main
 from twotower.tracking.store import open_store
 
 # The installed command, since Lightning starts further processes with it.
@@ -22,6 +24,14 @@ def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProce
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def refusal(*arguments: str) -> str:
+    """What the command says as it ends with 1, in this process: quicker than in a real one."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert isinstance(caught.value.code, str)  # which Python prints to stderr, and exits with 1
+    return caught.value.code
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

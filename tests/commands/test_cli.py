@@ -13,20 +13,13 @@ import pytest
 from command_line import (  # type: ignore[import-not-found]
     TWOTOWER,
     call,
+    refusal,
     runs,
     start,
     wait_for,
 )
 
 from twotower.cli import main
-
-
-def refusal(*arguments: str) -> str:
-    """What the command says as it ends with 1, in this process: quicker than in a real one."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert isinstance(caught.value.code, str)  # which Python prints to stderr, and exits with 1
-    return caught.value.code
 
 
 def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path) -> None:

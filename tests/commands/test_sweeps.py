@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from command_line import (  # type: ignore[import-not-found]
     call,
+    refusal,
     runs,
     start,
     wait_for,
@@ -16,6 +17,7 @@ from command_line import (  # type: ignore[import-not-found]
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from twotower.commands.sweep import SweepStatus
 from twotower.tracking.store import open_store
 
 AXES = ["tower.emb_dim=2,4", "negative_sampling.num_negatives=1,2"]
@@ -76,25 +78,22 @@ def test_a_sweep_is_one_run_with_its_trials_below(
     assert set(table["run_id"]) == {run.info.run_id for run in trials.values()}
 
 
-def test_the_same_command_again_runs_nothing_and_more_values_run_what_is_missing(
+def test_the_same_command_with_more_values_runs_what_is_missing(
     short: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
     call("train", "-m", *short, "tower.emb_dim=2,4", cwd=tmp_path)
-    before = {run.info.run_id: run.info.end_time for run in runs(output_dir)}
-    told = call("train", "-m", "tower.emb_dim=2,4", *short, cwd=tmp_path)
-    assert "2 of 2 trials are done already" in told.stderr
-    assert "2 trials: 2 finished" in told.stdout
     parent, trials = parent_and_trials(output_dir)
-    assert {run.info.run_id for run in runs(output_dir)} == set(before)
-    assert all(run.info.end_time == before[run.info.run_id] for run in trials.values())
-
-    call("train", "-m", *short, "tower.emb_dim=2,4,8", cwd=tmp_path)
+    # A run that was deleted is missing; the order of overrides changes nothing.
+    store(output_dir).delete_run(trials["emb_dim=4"].info.run_id)
+    told = call("train", "-m", "tower.emb_dim=2,4,8", *short, cwd=tmp_path)
+    assert "1 of 3 trials are done already" in told.stderr
+    assert "3 trials: 3 finished" in told.stdout
     again, more = parent_and_trials(output_dir)
     assert again.info.run_id == parent.info.run_id
     assert set(more) == {"emb_dim=2", "emb_dim=4", "emb_dim=8"}
-    assert {name: more[name].info.run_id for name in trials} == {
-        name: run.info.run_id for name, run in trials.items()
-    }
+    assert more["emb_dim=2"].info.run_id == trials["emb_dim=2"].info.run_id
+    assert more["emb_dim=4"].info.run_id != trials["emb_dim=4"].info.run_id
+    assert {run.info.status for run in (again, *more.values())} == {"FINISHED"}
 
 
 def test_trials_that_diverge_or_fail_are_told_and_the_others_go_on(
@@ -125,7 +124,7 @@ def lasting(short: list[str]) -> list[str]:
     return [*[o for o in short if not o.startswith("trainer.max_epochs")], *epochs]
 
 
-def test_after_a_kill_nothing_is_lost_and_nothing_runs_twice(
+def test_after_a_kill_nothing_is_lost_nothing_runs_twice_and_nothing_comes_out_otherwise(
     short: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
     command = ["train", "-m", *lasting(short), "tower.emb_dim=2,4,8"]
@@ -149,28 +148,21 @@ def test_after_a_kill_nothing_is_lost_and_nothing_runs_twice(
     assert {run.info.status for run in (again, *whole.values())} == {"FINISHED"}
     for name, run in trials.items():
         assert whole[name].info.run_id == run.info.run_id
-    # The half-done trial has each of its epochs, and the others have theirs once. (The point after
-    # the last epoch is the chosen one's, said again; so is the one of a trial that was tested.)
+    # The half-done trial has each of its epochs. (The point after the last is the chosen epoch's,
+    # said again for tables, which show the last one.)
     for run in whole.values():
         history = store(output_dir).get_metric_history(run.info.run_id, "train/loss")
         assert {point.step for point in history} == set(range(1, 62))
     assert "done: 3 finished of 3" in call("sweep", "status", cwd=tmp_path).stdout
 
-
-def test_what_is_gone_on_with_comes_out_the_same(
-    short: list[str], output_dir: Path, tmp_path: Path
-) -> None:
-    command = ["train", "-m", *lasting(short), "seed=3,4"]
-    with start(*command, cwd=tmp_path) as process:
-        wait_for(lambda: any((output_dir / "sweeps").glob("*/*/selection/last.ckpt")))
-        process.kill()
-    call(*command, cwd=tmp_path)
-    table = pl.read_parquet(next((output_dir / "sweeps").glob("*/table.parquet")))
-    alone = [*command[2:-1], "tracking=none", f"output_dir={tmp_path}/other", "seed=3,4"]
-    call("train", "-m", *alone, cwd=tmp_path)
-    whole = pl.read_parquet(next((tmp_path / "other" / "sweeps").glob("*/table.parquet")))
-    same = [name for name in table.columns if name.startswith(("val/", "test/", "seed"))]
-    assert table[same].sort("seed").equals(whole[same].sort("seed"))
+    undisturbed = ["tracking=none", f"output_dir={tmp_path}/other"]
+    call(*command, *undisturbed, cwd=tmp_path)
+    here, there = (
+        pl.read_parquet(next(folder.glob("sweeps/*/table.parquet")))
+        for folder in (output_dir, tmp_path / "other")
+    )
+    same = [name for name in here.columns if name.startswith(("val/", "test/", "name"))]
+    assert here[same].equals(there[same])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -246,23 +238,22 @@ def test_a_search_goes_on_where_it_was(short: list[str], output_dir: Path, tmp_p
         assert 1e-3 <= float(run.data.params["optimizer.lr"]) <= 1e-1
 
 
-def test_what_cannot_be_swept_is_refused_before_data_is_read(
-    short: list[str], output_dir: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("message", "overrides"),
+    [
+        ("trainer.strategy: got ddp in a sweep", ["trainer=ddp"]),
+        ("trainer.devices: got 2 in a sweep", ["trainer.devices=2"]),
+        (
+            "split.validation: got false, but the trials of a sweep are chosen by validation",
+            ["split.validation=false", "trainer.patience=null", "trainer.refit=false"],
+        ),
+        ("hydra.sweeper.resume: got 'no'; valid are true, false", ["hydra.sweeper.resume=no"]),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(
+    short: list[str], output_dir: Path, message: str, overrides: list[str]
 ) -> None:
-    refused: dict[str, list[str]] = {
-        "trainer.strategy: got ddp in a sweep": ["trainer=ddp", "seed=0,1"],
-        "trainer.devices: got 2 in a sweep": ["trainer.devices=2", "seed=0,1"],
-        "split.validation: got false, but the trials of a sweep are chosen by validation": [
-            "split.validation=false",
-            "trainer.patience=null",
-            "trainer.refit=false",
-            "seed=0,1",
-        ],
-    }
-    for message, overrides in refused.items():
-        told = call("train", "-m", *short, *overrides, cwd=tmp_path, code=1)
-        assert message in told.stderr
-        assert "data:" not in told.stderr
+    assert message in refusal("train", "-m", *short, *overrides, "seed=0,1")
     assert runs(output_dir) == []
 
 
@@ -272,7 +263,7 @@ def test_two_of_the_same_sweep_at_once_are_refused(
     command = ["train", "-m", *lasting(short), "trainer.max_epochs=100000", "tower.emb_dim=2,4"]
     with start(*command, cwd=tmp_path) as process:
         wait_for(lambda: any((output_dir / "sweeps").glob("*/*/selection/last.ckpt")))
-        told = call(*command, cwd=tmp_path, code=1)
-        assert "this sweep is running already" in told.stderr
-        assert "running: " in call("sweep", "status", cwd=tmp_path).stdout
+        assert "this sweep is running already" in refusal(*command)
+        (status,) = SweepStatus(sweep=None, output_dir=str(output_dir))()
+        assert status.state == "running"
         process.kill()

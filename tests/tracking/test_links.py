@@ -19,6 +19,7 @@ def test_charts_are_ordered_by_the_metric() -> None:
 def test_compare_url() -> None:
     assert compare_url("https://host/mlflow/", "1", ["a", "b"]) == (
         "https://host/mlflow/#/compare-runs?runs=%5B%22a%22%2C%22b%22%5D&experiments=%5B%221%22%5D"
+        "&workflowType=machine_learning"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,15 +129,16 @@ class Sweep:
                 tried: list[PlannedTrial] = []
                 with _orphans_ended(request.folder, experiment.tracking):
                     while batch:
-                        tried += self._try(batch, record, asking)
+                        tried += self._try(batch, record, asking, experiment.tracking)
                         record = record.save(trials={t.folder.name: t.spec.name for t in tried})
                         batch = plan.trials(asking.ask(), tests=test == "all")
-                trials = list({trial.spec.hash: trial for trial in tried}.values())
-                table = _table(trials, record)
-                if test == "best" and table.best is not None:
-                    chosen = {outcome.hash for outcome in table.best.finished}
-                    self._run([_tested(t) for t in trials if t.spec.hash in chosen], record)
+                    trials = list({trial.spec.hash: trial for trial in tried}.values())
                     table = _table(trials, record)
+                    if test == "best" and table.best is not None:
+                        chosen = {outcome.hash for outcome in table.best.finished}
+                        again = [_tested(trial) for trial in trials if trial.spec.hash in chosen]
+                        self._run(again, record, experiment.tracking)
+                        table = _table(trials, record)
                 tell(
                     table,
                     trials,
@@ -158,12 +159,16 @@ class Sweep:
         return self.compose([*self.request.fixed, *first])
 
     def _try(
-        self, batch: Mapping[Setting, list[PlannedTrial]], record: Record, asking: Asking
+        self,
+        batch: Mapping[Setting, list[PlannedTrial]],
+        record: Record,
+        asking: Asking,
+        tracking: Tracking,
     ) -> list[PlannedTrial]:
         """Run the trials of a batch and tell the search what came out."""
         trials = [trial for repeats in batch.values() for trial in repeats]
         record.save(trials=record.trials | {t.folder.name: t.spec.name for t in trials})
-        self._run(trials, record)
+        self._run(trials, record, tracking)
         for setting, repeats in batch.items():
             done = [_outcome(trial) for trial in repeats]
             values = [o.metrics[record.monitor] for o in done if o.state == "finished"]
@@ -171,8 +176,11 @@ class Sweep:
             asking.tell(setting, fmean(values) if values else None, pruned=pruned)
         return trials
 
-    def _run(self, trials: Sequence[PlannedTrial], record: Record) -> None:
+    def _run(self, trials: Sequence[PlannedTrial], record: Record, tracking: Tracking) -> None:
         """Launch those of `trials` that are not settled yet."""
+        for trial in trials:
+            if _is_settled(trial) and not tracking.has_run(_outcome(trial).run_id):
+                shutil.rmtree(trial.folder)  # its run was deleted, or it was not tracked then
         missing = {trial.spec.hash: trial for trial in trials if not _is_settled(trial)}
         n_done = len({trial.spec.hash for trial in trials}) - len(missing)
         if n_done:
@@ -182,11 +190,19 @@ class Sweep:
             return
         for trial in missing.values():
             replace(trial.spec, parent_id=record.parent_id).save(trial.folder)
-        lines = [(*trial.line, trial.folder.name) for trial in missing.values()]
-        errors = self.launch(lines)
-        for trial, error in zip(missing.values(), errors, strict=True):
-            if error is not None:
-                lost(trial.spec, error).save(trial.folder)
+        for trial, error in zip(missing.values(), self._launched(missing.values()), strict=True):
+            if error is not None and not _is_settled(trial):
+                note = trial.folder / RUN_NOTE
+                run_id = note.read_text() if note.exists() else None
+                if run_id is not None:
+                    tracking.end_orphan(run_id)
+                replace(lost(trial.spec, error), run_id=run_id).save(trial.folder)
+
+    def _launched(self, trials: Collection[PlannedTrial]) -> Sequence[Exception | None]:
+        try:
+            return self.launch([(*trial.line, trial.folder.name) for trial in trials])
+        except Exception as error:  # of the launcher: a worker was killed, a cluster is gone
+            return [error] * len(trials)
 
 
 def _table(trials: Sequence[PlannedTrial], record: Record) -> SweepTable:

@@ -100,6 +100,10 @@ class Tracking(Protocol):
         """
         ...
 
+    def has_run(self, run_id: str | None) -> bool:
+        """Whether the store holds that run; always true where nothing is tracked."""
+        ...
+
     def end_orphan(self, run_id: str) -> None:
         """End a run as KILLED whose process is gone, if it is open still."""
         ...

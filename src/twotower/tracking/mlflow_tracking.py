@@ -83,6 +83,10 @@ class MlflowTracking:
             raise
         run.finish()
 
+    def has_run(self, run_id: str | None) -> bool:
+        """See Tracking."""
+        return self._known(run_id) is not None
+
     def end_orphan(self, run_id: str) -> None:
         """See Tracking."""
         run = self._known(run_id)

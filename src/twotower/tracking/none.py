@@ -74,5 +74,8 @@ class NoTracking:
     ) -> Iterator[Run]:
         yield NoRun()
 
+    def has_run(self, run_id: str | None) -> bool:
+        return True
+
     def end_orphan(self, run_id: str) -> None:
         pass
