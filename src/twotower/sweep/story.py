@@ -16,7 +16,7 @@ from rich.console import Console
 
 from twotower.comparison import Compared, Comparison, Model
 from twotower.errors import TwoTowerError
-from twotower.sweep.figures import sweep_figures
+from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
 from twotower.sweep.importance import importance
 from twotower.sweep.plan import PlannedTrial
@@ -71,7 +71,7 @@ def tell(
     written = _write(report, figures, folder)
     for path in written:
         run.log_file(path)
-    for figure_name, figure in figures.items():
+    for figure_name, figure in (figures | _more_maps(table)).items():
         run.log_figure(figure, f"plots/{figure_name}.png")
     if compared is not None:
         for frame_name, frame in compared.tables.items():
@@ -82,6 +82,16 @@ def tell(
     run.set_description(_description(report))
     print_sweep(report, Console(highlight=False, soft_wrap=True))
     return report
+
+
+def _more_maps(table: SweepTable) -> dict[str, Figure]:
+    """Of the metrics that the report leaves out."""
+    maps = {
+        f"settings_{metric.removeprefix('val/')}": settings_map(table, metric)
+        for metric in table.metrics
+        if metric not in table.shown
+    }
+    return {name: figure for name, figure in maps.items() if figure is not None}
 
 
 def _compare(
