@@ -146,7 +146,7 @@ def charts(page: Page, link: str, path: Path) -> None:
     page.wait(lambda: page.script(DRAWN) == [TRIALS] * 3, "three charts of all trials")
     bar = page.driver.find_element(By.CSS_SELECTOR, ".react-resizable [handleaxis=e] .bar")
     mouse = ActionChains(page.driver).click_and_hold(bar).move_by_offset(70, 0).release()
-    mouse.move_by_offset(300, 250).perform()  # below the charts, which show tools under a mouse
+    mouse.move_by_offset(-200, 0).perform()  # off the charts, which show tools under a mouse
     cut = "return [...document.querySelectorAll(\"a[href*='/runs/']\")]"
     cut += ".some(link => link.scrollWidth > link.clientWidth)"
     page.wait(lambda: page.script(cut) is False, "the names in full")

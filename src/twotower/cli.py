@@ -164,4 +164,5 @@ def _other(command: str, arguments: list[str]) -> None:
         return
     if command == "sweep":
         arguments = arguments[1:]
-    conf.build(conf.compose(command, arguments))()
+    named = conf.with_ids(arguments, ("run", "runs", "sweep"))
+    conf.build(conf.compose(command, named))()

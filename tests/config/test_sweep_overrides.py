@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twotower.config import Axis, axes, combinations, with_seeds
+from twotower.config import Axis, axes, combinations, with_ids, with_seeds
 from twotower.config.tree import choices
 from twotower.errors import ConfigError
 
@@ -175,3 +175,14 @@ def test_the_ends_of_an_interval_are_kept_to_the_last_digit(
     assert (found.low, found.high, found.log) == (low, high, log)
     ends = [float(override.partition("=")[2]) for (override,) in combinations([f"key={text}"])]
     assert ends == [low, high]
+
+
+def test_the_start_of_an_id_is_text_though_it_could_be_a_number() -> None:
+    given = ["run=5677e10", "runs=[12,4e1c,7e3,a b]", "sweep=latest", "k=10", "runs=12.5"]
+    assert with_ids(given, ("run", "runs", "sweep")) == [
+        "run='5677e10'",
+        "runs=['12',4e1c,'7e3',a b]",
+        "sweep=latest",
+        "k=10",  # another key
+        "runs=12.5",  # no id
+    ]

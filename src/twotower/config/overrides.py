@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ from twotower.config.suggest import suggest
 from twotower.config.tree import choices, has_choice, is_group
 from twotower.errors import ConfigError
 
-__all__ = ["Axis", "axes", "combinations", "known_choices", "lenient", "with_seeds"]
+__all__ = ["Axis", "axes", "combinations", "known_choices", "lenient", "with_ids", "with_seeds"]
 
+_NUMBER = re.compile(r"(?<=[=\[,])(\d+(?:e\d+)?)(?=[,\]]|$)")  # a whole value, or one of a list
 _OPTIONAL_GROUP = "experiment"  # the one that is null by default
 
 
@@ -104,6 +106,17 @@ def with_seeds(overrides: Sequence[str]) -> list[str]:
     assert isinstance(first, int)
     rest = [o.input_line or "" for o in parsed if o.key_or_group not in found]
     return [*rest, "seed=" + ",".join(str(n) for n in range(first, first + count))]
+
+
+def with_ids(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Overrides with the values of `keys` quoted where they would be numbers: the start of an id,
+    such as `5677e10`, is text."""
+    return [
+        _NUMBER.sub(r"'\1'", override)
+        if override.startswith(tuple(f"{k}=" for k in keys))
+        else override
+        for override in overrides
+    ]
 
 
 def combinations(overrides: Sequence[str]) -> list[list[str]]:
