@@ -111,12 +111,8 @@ def with_seeds(overrides: Sequence[str]) -> list[str]:
 def with_ids(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
     """Overrides with the values of `keys` quoted where they would be numbers: the start of an id,
     such as `5677e10`, is text."""
-    return [
-        _NUMBER.sub(r"'\1'", override)
-        if override.startswith(tuple(f"{k}=" for k in keys))
-        else override
-        for override in overrides
-    ]
+    starts = tuple(f"{key}=" for key in keys)
+    return [_NUMBER.sub(r"'\1'", o) if o.startswith(starts) else o for o in overrides]
 
 
 def combinations(overrides: Sequence[str]) -> list[list[str]]:
