@@ -27,7 +27,7 @@ LAYERS = (
     ("trial", "tracking", "reference"),
     ("recommender",),
     ("result",),
-    ("artifacts", "report", "look"),
+    ("artifacts", "report", "look", "judge"),
     ("experiment",),
     ("sweep",),
     ("commands",),

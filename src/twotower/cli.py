@@ -1,4 +1,4 @@
-"""The command line: `twotower train`, `twotower recommend`, `twotower ui`."""
+"""The command line: `twotower train` and the other commands."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _train(arguments: list[str]) -> None:
     parsed = get_args_parser().parse_args(arguments)
     flags = [argument for argument in arguments if argument not in parsed.overrides]
+    if parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
+        if parsed.multirun:
+            raise ConfigError("-m: got one of Hydra's flags that only show; valid is it without -m")
+        _hydra([*flags, *conf.lenient(parsed.overrides)])
+        return
     overrides = conf.lenient(conf.with_seeds(parsed.overrides))
     fixed, axes = conf.axes(overrides)
     sweeps = parsed.multirun or overrides != conf.lenient(parsed.overrides)  # that is `seeds=5`
@@ -78,10 +83,7 @@ def _train(arguments: list[str]) -> None:
         )
     if sweeps and not parsed.multirun:
         flags.append("--multirun")
-    shows_only = (
-        parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
-    )
-    if not (shows_only or parsed.config_dir or parsed.config_path or parsed.config_name):
+    if not (parsed.config_dir or parsed.config_path or parsed.config_name):
         first, *others = conf.combinations(overrides)
         config = conf.compose("train", first)
         conf.build(config)
@@ -143,19 +145,18 @@ def _job(composed: DictConfig) -> float | None:
     return metrics.get(f"val/{result.monitor}")
 
 
-def _trial(config: dict[str, Any], experiment: Any, spec: Any) -> float | None:
+def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | None:
     """One trial of a sweep; what became of it stands in its folder."""
     from twotower.sweep.run_trial import run_trial
 
     hydra_config = HydraConfig.get()
+    monitor = f"val/{experiment.evaluation.monitor_name}"
     watch = None
     if spec.study is not None:
         search = conf.build_part("hydra.sweeper.search", hydra_config.sweeper.search)
-        monitor = f"val/{experiment.evaluation.monitor_name}"
         watch = search.watch(Path(hydra_config.sweep.dir), spec.study["number"], monitor)
     folder = Path(hydra_config.runtime.output_dir)
-    outcome = run_trial(experiment, config, spec, folder, watch)
-    return outcome.metrics.get(f"val/{experiment.evaluation.monitor_name}")
+    return run_trial(experiment, config, spec, folder, watch).metrics.get(monitor)
 
 
 def _other(command: str, arguments: list[str]) -> None:

@@ -20,15 +20,14 @@ from twotower.comparison import Comparison
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
 from twotower.errors import ConfigError
-from twotower.evaluation import Evaluation, Measured, recommendations_frame, relevant_frame
-from twotower.evaluation.collapse import collapse_notes
+from twotower.evaluation import Evaluation
+from twotower.judge import Judge
 from twotower.loss import Loss
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.recommender import Recommender
-from twotower.reference import References, node_of
-from twotower.result import Judged, Result
+from twotower.result import Result
 from twotower.split.base import Split
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
@@ -146,13 +145,11 @@ class Experiment:
         if frames.validation is not None:
             fold = self._fold(frames.train, frames.validation, frames.train)
             selected = fitted = self._select(fold, run, trial)
-            validation = self._judge("validation", selected, fold, frames, "validation")
+            validation = self._judge("validation", selected.model, fold, frames)
         tests = trial.tests if trial else self.evaluation.test != "never"
         if tests or selected is None:
             fold, fitted = self._final(frames, selected, run, trial)
-            trained_on_all = selected is None or fitted is not selected
-            fold_name = "test" if trained_on_all else "test-of-train"
-            test = self._judge("test", fitted, fold, frames, fold_name)
+            test = self._judge("test", fitted.model, fold, frames)
         judged = test or validation
         assert judged is not None
         return Result(
@@ -164,7 +161,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=self._suspicions(fitted, judged),
+            notes=self._judge.suspicions(fitted.model, judged),
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],
@@ -178,7 +175,7 @@ class Experiment:
         """Train on train, watched on validation."""
 
         def validate(scorer: Scorer) -> Mapping[str, float]:
-            return self._measure(scorer, fold).values
+            return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             run.log_metrics(metrics, step=epoch)
@@ -221,38 +218,9 @@ class Experiment:
         )
         return fold, fitted
 
-    def _judge(
-        self, part: str, fitted: Fitted, fold: Fold, frames: SplitFrames, fold_name: str
-    ) -> Judged:
-        """Beside the baselines, and those that were measured on the same fold before."""
-        recommendations = self.evaluation.recommend(fitted.model.scorer(), fold)
-        references, key = self._references, f"{frames.digest}/{fold_name}"
-        return Judged(
-            part=part,
-            fold=fold,
-            measured=self.evaluation.measure(recommendations, fold),
-            baselines=references.measure(fold, key) | references.cached(key),
-            recommendations=recommendations,
-            recommendation_lists=recommendations_frame(
-                recommendations, fold.vocabulary, frames.items
-            ),
-            relevant=relevant_frame(recommendations, fold),
-        )
-
     @property
-    def _references(self) -> References:
-        return References(
-            baselines=self.baselines,
-            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
-            evaluation=self.evaluation,
-            evaluation_node=node_of(self.evaluation),
-            directory=Path(self.output_dir) / "cache" / "baselines",
-        )
-
-    def _suspicions(self, fitted: Fitted, judged: Judged) -> list[str]:
-        scorer = fitted.model.scorer()
-        tables = {"user": scorer.users, "item": scorer.items}
-        return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
+    def _judge(self) -> Judge:
+        return Judge(self.evaluation, self.baselines, Path(self.output_dir) / "cache" / "baselines")
 
     def _fold(self, train: pl.DataFrame, holdout: pl.DataFrame, history: pl.DataFrame) -> Fold:
         split = self.split
@@ -267,9 +235,6 @@ class Experiment:
     @property
     def _objective(self) -> Objective:
         return Objective(self.negative_sampling, self.loss, self.optimizer)
-
-    def _measure(self, scorer: Scorer, fold: Fold) -> Measured:
-        return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold)
 
 
 def _log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrames) -> None:

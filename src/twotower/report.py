@@ -9,29 +9,28 @@ from rich.console import Console
 from rich.table import Table
 
 from twotower.result import Result
+from twotower.titles import looked_at_first, metric_title
 
 __all__ = ["print_result"]
-
-_SHOWN = ("ndcg", "hitrate", "coverage")
-_TITLES = {"ndcg": "NDCG", "hitrate": "HitRate", "coverage": "Coverage", "map": "MAP", "mrr": "MRR"}
 
 
 def print_result(result: Result, opens: Sequence[str]) -> None:
     """The metrics beside those of the baselines; `opens`: where to look on."""
     console = Console(highlight=False, soft_wrap=True)
-    names = _shown(result)
     judged = result.judged
+    known = judged.measured.values
+    names = looked_at_first(known, result.monitor) or list(known)
     title = f"{judged.part}, {judged.measured.per_user.height:,} users"
     table = Table(box=SIMPLE_HEAD, title=title)
     table.add_column("")
     for name in names:
-        table.add_column(_title(name), justify="right")
+        table.add_column(metric_title(name), justify="right")
     for title, measured in [("this run", judged.measured), *judged.baselines.items()]:
         table.add_row(title, *(_aligned(measured.text(name)) for name in names))
     console.print(table)
     for name in result.below:
         console.print(
-            f"WARNING: by {_title(result.monitor)} this model is not better than {name}.",
+            f"WARNING: by {metric_title(result.monitor)} this model is not better than {name}.",
             style="bold red",
         )
     for note in result.notes:
@@ -46,18 +45,6 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
     for line in opens:
         console.print(line)
-
-
-def _shown(result: Result) -> list[str]:
-    """The three first metrics at the first K, or all of them where none of these is measured."""
-    known = list(result.judged.measured.values)
-    first = result.monitor.rpartition("_at_")[2]
-    return [f"{name}_at_{first}" for name in _SHOWN if f"{name}_at_{first}" in known] or known
-
-
-def _title(name: str) -> str:
-    metric, _, k = name.rpartition("_at_")
-    return f"{_TITLES.get(metric, metric.capitalize())}@{k}"
 
 
 def _aligned(text: str) -> str:

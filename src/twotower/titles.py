@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["metric_title"]
+from collections.abc import Collection
+
+__all__ = ["looked_at_first", "metric_title"]
+
+_FIRST = ("ndcg", "hitrate", "coverage")
 
 _TITLES = {
     "ndcg": "NDCG",
@@ -15,6 +19,17 @@ _TITLES = {
     "model/parameters": "Parameters",
     "model/best_epoch": "Best epoch",
 }
+
+
+def looked_at_first(known: Collection[str], monitor: str) -> list[str]:
+    """Of the metrics `known`, NDCG, HitRate and Coverage at the K of `monitor`.
+
+    Names as `monitor` has them, such as `ndcg_at_10` or `val/ndcg_at_10`.
+    """
+    part, slash, metric = monitor.rpartition("/")
+    k = metric.rpartition("_at_")[2]
+    names = [f"{part}{slash}{first}_at_{k}" for first in _FIRST]
+    return [name for name in names if name in known]
 
 
 def metric_title(name: str) -> str:

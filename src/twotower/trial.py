@@ -8,9 +8,9 @@ from pathlib import Path
 
 from twotower.training import OnEpoch
 
-__all__ = ["RUN_NOTE", "Pruned", "Trial"]
+__all__ = ["Pruned", "Trial", "noted_run"]
 
-RUN_NOTE = "run_id"  # file in the folder of a trial
+_RUN_NOTE = "run_id"  # file in the folder of a trial
 
 
 class Pruned(BaseException):
@@ -38,13 +38,15 @@ class Trial:
     @property
     def run_id(self) -> str | None:
         """The tracked run to go on with; None where none was opened yet."""
-        return self._note.read_text() if self._note.exists() else None
+        return noted_run(self.folder)
 
     def opened(self, run_id: str | None) -> None:
         """Note which run it is; it may end any time after that."""
         if run_id is not None:
-            self._note.write_text(run_id)
+            (self.folder / _RUN_NOTE).write_text(run_id)
 
-    @property
-    def _note(self) -> Path:
-        return self.folder / RUN_NOTE
+
+def noted_run(folder: Path) -> str | None:
+    """The id of the tracked run that a trial has opened; None where it has opened none."""
+    note = folder / _RUN_NOTE
+    return note.read_text() if note.exists() else None

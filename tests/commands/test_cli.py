@@ -56,6 +56,10 @@ def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(
     assert runs(output_dir) == []
 
 
+def test_what_only_shows_is_of_one_run() -> None:
+    assert "valid is it without -m" in refusal("train", "-m", "seed=0,1", "--cfg", "job")
+
+
 def test_several_values_in_one_run_are_refused() -> None:
     told = refusal("train", "tower.emb_dim=8,16")
     assert "tower.emb_dim: got several values" in told
@@ -119,6 +123,7 @@ def test_help_and_config_are_shown(tmp_path: Path) -> None:
     assert "twotower train tower.emb_dim=32" in told
     assert 'eval "$(twotower -sc install=bash)"' in told
     assert "emb_dim: 8" in call("train", "tower.emb_dim=8", "--cfg", "job", cwd=tmp_path).stdout
+    assert "seeds: 3" in call("train", "seeds=3", "--cfg", "job", cwd=tmp_path).stdout
     assert "users: null" in call("recommend", "--help", cwd=tmp_path).stdout
     assert "port: 5000" in call("ui", "--help", cwd=tmp_path).stdout
     assert list(tmp_path.iterdir()) == []

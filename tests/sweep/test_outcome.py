@@ -185,7 +185,7 @@ def test_what_is_left_to_do(state: State, tested: bool, tests: bool, settled: bo
 
 
 def test_a_lost_trial_says_so(tmp_path: Path) -> None:
-    gone = lost(spec(), RuntimeError("killed by signal 9\nand more"))
+    gone = lost(spec(), RuntimeError("killed by signal 9\nand more"), None)
     assert (gone.state, gone.error) == ("failed", "RuntimeError: killed by signal 9")
     assert (gone.hash, gone.name, gone.seed) == (FINISHED.hash, "emb_dim=32 seed=1", 1)
     gone.save(tmp_path)

@@ -106,6 +106,19 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name.endswith("run_trial")]
 
 
+EVERY_EPOCH = "trainer.checkpoint_seconds=0"
+
+
+def interrupt_in_epoch_2(place: Place) -> None:
+    def interrupt(epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    config = compose("train", [*place.overrides, EVERY_EPOCH])
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(build(config), config, SPEC, place.folder, interrupt)
+
+
 def prune_after(last: int) -> OnEpoch:
     def watch(epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch == last:
@@ -272,15 +285,8 @@ def test_a_pruned_trial_keeps_what_was_seen(
 
 
 def test_a_trial_that_goes_on_and_is_pruned_keeps_every_epoch(place: Place) -> None:
-    def interrupt(epoch: int, metrics: Mapping[str, float]) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    every_epoch = "trainer.checkpoint_seconds=0"
-    config = compose("train", [*place.overrides, every_epoch])
-    with pytest.raises(KeyboardInterrupt):
-        run_trial(build(config), config, SPEC, place.folder, interrupt)
-    outcome = place.run(every_epoch, watch=prune_after(3))
+    interrupt_in_epoch_2(place)
+    outcome = place.run(EVERY_EPOCH, watch=prune_after(3))
     assert outcome.state == "pruned"
     assert outcome.history is not None
     assert outcome.history["epoch"].to_list() == [1, 2, 3]
@@ -295,17 +301,10 @@ def test_a_watch_sees_every_epoch_of_the_selection_and_none_of_the_refit(place: 
 
 
 def test_a_trial_that_is_interrupted_goes_on_where_it_was(place: Place, fits: list[str]) -> None:
-    def interrupt(epoch: int, metrics: Mapping[str, float]) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    every_epoch = "trainer.checkpoint_seconds=0"
-    config = compose("train", [*place.overrides, every_epoch])
-    with pytest.raises(KeyboardInterrupt):
-        run_trial(build(config), config, SPEC, place.folder, interrupt)
+    interrupt_in_epoch_2(place)
     assert Outcome.load(place.folder) is None
     fits.clear()
-    outcome = place.run(every_epoch)
+    outcome = place.run(EVERY_EPOCH)
     assert fits[-1] == "training 3"
     assert len(fits) < 3
     assert outcome.history is not None

@@ -43,7 +43,8 @@ class TwoTowerSweeper(Sweeper):
         """Called by Hydra with the overrides of the command line."""
         from twotower import config as conf
         from twotower.errors import ConfigError, TwoTowerError
-        from twotower.sweep.sweep import Request, Sweep
+        from twotower.sweep.request import Request
+        from twotower.sweep.sweep import Sweep
 
         assert self._config is not None
         try:

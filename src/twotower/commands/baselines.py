@@ -23,7 +23,7 @@ from twotower.reference import Reference, References, node_of
 from twotower.split.base import Split
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
-from twotower.titles import metric_title
+from twotower.titles import looked_at_first, metric_title
 from twotower.tracking.base import Tracking
 from twotower.tracking.load import BASELINE_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
@@ -36,7 +36,6 @@ __all__ = ["Baselines"]
 logger = logging.getLogger(__name__)
 
 DIGEST_TAG = "baseline.digest"  # of values, split, parts and evaluation
-_SHOWN = ("ndcg", "hitrate", "coverage")
 _PREFIXES = {"validation": "val", "test": "test"}
 
 
@@ -186,9 +185,7 @@ def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> Non
 
 def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Table:
     first = next(iter(references.values())).measured
-    at = monitor.rpartition("_at_")[2]
-    usual = [f"{name}_at_{at}" for name in _SHOWN if f"{name}_at_{at}" in first.values]
-    names = usual or list(first.values)
+    names = looked_at_first(first.values, monitor) or list(first.values)
     table = Table(box=SIMPLE_HEAD, title=f"{part}, {first.per_user.height:,} users")
     table.add_column("")
     for name in (*map(metric_title, names), "fit s"):

@@ -2,12 +2,13 @@
 
 from typing import Protocol
 
+import torch
 from torch import Generator, Tensor
 
 from twotower.errors import ConfigError
 from twotower.types import Negatives, TrainInteractions
 
-__all__ = ["NegativeSampler", "check_num_negatives"]
+__all__ = ["NegativeSampler", "check_num_negatives", "log_count"]
 
 
 class NegativeSampler(Protocol):
@@ -44,3 +45,12 @@ def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:
             f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
             f"only {train.n_items} items; valid are 1 to {train.n_items}"
         )
+
+
+def log_count(count: Tensor) -> Tensor:
+    """`Negatives.log_expected_count` (float32) of expected counts.
+
+    0 for a count of 0: what stands in such a place could not come and is not valid, or, in
+    validation, has no interactions in train; either way the loss stays finite.
+    """
+    return torch.where(count > 0, count, 1.0).log().float()

@@ -7,7 +7,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.negative_sampling.base import NegativeSampler
+from twotower.negative_sampling.base import NegativeSampler, log_count
 from twotower.negative_sampling.seen import SeenItems, pool_validity
 from twotower.types import Negatives, TrainInteractions
 
@@ -51,8 +51,7 @@ class CrossBatchSampler(NegativeSampler):
         count = self.expected_count(users, pool)
         return Negatives(
             items=pool,
-            # An item without interactions, which no train batch brings, stays finite.
-            log_expected_count=torch.where(count > 0, count, 1.0).log().float(),
+            log_expected_count=log_count(count),
             valid=pool_validity(users, positives, pool, self._seen),
         )
 

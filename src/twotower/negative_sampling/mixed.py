@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from twotower.errors import ConfigError
-from twotower.negative_sampling.base import NegativeSampler
+from twotower.negative_sampling.base import NegativeSampler, log_count
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["MixedSampler"]
@@ -77,8 +77,7 @@ class MixedSampler(NegativeSampler):
         count = self.expected_count(users, items)
         return Negatives(
             items=items,
-            # No component can bring what stands in the place of a user who has no negatives.
-            log_expected_count=torch.where(count > 0, count, 1.0).log().float(),
+            log_expected_count=log_count(count),
             valid=torch.cat([_valid(draw, len(users)) for draw in draws], dim=1),
         )
 

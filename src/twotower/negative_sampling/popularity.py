@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
-from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
+from twotower.negative_sampling.base import NegativeSampler, check_num_negatives, log_count
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.negative_sampling.seen import SeenItems
 from twotower.types import Negatives, TrainInteractions
@@ -79,7 +79,7 @@ class PopularitySampler(NegativeSampler):
         count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
         return Negatives(
             items=items,
-            log_expected_count=torch.where(possible & (count > 0), count, 1.0).log().float(),
+            log_expected_count=log_count(count * possible),
             valid=(items != positives[:, None]) & possible,
         )
 

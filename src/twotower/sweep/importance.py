@@ -6,14 +6,12 @@ Assessing Hyperparameter Importance", ICML 2014), as Optuna has it.
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twotower.sweep.outcome import Outcome
+from twotower.sweep.search.study import quiet
 from twotower.sweep.table import SweepTable
 from twotower.sweep.varied import Varied, text_of, varied_of
 
@@ -41,7 +39,7 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
     alike = len({outcome.metrics[table.monitor] for outcome in trials}) < 2
     if len(trials) < _FEWEST or len(axes) < 2 or alike:
         return None
-    with _quiet():
+    with quiet():
         shares = _fanova(trials, axes, table.monitor, seed)
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
@@ -77,20 +75,3 @@ def _param(axis: Varied, value: Any) -> Any:
     if not axis.continuous:
         return text_of(value)
     return math.log(value) if axis.log else float(value)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's log lines and warnings about what is experimental, inside alone."""
-    import optuna
-
-    optuna.logging.get_verbosity()  # sets the logger up, at its first call
-    logger = logging.getLogger("optuna")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        logger.setLevel(level)

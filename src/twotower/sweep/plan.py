@@ -12,6 +12,7 @@ from twotower.errors import ConfigError
 from twotower.experiment import Experiment
 from twotower.identity import digest_of, trial_hash
 from twotower.naming import setting_name
+from twotower.sweep.request import SEED
 from twotower.sweep.search import Setting
 from twotower.sweep.spec import TrialSpec
 
@@ -19,7 +20,6 @@ __all__ = ["Plan", "PlannedTrial"]
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 
-SEED = "seed"
 _FOLDER_CHARACTERS = 12
 
 

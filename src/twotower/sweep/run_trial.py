@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,9 @@ def is_settled(outcome: Outcome, spec: TrialSpec) -> bool:
     return outcome.state != "finished" or outcome.tested or not spec.tests
 
 
-def lost(spec: TrialSpec, error: Exception) -> Outcome:
+def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> Outcome:
     """What became of a trial whose process could not tell it."""
-    return _unfinished(spec, "failed", None, error, [], {})
+    return _ended(spec, "failed", run_id, error)
 
 
 def _run(
@@ -97,51 +98,45 @@ def _run(
     if spec.parent_id is not None:
         tags["mlflow.parentRunId"] = spec.parent_id
     trial = Trial(folder, tags, spec.tests, on_epoch)
+
+    def ended(state: State, error: BaseException) -> Outcome:
+        history = pl.DataFrame(list(rows.values())) if rows else None
+        return replace(_ended(spec, state, trial.run_id, error), history=history)
+
     try:
         return _finished(spec, experiment.run(config, spec.name, trial))
     except Pruned as pruned:
-        epochs = list(rows.values())
-        best = max(epochs, key=lambda row: row[f"val/{experiment.evaluation.monitor_name}"])
+        monitor = f"val/{experiment.evaluation.monitor_name}"
+        best = max(rows.values(), key=lambda row: row[monitor])
         seen = {name: value for name, value in best.items() if name.startswith("val/")}
-        return _unfinished(spec, "pruned", trial.run_id, pruned, epochs, seen)
+        return replace(ended("pruned", pruned), metrics=seen)
     except TrainingError as diverged:
-        return _unfinished(spec, "diverged", trial.run_id, diverged, list(rows.values()), {})
+        return ended("diverged", diverged)
     except Exception as error:  # whatever it is, the other trials go on
         if not isinstance(error, TwoTowerError):
             logger.exception("%s failed", spec.name)
-        return _unfinished(spec, "failed", trial.run_id, error, list(rows.values()), {})
+        return ended("failed", error)
 
 
 def _finished(spec: TrialSpec, result: Result) -> Outcome:
     validation = result.validation
     assert validation is not None, "a sweep without validation is refused before it starts"
-    return Outcome(
-        hash=spec.hash,
-        name=spec.name,
-        overrides=spec.overrides,
-        varied=spec.varied,
-        seed=spec.seed,
-        state="finished",
-        run_id=result.run_id,
-        error=None,
+    return replace(
+        _ended(spec, "finished", result.run_id, None),
         metrics=summary(result),
         intervals=validation.intervals | (result.test.intervals if result.test else {}),
         warnings=tuple(warnings_of(result)),
-        code=code_version(),
         history=result.fits[0].history,
         per_user=validation.measured.per_user,
         relevant=validation.relevant,
     )
 
 
-def _unfinished(
-    spec: TrialSpec,
-    state: State,
-    run_id: str | None,
-    error: BaseException,
-    epochs: Sequence[Mapping[str, float]],
-    metrics: dict[str, float],
+def _ended(
+    spec: TrialSpec, state: State, run_id: str | None, error: BaseException | None
 ) -> Outcome:
+    """With nothing measured."""
+    told = None if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
     return Outcome(
         hash=spec.hash,
         name=spec.name,
@@ -150,12 +145,12 @@ def _unfinished(
         seed=spec.seed,
         state=state,
         run_id=run_id,
-        error=f"{type(error).__name__}: {error}".partition("\n")[0],
-        metrics=metrics,
+        error=told,
+        metrics={},
         intervals={},
         warnings=(),
         code=code_version(),
-        history=pl.DataFrame(epochs) if epochs else None,
+        history=None,
         per_user=None,
         relevant=None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,15 +22,12 @@ from twotower.sweep.plan import PlannedTrial
 from twotower.sweep.report import Row, SweepReport
 from twotower.sweep.table import Setting, SweepTable
 from twotower.sweep.terminal import print_sweep
-from twotower.titles import metric_title
+from twotower.titles import looked_at_first, metric_title
 from twotower.tracking.base import Run
 
 __all__ = ["tell"]
 
-logger = logging.getLogger(__name__)
-
 _REPORT = "report.html"
-_SHOWN = ("ndcg", "hitrate", "coverage")
 
 
 def tell(
@@ -186,37 +182,35 @@ def _test_rows(table: SweepTable, test: str) -> list[Row]:
     return [
         (setting.name, texts)
         for setting in settings
-        if (texts := _texts(setting, "test/", table.monitor))
+        if (texts := _test_texts(setting, table.monitor))
     ]
 
 
-def _texts(setting: Setting, prefix: str, monitor: str) -> dict[str, str]:
-    k = monitor.rpartition("_at_")[2]
-    names = [f"{prefix}{name}_at_{k}" for name in _SHOWN]
+def _test_texts(setting: Setting, monitor: str) -> dict[str, str]:
+    """By metric: the mean over seeds with its spread, or a value with half of its interval."""
+    known = setting.finished[0].metrics if setting.finished else {}
     texts = {}
-    for name in names:
-        mean = setting.mean(name)
-        if mean is None:
-            continue
-        spread = setting.spread(name)
+    for name in looked_at_first(known, monitor.replace("val/", "test/", 1)):
+        mean, half = setting.mean(name), setting.spread(name)
         ends = setting.finished[0].intervals.get(name)
-        half = spread if spread is not None else (ends[1] - ends[0]) / 2 if ends else None
+        if half is None and ends is not None:
+            half = (ends[1] - ends[0]) / 2
         text = f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
-        texts[name.removeprefix(prefix)] = text
+        texts[name.removeprefix("test/")] = text
     return texts
 
 
 def _baseline_rows(table: SweepTable) -> list[Row]:
     if table.best is None:
         return []
-    of: dict[str, dict[str, str]] = {}
-    k = table.monitor.rpartition("_at_")[2]
-    for name, value in table.best.finished[0].metrics.items():
-        kind, _, rest = name.partition("/")
-        baseline, _, metric = rest.partition("/")
-        if kind == "baseline" and metric in {f"{shown}_at_{k}" for shown in _SHOWN}:
-            of.setdefault(baseline, {})[metric] = f"{value:.4f}"
-    return list(of.items())
+    metrics = table.best.finished[0].metrics
+    names = dict.fromkeys(n.split("/")[1] for n in metrics if n.startswith("baseline/"))
+    rows: list[Row] = []
+    for name in names:
+        monitor = table.monitor.replace("val/", f"baseline/{name}/", 1)
+        shown = looked_at_first(metrics, monitor)
+        rows.append((name, {n.rpartition("/")[2]: f"{metrics[n]:.4f}" for n in shown}))
+    return rows
 
 
 def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> list[Path]:
@@ -230,7 +224,7 @@ def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> 
 
 
 def _metrics(table: SweepTable) -> dict[str, float]:
-    """Of the whole sweep; those of the chosen setting under `best/`."""
+    """Of the whole sweep; those of the chosen setting as `best_val/...`, `best_test/...`."""
     states = [outcome.state for outcome in table.outcomes]
     metrics = {f"sweep/{state}": float(states.count(state)) for state in dict.fromkeys(states)}
     metrics["sweep/trials"] = float(len(states))

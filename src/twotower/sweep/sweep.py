@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,82 +12,30 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from twotower.config import Axis, build
+from twotower.config import build
 from twotower.errors import ConfigError, SweepError
 from twotower.experiment import Experiment
 from twotower.look import sweep_links
-from twotower.sweep.outcome import Outcome
-from twotower.sweep.plan import SEED, Compose, Plan, PlannedTrial
+from twotower.sweep.plan import Compose, Plan, PlannedTrial
 from twotower.sweep.record import Record
-from twotower.sweep.run_trial import is_settled, lost
-from twotower.sweep.search import Asking, Search, Setting
-from twotower.sweep.status import is_held
+from twotower.sweep.request import Request
+from twotower.sweep.runner import Launch, Runner, outcome_of
+from twotower.sweep.search import Asking, Setting
 from twotower.sweep.story import tell
 from twotower.sweep.table import SweepTable
-from twotower.tracking.base import Tracking
-from twotower.tracking.environment import code_version
-from twotower.tracking.signals import deferred_interrupts, terminate_on_sigterm
-from twotower.trial import RUN_NOTE
+from twotower.tracking.signals import terminate_on_sigterm
 
-__all__ = ["Request", "Sweep"]
+__all__ = ["Sweep"]
 
-logger = logging.getLogger(__name__)
-
+Batch = Mapping[Setting, Sequence[PlannedTrial]]
 _LOCK_SECONDS = 2  # `twotower sweep status` holds the lock for a moment
-Launch = Callable[[Sequence[Sequence[str]]], Sequence[Exception | None]]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a command asks for.
-
-    folder: of the sweep, the same for the same command. command: as people would type it.
-    fixed: overrides that all trials share. axes: what varies.
-    resume: whether to go on with what is there of earlier.
-    """
-
-    folder: Path
-    command: str
-    fixed: Sequence[str]
-    axes: Sequence[Axis]
-    search: Search
-    resume: bool
-
-    @property
-    def settings(self) -> list[Axis]:
-        """What varies, but for the seed."""
-        return [axis for axis in self.axes if axis.key != SEED]
-
-    @property
-    def seeds(self) -> Axis | None:
-        """Raises ConfigError where it is an interval."""
-        seeds = next((axis for axis in self.axes if axis.key == SEED), None)
-        if seeds is not None and seeds.choices is None:
-            raise ConfigError("seed: got an interval; valid are whole numbers such as 0,1,2")
-        return seeds
-
-    @property
-    def name(self) -> str:
-        """Such as `emb_dim x num_negatives, 5 seeds`."""
-        names = " x ".join(axis.key.rpartition(".")[2] for axis in self.settings)
-        repeats = len(self.seeds.choices or ()) if self.seeds is not None else 1
-        seeds = f"{repeats} seeds" if repeats > 1 else ""
-        return ", ".join(part for part in (names, seeds) if part) or "one trial"
-
-    @property
-    def total(self) -> int:
-        """Trials. Raises ConfigError for axes that the search cannot search."""
-        repeats = len(self.seeds.choices or ()) if self.seeds is not None else 1
-        return self.search.total(self.settings) * repeats
 
 
 @dataclass(frozen=True)
 class Sweep:
     """All trials of a command, one after another or as a launcher has it.
 
-    compose: overrides -> checked config of a trial.
-    launch: runs trials, given for each its overrides and the name of its folder as the last; gives
-        back for each the error that broke it off before it could note it, or None.
+    compose: overrides -> checked config of a trial. launch: see Launch.
     """
 
     request: Request
@@ -126,18 +73,13 @@ class Sweep:
                     monitor=f"val/{experiment.evaluation.monitor_name}",
                     trials={},
                 )
-                tried: list[PlannedTrial] = []
-                with _orphans_ended(request.folder, experiment.tracking):
-                    while batch:
-                        tried += self._try(batch, record, asking, experiment.tracking)
-                        record = record.save(trials={t.folder.name: t.spec.name for t in tried})
-                        batch = plan.trials(asking.ask(), tests=test == "all")
-                    trials = list({trial.spec.hash: trial for trial in tried}.values())
+                runner = Runner(self.launch, experiment.tracking, run.id)
+                with runner.orphans_ended(request.folder):
+                    trials = _search(plan, asking, batch, runner, record, test)
                     table = _table(trials, record)
                     if test == "best" and table.best is not None:
                         chosen = {outcome.hash for outcome in table.best.finished}
-                        again = [_tested(trial) for trial in trials if trial.spec.hash in chosen]
-                        self._run(again, record, experiment.tracking)
+                        runner.run([_tested(t) for t in trials if t.spec.hash in chosen])
                         table = _table(trials, record)
                 tell(
                     table,
@@ -158,55 +100,38 @@ class Sweep:
         first = [a.override(a.choices[0] if a.choices else a.low) for a in self.request.axes]
         return self.compose([*self.request.fixed, *first])
 
-    def _try(
-        self,
-        batch: Mapping[Setting, list[PlannedTrial]],
-        record: Record,
-        asking: Asking,
-        tracking: Tracking,
-    ) -> list[PlannedTrial]:
-        """Run the trials of a batch and tell the search what came out."""
+
+def _search(
+    plan: Plan,
+    asking: Asking,
+    batch: Batch,
+    runner: Runner,
+    record: Record,
+    test: str,
+) -> list[PlannedTrial]:
+    """Run `batch`, and whatever the search asks for after it; every trial once."""
+    tried: dict[str, PlannedTrial] = {}  # by hash
+    while batch:
         trials = [trial for repeats in batch.values() for trial in repeats]
-        record.save(trials=record.trials | {t.folder.name: t.spec.name for t in trials})
-        self._run(trials, record, tracking)
-        for setting, repeats in batch.items():
-            done = [_outcome(trial) for trial in repeats]
-            values = [o.metrics[record.monitor] for o in done if o.state == "finished"]
-            pruned = any(outcome.state == "pruned" for outcome in done)
-            asking.tell(setting, fmean(values) if values else None, pruned=pruned)
-        return trials
+        tried |= {trial.spec.hash: trial for trial in trials}
+        record.save(trials={trial.folder.name: trial.spec.name for trial in tried.values()})
+        runner.run(trials)
+        _tell_search(asking, batch, record.monitor)
+        batch = plan.trials(asking.ask(), tests=test == "all")
+    return list(tried.values())
 
-    def _run(self, trials: Sequence[PlannedTrial], record: Record, tracking: Tracking) -> None:
-        """Launch those of `trials` that are not settled yet."""
-        for trial in trials:
-            if _is_settled(trial) and not tracking.has_run(_outcome(trial).run_id):
-                shutil.rmtree(trial.folder)  # its run was deleted, or it was not tracked then
-        missing = {trial.spec.hash: trial for trial in trials if not _is_settled(trial)}
-        n_done = len({trial.spec.hash for trial in trials}) - len(missing)
-        if n_done:
-            logger.info("%d of %d trials are done already", n_done, n_done + len(missing))
-            _tell_other_code([trial for trial in trials if trial.spec.hash not in missing])
-        if not missing:
-            return
-        for trial in missing.values():
-            replace(trial.spec, parent_id=record.parent_id).save(trial.folder)
-        for trial, error in zip(missing.values(), self._launched(missing.values()), strict=True):
-            if error is not None and not _is_settled(trial):
-                note = trial.folder / RUN_NOTE
-                run_id = note.read_text() if note.exists() else None
-                if run_id is not None:
-                    tracking.end_orphan(run_id)
-                replace(lost(trial.spec, error), run_id=run_id).save(trial.folder)
 
-    def _launched(self, trials: Collection[PlannedTrial]) -> Sequence[Exception | None]:
-        try:
-            return self.launch([(*trial.line, trial.folder.name) for trial in trials])
-        except Exception as error:  # of the launcher: a worker was killed, a cluster is gone
-            return [error] * len(trials)
+def _tell_search(asking: Asking, batch: Batch, monitor: str) -> None:
+    """The mean over its seeds of each setting."""
+    for setting, repeats in batch.items():
+        done = [outcome_of(trial) for trial in repeats]
+        values = [o.metrics[monitor] for o in done if o.state == "finished"]
+        pruned = any(outcome.state == "pruned" for outcome in done)
+        asking.tell(setting, fmean(values) if values else None, pruned=pruned)
 
 
 def _table(trials: Sequence[PlannedTrial], record: Record) -> SweepTable:
-    return SweepTable(tuple(_outcome(trial) for trial in trials), record.monitor)
+    return SweepTable(tuple(outcome_of(trial) for trial in trials), record.monitor)
 
 
 def _run_ids(table: SweepTable) -> list[str]:
@@ -215,35 +140,8 @@ def _run_ids(table: SweepTable) -> list[str]:
     return [outcome.run_id for outcome in finished if outcome.run_id is not None]
 
 
-def _outcome(trial: PlannedTrial) -> Outcome:
-    outcome = Outcome.load(trial.folder)
-    if outcome is None or outcome.hash != trial.spec.hash:
-        return lost(trial.spec, SweepError("its process ended without a word"))
-    # As this command has it: an earlier one may have told it in other words.
-    spec = trial.spec
-    return replace(outcome, name=spec.name, overrides=spec.overrides, varied=spec.varied)
-
-
-def _is_settled(trial: PlannedTrial) -> bool:
-    outcome = Outcome.load(trial.folder)
-    return outcome is not None and is_settled(outcome, trial.spec)
-
-
 def _tested(trial: PlannedTrial) -> PlannedTrial:
     return replace(trial, spec=replace(trial.spec, tests=True))
-
-
-def _tell_other_code(done: Sequence[PlannedTrial]) -> None:
-    """Trials of other code may have come out differently."""
-    now = code_version()
-    others = {code for trial in done if (code := _outcome(trial).code) != now}
-    if others:
-        logger.warning(
-            "Some of them were run by other code (%s; this is %s): hydra.sweeper.resume=false "
-            "runs all anew",
-            "; ".join(sorted(others)),
-            now,
-        )
 
 
 def _raise_unfinished(table: SweepTable) -> None:
@@ -275,19 +173,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _orphans_ended(folder: Path, tracking: Tracking) -> Iterator[None]:
-    """Where the sweep is broken off, end the runs of workers that were ended before they could."""
-    try:
-        yield
-    except BaseException:
-        with deferred_interrupts():
-            for note in folder.glob(f"*/{RUN_NOTE}"):
-                if not is_held(note.parent):  # else it lives and ends its run by itself
-                    tracking.end_orphan(note.read_text())
-        raise
 
 
 def _clear(folder: Path) -> None:

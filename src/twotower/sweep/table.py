@@ -12,10 +12,9 @@ import polars as pl
 
 from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome
+from twotower.titles import looked_at_first
 
 __all__ = ["Setting", "SweepTable"]
-
-_SHOWN = ("ndcg", "hitrate", "coverage")
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,7 @@ class SweepTable:
     @cached_property
     def shown(self) -> list[str]:
         """What people look at first: NDCG, HitRate and Coverage at the K of `monitor`, and it."""
-        k = self.monitor.rpartition("_at_")[2]
-        usual = [f"val/{metric}_at_{k}" for metric in _SHOWN]
-        known = [name for name in usual if name in self.metrics]
+        known = looked_at_first(self.metrics, self.monitor)
         return known if self.monitor in known else [self.monitor, *known]
 
     def frame(self) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,8 +28,10 @@ def environment_tags() -> dict[str, str]:
     return {**_git_tags(), **_version_tags(), **_machine_tags(), **_mlflow_tags()}
 
 
+@cache
 def code_version() -> str:
-    """Version and commit of the code, such as `0.1.0, commit 1a2b3c4d with changes`."""
+    """Version and commit of the code that this process runs, such as `0.1.0, commit 1a2b3c4d with
+    changes`: as it was at the first call."""
     tags = _git_tags()
     told = version("twotower")
     if "git.commit" in tags:

@@ -1,6 +1,7 @@
 """Training: batches with their negatives, the Lightning wiring and what watches it."""
 
 from twotower.training.callbacks import OnEpoch
-from twotower.training.trainer import Fitted, Objective, Trainer, is_first_process
+from twotower.training.fitted import Fitted
+from twotower.training.trainer import Objective, Trainer, is_first_process
 
 __all__ = ["Fitted", "Objective", "OnEpoch", "Trainer", "is_first_process"]

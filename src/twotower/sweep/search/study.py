@@ -76,6 +76,7 @@ def quiet() -> Iterator[None]:
     """Without Optuna's news of every trial, and warnings that nobody could do anything about."""
     import optuna
 
+    optuna.logging.get_verbosity()  # sets the logger up, at its first call
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,0 +1,60 @@
+"""Judges a trained model on a holdout, beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twotower.baselines import Baseline
+from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
+from twotower.evaluation.collapse import collapse_notes
+from twotower.model import TwoTower
+from twotower.reference import References, node_of
+from twotower.result import Judged
+from twotower.types import Fold, SplitFrames
+
+__all__ = ["Judge"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """directory: where measured baselines are kept; several processes may share it."""
+
+    evaluation: Evaluation
+    baselines: Mapping[str, Baseline]
+    directory: Path
+
+    def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
+        """Beside the baselines, and those that were measured on the same fold before.
+
+        part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
+        """
+        recommendations = self.evaluation.recommend(model.scorer(), fold)
+        references = References(
+            baselines=self.baselines,
+            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
+            evaluation=self.evaluation,
+            evaluation_node=node_of(self.evaluation),
+            directory=self.directory,
+        )
+        # A test after train alone, without refit, is another fold than one after all of history.
+        on_train = part == "test" and len(fold.train) < frames.history.height
+        key = f"{frames.digest}/{part}{'-of-train' if on_train else ''}"
+        return Judged(
+            part=part,
+            fold=fold,
+            measured=self.evaluation.measure(recommendations, fold),
+            baselines=references.measure(fold, key) | references.cached(key),
+            recommendations=recommendations,
+            recommendation_lists=recommendations_frame(
+                recommendations, fold.vocabulary, frames.items
+            ),
+            relevant=relevant_frame(recommendations, fold),
+        )
+
+    def suspicions(self, model: TwoTower, judged: Judged) -> list[str]:
+        """What looks collapsed, a sentence each."""
+        scorer = model.scorer()
+        tables = {"user": scorer.users, "item": scorer.items}
+        return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
