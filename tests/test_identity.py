@@ -128,7 +128,6 @@ def test_a_sweep_is_the_same_in_another_order() -> None:
         "baselines=[popularity,ease]",
         "comparison.resamples=100",
         "hydra/launcher=joblib",
-        "hydra/sweeper=optuna",
         "hydra.sweeper.search.n_trials=50",
         "++hydra.sweeper.resume=false",
     ],
@@ -146,8 +145,11 @@ def test_a_sweep_is_another_with_another_key_or_fixed_value() -> None:
         sweep("loss=bce", "trainer.max_epochs=3", keys=("tower.emb_dims",)),
         sweep("loss=bce", "trainer.max_epochs=3", keys=both),
         sweep("loss=bce", "trainer.max_epochs=3", experiment="other"),
+        # Another search has other trials, and chooses among its own.
+        sweep("loss=bce", "trainer.max_epochs=3", "hydra/sweeper=optuna"),
+        sweep("loss=bce", "trainer.max_epochs=3", "hydra.sweeper.search.seed=1"),
     }
-    assert len(others) == 6
+    assert len(others) == 8
     assert SWEEP not in others
 
 

@@ -165,5 +165,4 @@ def _other(command: str, arguments: list[str]) -> None:
         return
     if command == "sweep":
         arguments = arguments[1:]
-    named = conf.with_ids(arguments, ("run", "runs", "sweep"))
-    conf.build(conf.compose(command, named))()
+    conf.build(conf.compose(command, arguments))()

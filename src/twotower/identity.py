@@ -22,6 +22,9 @@ ELSEWHERE = (
     "trainer.progress_bar",
 )
 
+# Of Hydra's own keys those that say which trials a sweep has.
+_SEARCH = ("hydra/sweeper=", "hydra.sweeper.search.seed=")
+
 
 def trial_hash(config: Mapping[str, Any], split_digest: str) -> str:
     """Identity of a run: its resolved config, but for `ELSEWHERE`, and the content of its split."""
@@ -29,10 +32,11 @@ def trial_hash(config: Mapping[str, Any], split_digest: str) -> str:
 
 
 def sweep_id(experiment_name: str, fixed: Sequence[str], keys: Sequence[str]) -> str:
-    """Identity of a sweep: what its trials share, and which keys vary, but not their values, so
-    that more values are added to it. Overrides are told as on the command line."""
+    """Identity of a sweep: what its trials share, which keys vary and what searches them, but not
+    the values, nor how many are tried, so that more are added to it. Overrides are told as on the
+    command line."""
     shared = sorted(o.lstrip("+") for o in fixed)
-    told = [o for o in shared if not o.startswith((*ELSEWHERE, "hydra"))]
+    told = [o for o in shared if o.startswith(_SEARCH) or not o.startswith((*ELSEWHERE, "hydra"))]
     return digest_of([experiment_name, told, sorted(keys)])[:12]
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twotower.config import Axis, axes, combinations, with_ids, with_seeds
+from twotower.config import Axis, axes, combinations, with_seeds
+from twotower.config.overrides import with_ids
 from twotower.config.tree import choices
 from twotower.errors import ConfigError
 
@@ -179,7 +180,7 @@ def test_the_ends_of_an_interval_are_kept_to_the_last_digit(
 
 def test_the_start_of_an_id_is_text_though_it_could_be_a_number() -> None:
     given = ["run=5677e10", "runs=[12,4e1c,7e3,a b]", "sweep=latest", "k=10", "runs=12.5"]
-    assert with_ids(given, ("run", "runs", "sweep")) == [
+    assert with_ids(given) == [
         "run='5677e10'",
         "runs=['12',4e1c,'7e3',a b]",
         "sweep=latest",

@@ -54,6 +54,8 @@ def test_a_sweep_by_its_id_by_its_name_and_latest(tracking: MlflowTracking) -> N
         return find_sweep(tracking.uri, "twotower", sweep).id
 
     assert found(first) == found(first[:12]) == found("one") == first
+    assert found("s1") == first
+    assert found("s") == second  # the newest of those that begin so
     assert found("latest") == second
 
 

@@ -31,8 +31,8 @@ _SHORT_ID = 8
 class Compare:
     """Settings of the command; each is explained in conf/compare.yaml."""
 
-    runs: Annotated[list[str | int], Field(min_length=2)] | None
-    sweep: str | int | None
+    runs: Annotated[list[str], Field(min_length=2)] | None
+    sweep: str | None
     part: Literal["validation", "test"]
     metric: str | None
     file: str | None
@@ -76,12 +76,12 @@ class Compare:
     def _found(self) -> list[FoundRun]:
         uri, experiment = self.tracking.uri, self.tracking.experiment_name
         if self.sweep is not None:
-            sweep = find_sweep(uri, experiment, str(self.sweep))
+            sweep = find_sweep(uri, experiment, self.sweep)
             found = find_trials(uri, sweep.id)
             if not found:
                 raise RunNotFoundError(f"Sweep {sweep.id} ({sweep.name}) has no finished trial.")
             return found
-        names = [str(run) for run in self.runs or []]
+        names = self.runs or []
         found = [find_run(uri, experiment, name) for name in names]
         ids = [run.id for run in found]
         for place, run_id in enumerate(ids):

@@ -20,7 +20,7 @@ __all__ = ["SweepStatus"]
 class SweepStatus:
     """Settings of the command; each is explained in conf/sweep.yaml."""
 
-    sweep: str | int | None
+    sweep: str | None
     output_dir: str
 
     def __call__(self) -> list[Status]:
@@ -31,7 +31,7 @@ class SweepStatus:
         folder = Path(self.output_dir, "sweeps")
         found = [status for path in folder.glob("*") if (status := status_of(path)) is not None]
         found.sort(key=lambda status: status.when)
-        wanted = "" if self.sweep is None else str(self.sweep)
+        wanted = self.sweep or ""
         chosen = [status for status in found if status.record.folder.name.startswith(wanted)]
         if not chosen:
             if not found:

@@ -2,7 +2,7 @@
 
 from twotower.config.check import check
 from twotower.config.compose import build, build_part, compose, plain
-from twotower.config.overrides import Axis, axes, combinations, lenient, with_ids, with_seeds
+from twotower.config.overrides import Axis, axes, combinations, lenient, with_seeds
 from twotower.config.tree import CONF_DIR
 
 __all__ = [
@@ -16,6 +16,5 @@ __all__ = [
     "compose",
     "lenient",
     "plain",
-    "with_ids",
     "with_seeds",
 ]

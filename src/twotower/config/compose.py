@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from twotower.config.check import check
-from twotower.config.overrides import known_choices, lenient
+from twotower.config.overrides import known_choices, lenient, with_ids
 from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
 
@@ -26,7 +26,7 @@ def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     config_name: a file of the config tree, such as `train`; overrides as on the command line,
     without sweeps. Raises ConfigError naming everything that is wrong.
     """
-    known, unknown = known_choices(overrides)
+    known, unknown = known_choices(with_ids(overrides))
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):

@@ -17,6 +17,7 @@ from twotower.errors import ConfigError
 
 __all__ = ["Axis", "axes", "combinations", "known_choices", "lenient", "with_ids", "with_seeds"]
 
+_NAMED = ("run=", "runs=", "sweep=")
 _NUMBER = re.compile(r"(?<=[=\[,])(\d+(?:e\d+)?)(?=[,\]]|$)")  # a whole value, or one of a list
 _OPTIONAL_GROUP = "experiment"  # the one that is null by default
 
@@ -108,11 +109,10 @@ def with_seeds(overrides: Sequence[str]) -> list[str]:
     return [*rest, "seed=" + ",".join(str(n) for n in range(first, first + count))]
 
 
-def with_ids(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """Overrides with the values of `keys` quoted where they would be numbers: the start of an id,
-    such as `5677e10`, is text."""
-    starts = tuple(f"{key}=" for key in keys)
-    return [_NUMBER.sub(r"'\1'", o) if o.startswith(starts) else o for o in overrides]
+def with_ids(overrides: Sequence[str]) -> list[str]:
+    """Overrides with the names of runs and sweeps quoted where they would be numbers: the start of
+    an id, such as `5677e10`, is text."""
+    return [_NUMBER.sub(r"'\1'", o) if o.startswith(_NAMED) else o for o in overrides]
 
 
 def combinations(overrides: Sequence[str]) -> list[list[str]]:

@@ -93,28 +93,28 @@ def find_trials(uri: str, parent_id: str) -> list[FoundRun]:
 
 
 def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
-    """The parent run that `sweep` means, as `find_run` has it; `latest` is the newest of any end.
+    """The parent run that `sweep` means: the name of its folder or the start of one, which is its
+    tag `sweep.id`; as `find_run` has it; or `latest`, the newest of any end.
 
     Raises `RunNotFoundError`, also where the run that is found is not the parent of a sweep.
     """
-    if sweep != LATEST:
-        found = find_run(uri, experiment_name, sweep)
-        if _is_sweep(found):
-            return found
-        raise RunNotFoundError(
-            f"sweep={sweep!r} is run {found.id} ({found.name}), {_no_sweep(found)}"
-        )
     client = open_existing(uri)
     experiment = client.get_experiment_by_name(experiment_name)
     if experiment is not None:
+        start = "" if sweep == LATEST else sweep
         tagged = f"tags.`{SWEEP_TAG}` LIKE '%'"
         for run in _search_all(client, experiment.experiment_id, tagged, _NEWEST_FIRST):
-            if _is_sweep(run):
+            if _is_sweep(run) and run.tags[SWEEP_TAG].startswith(start):
                 return run
-    raise RunNotFoundError(
-        f"No sweep yet in experiment {experiment_name!r} at {mask(uri)} "
-        "(tracking.experiment_name). `twotower train -m` makes one."
-    )
+    if sweep == LATEST:
+        raise RunNotFoundError(
+            f"No sweep yet in experiment {experiment_name!r} at {mask(uri)} "
+            "(tracking.experiment_name). `twotower train -m` makes one."
+        )
+    found = find_run(uri, experiment_name, sweep)
+    if _is_sweep(found):
+        return found
+    raise RunNotFoundError(f"sweep={sweep!r} is run {found.id} ({found.name}), {_no_sweep(found)}")
 
 
 def _is_sweep(run: FoundRun) -> bool:
