@@ -5,6 +5,7 @@ from twotower.loss.bce import BinaryCrossEntropy
 from twotower.loss.bpr import BayesianPersonalisedRanking
 from twotower.loss.bsl import BilateralSoftmax
 from twotower.loss.ccl import CosineContrastive
+from twotower.loss.direct_au import DirectAU
 from twotower.loss.gbce import GeneralisedBinaryCrossEntropy
 from twotower.loss.hinge import Hinge
 from twotower.loss.sampled_softmax import SampledSoftmax
@@ -17,6 +18,7 @@ __all__ = [
     "BilateralSoftmax",
     "BinaryCrossEntropy",
     "CosineContrastive",
+    "DirectAU",
     "GeneralisedBinaryCrossEntropy",
     "Hinge",
     "Loss",

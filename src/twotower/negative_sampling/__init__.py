@@ -3,6 +3,7 @@
 from twotower.negative_sampling.all import AllItems
 from twotower.negative_sampling.base import NegativeSampler
 from twotower.negative_sampling.cross_batch import CrossBatchSampler
+from twotower.negative_sampling.hard import HardSampler
 from twotower.negative_sampling.in_batch import InBatchSampler
 from twotower.negative_sampling.mixed import MixedSampler
 from twotower.negative_sampling.popularity import PopularitySampler
@@ -12,6 +13,7 @@ from twotower.negative_sampling.uniform import UniformSampler
 __all__ = [
     "AllItems",
     "CrossBatchSampler",
+    "HardSampler",
     "InBatchSampler",
     "MixedSampler",
     "NegativeSampler",

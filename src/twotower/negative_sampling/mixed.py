@@ -56,6 +56,12 @@ class MixedSampler(NegativeSampler):
         for name, component in components.items():
             if not isinstance(component, Mapping):
                 yield f"{_KEY}.{name}: got {component!r}; valid is a sampler, as a choice gives"
+            elif "candidates" in component:
+                yield (
+                    f"{_KEY}.{name}: got a sampler of hard negatives, which chooses among all that "
+                    "a row has; valid is one that keeps all that it draws (hard negatives of a "
+                    "mixture: negative_sampling=hard with the mixture as its candidates)"
+                )
         flags = dict(_exclusions(components))
         if len(set(flags.values())) > 1:
             got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
