@@ -1,0 +1,74 @@
+"""Columns of features as vectors, by their kind; what is learned of them is learned of train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+from torch import Generator, Tensor, nn
+
+from twotower.text import Bag
+from twotower.tower.kinds import Kind
+
+__all__ = ["Numeric", "column_encoder", "column_width"]
+
+
+class Numeric(nn.Module):
+    """The number in units of train's standard deviation from train's mean, and whether it is
+    missing: then 1, and 0 for the number.
+
+    A number that is the same throughout train is always 0, and so is the flag where train misses
+    none: weights that train cannot teach would stay as they were drawn.
+    """
+
+    values: Tensor
+
+    def __init__(self, column: pl.Series, *, n_train: int) -> None:
+        super().__init__()
+        numbers = column.to_physical().cast(pl.Float64)
+        numbers = numbers.set(~numbers.is_finite(), None)
+        train = numbers.head(n_train)
+        varies = train.drop_nulls().n_unique() > 1
+        scaled = (numbers - train.mean()) / train.std(ddof=0) if varies else numbers * 0.0
+        missing = numbers.is_null() & (train.null_count() > 0)
+        both = pl.DataFrame({"number": scaled.fill_null(0.0), "missing": missing.cast(pl.Float64)})
+        self.register_buffer("values", both.to_torch(dtype=pl.Float32))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[M, 2] of `rows` ([M] int64)."""
+        return self.values[rows]
+
+
+def column_encoder(
+    kind: Kind,
+    column: pl.Series,
+    *,
+    n_train: int,
+    dim: int,
+    text: Callable[..., nn.Module],
+    generator: Generator,
+) -> nn.Module:
+    """A module that gives vectors [M, column_width] of rows [M]."""
+    if kind == "numeric":
+        return Numeric(column, n_train=n_train)
+    if kind == "text":
+        texts = column.cast(pl.String)
+        return text(texts=texts, n_train=n_train, dim=dim, generator=generator)
+    rows, values = _pairs(column)
+    return Bag(rows, values, n=len(column), n_train=n_train, dim=dim, generator=generator)
+
+
+def column_width(kind: Kind, dim: int) -> int:
+    """How many numbers a column of that kind becomes."""
+    return 2 if kind == "numeric" else dim
+
+
+def _pairs(column: pl.Series) -> tuple[Tensor, Tensor]:
+    """[m] rows and [m] numbers of the values that they have, one or many a row."""
+    frame = column.to_frame("value").with_row_index("row")
+    if isinstance(column.dtype, pl.List):
+        frame = frame.explode("value")
+    # By name, so that the order of rows does not matter.
+    frame = frame.drop_nulls().with_columns(pl.col("value").cast(pl.String).rank("dense"))
+    rows, values = frame.cast(pl.Int64).to_torch().T
+    return rows.contiguous(), values.contiguous()

@@ -1,0 +1,125 @@
+"""The feature tower: what is known of users or items, by columns of any kind, and their ids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Generator, Tensor, nn
+
+from twotower.errors import ConfigError
+from twotower.tower.columns import column_encoder, column_width
+from twotower.tower.id_vectors import IdVectors
+from twotower.tower.kinds import Columns, Kind, column_kinds
+from twotower.types import Side
+
+__all__ = ["FeatureTower"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 8192  # rows that are encoded at a time, so that a whole side fits into memory
+
+
+class FeatureTower(nn.Module):
+    """Columns become vectors, side by side the input of an MLP with ReLUs (Covington et al. 2016,
+    RecSys, "Deep neural networks for YouTube recommendations"); a free vector of each row of train
+    is added, where `id` says so. Cold rows are served by their features.
+
+    The first vectors are about N(0, init_std^2). For the similarity `cosine` see EmbeddingTower.
+    """
+
+    def __init__(
+        self,
+        emb_dim: PositiveInt,
+        init_std: PositiveFloat,
+        similarity: Literal["dot", "cosine"],
+        id: bool,
+        id_dropout: Annotated[NonNegativeFloat, Field(lt=1)],
+        user_columns: Columns,
+        item_columns: Columns,
+        max_distinct: Annotated[NonNegativeFloat, Field(le=1)],
+        feature_dim: PositiveInt,
+        hidden: list[PositiveInt],
+        text: Callable[..., nn.Module],
+        *,
+        side: Side,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError where columns do not fit the data, and where there is nothing to know
+        a row by. A side without features is known by its ids, and a warning says so."""
+        super().__init__()
+        columns = {"user": user_columns, "item": item_columns}[side.kind]
+        kinds = column_kinds(columns, side, max_distinct)
+        if not kinds:
+            _without_features(side, columns, id)
+        self._cosine = similarity == "cosine"
+        self._n = side.n if kinds else side.n_train
+        self.ids = IdVectors(side.n_train, emb_dim, init_std, id_dropout, generator) if id else None
+        self.columns = nn.ModuleDict()
+        for place, (name, kind) in enumerate(kinds.items()):
+            assert side.features is not None
+            # Names of columns may hold what names of modules may not.
+            self.columns[str(place)] = column_encoder(
+                kind,
+                side.features[name],
+                n_train=side.n_train,
+                dim=feature_dim,
+                text=text,
+                generator=generator,
+            )
+        width = sum(column_width(kind, feature_dim) for kind in kinds.values())
+        self.mlp = _mlp([width, *hidden, emb_dim], init_std, generator) if kinds else None
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[..., emb_dim] of `rows` ([...] int64), each distinct row encoded once."""
+        distinct, places = torch.unique(rows, return_inverse=True)
+        vectors = self._blocks(distinct, drop=self.training)
+        return vectors.index_select(0, places.flatten()).view(*rows.shape, -1)
+
+    def table(self) -> Tensor:
+        """[n, emb_dim] of the whole side, [n_train, emb_dim] where it has no features."""
+        rows = torch.arange(self._n, device=next(self.parameters()).device)
+        return self._blocks(rows, drop=False)
+
+    def _blocks(self, rows: Tensor, drop: bool) -> Tensor:
+        return torch.cat([self._encoded(block, drop) for block in torch.split(rows, _BLOCK)])
+
+    def _encoded(self, rows: Tensor, drop: bool) -> Tensor:
+        """[M, emb_dim] of distinct `rows` ([M] int64)."""
+        parts = [] if self.ids is None else [self.ids(rows, drop)]
+        if self.mlp is not None:
+            parts.append(self.mlp(torch.cat([column(rows) for column in self.columns.values()], 1)))
+        vectors = torch.stack(parts).sum(0)
+        return nn.functional.normalize(vectors, dim=-1) if self._cosine else vectors
+
+
+def _mlp(widths: list[int], init_std: float, generator: Generator) -> nn.Sequential:
+    """Linear layers with ReLUs between; each keeps the scale of its input (He et al. 2015), but
+    for the last, which brings it to `init_std`."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        last = len(layers) == 2 * (len(widths) - 2)
+        layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
+        std = (init_std if last else 2**0.5) * n_in**-0.5
+        nn.init.normal_(layer.weight, std=std, generator=generator)
+        nn.init.zeros_(layer.bias)
+        layers += [layer] if last else [layer, nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def _without_features(side: Side, columns: Columns | dict[str, Kind], id: bool) -> None:
+    """Raises ConfigError where ids are not known either, else warns of what was not asked for."""
+    key = f"tower.{side.kind}_columns"
+    missing = f"the dataset has no features of {side.kind}s that a tower can read"
+    reason = missing if columns else f"{key} is {columns}"
+    if not id:
+        raise ConfigError(
+            f"tower.id: got false, but {reason}: there is nothing to know a row by; "
+            f"valid is true, or columns in {key} that the dataset has"
+        )
+    if columns:
+        logger.warning("Tower of %ss: %s; it knows them by their ids alone", side.kind, missing)

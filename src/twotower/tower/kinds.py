@@ -1,0 +1,85 @@
+"""Which columns of a side are read, and as what."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+import polars as pl
+
+from twotower.config.suggest import suggest
+from twotower.errors import ConfigError
+from twotower.types import Side
+
+__all__ = ["Columns", "Kind", "column_kinds"]
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["categorical", "multi_valued", "numeric", "text"]
+Columns = Literal["auto"] | dict[str, Kind] | None
+
+_TITLE = "title"  # what people read, in every dataset of this project
+
+
+def column_kinds(columns: Columns, side: Side, max_distinct: float) -> dict[str, Kind]:
+    """The kind of each column that is to be read; those without a value in train are left out.
+
+    columns, max_distinct: see conf/tower/features.yaml. Raises ConfigError for a column that the
+    side lacks and for a kind that its values do not fit.
+    """
+    train = (pl.DataFrame() if side.features is None else side.features).head(side.n_train)
+    if columns == "auto":
+        kinds = {column.name: kind for column in train if (kind := _kind_of(column, max_distinct))}
+    else:
+        kinds = dict(columns or {})
+        for name, kind in kinds.items():
+            _check(f"tower.{side.kind}_columns.{name}", kind, name, train)
+    return {name: kind for name, kind in kinds.items() if not _unknown(train[name], side)}
+
+
+def _unknown(column: pl.Series, side: Side) -> bool:
+    if column.null_count() < len(column):
+        return False
+    logger.warning(
+        "The %s tower leaves out %r: no row of train has a value", side.kind, column.name
+    )
+    return True
+
+
+def _kind_of(column: pl.Series, max_distinct: float) -> Kind | None:
+    """None, and a warning, where no kind fits."""
+    valid = _valid_kinds(column.dtype)
+    if not valid:
+        logger.warning("Column %r is left out: no tower reads %s", column.name, column.dtype)
+        return None
+    if column.dtype != pl.String:
+        return valid[0]
+    known = column.drop_nulls()
+    is_text = column.name == _TITLE or known.n_unique() > max_distinct * len(known)
+    return "text" if is_text else "categorical"
+
+
+def _valid_kinds(dtype: pl.DataType) -> list[Kind]:
+    """What values of `dtype` can be read as, the likeliest first."""
+    if isinstance(dtype, pl.List):
+        # A list of floats is a vector.
+        inner = dtype.inner
+        return [] if inner.is_nested() or inner.is_float() else ["multi_valued"]
+    if dtype.is_numeric() or dtype.is_temporal():
+        return ["numeric", "categorical"]
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return ["categorical", "text"]
+    return ["categorical"] if dtype == pl.Boolean else []
+
+
+def _check(key: str, kind: Kind, name: str, train: pl.DataFrame) -> None:
+    if name not in train.columns:
+        raise ConfigError(
+            f"{key}: got {kind}, but there is no such column; {suggest(name, train.columns)}"
+        )
+    valid = _valid_kinds(train[name].dtype)
+    if kind not in valid:
+        raise ConfigError(
+            f"{key}: got {kind}, but the column holds {train[name].dtype}; "
+            f"valid {'is ' + ' or '.join(valid) if valid else 'is to leave it out'}"
+        )

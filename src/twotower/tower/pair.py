@@ -1,0 +1,56 @@
+"""Any user tower with any item tower."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import PositiveInt
+from torch import Generator, nn
+
+from twotower.errors import ConfigError
+from twotower.tower.base import HistoryEncoder
+from twotower.types import Side
+
+__all__ = ["tower_of_pair"]
+
+
+def tower_of_pair(
+    emb_dim: PositiveInt,
+    similarity: Literal["dot", "cosine"],
+    user: Callable[..., nn.Module],
+    item: Callable[..., nn.Module],
+    *,
+    side: Side,
+    generator: Generator,
+) -> nn.Module:
+    """The tower of that side: what `user` gives for users, what `item` gives for items.
+
+    emb_dim, similarity: those of both, which YAML hands on to them. Raises ConfigError where the
+    tower does, and where the item tower is one that reads histories of users.
+    """
+    try:
+        tower = {"user": user, "item": item}[side.kind](side=side, generator=generator)
+    except ConfigError as error:
+        raise ConfigError(re.sub(r"\btower\.", f"tower.{side.kind}.", str(error))) from error
+    if side.kind == "item" and isinstance(tower, HistoryEncoder):
+        raise ConfigError(
+            "tower.item: got a tower that reads what users had met; valid is one of items"
+        )
+    return tower
+
+
+def _conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    """Embeddings of users and items have one length and are compared in one way."""
+    for side in ("user", "item"):
+        tower = node.get(side)
+        for key in ("emb_dim", "similarity"):
+            if isinstance(tower, Mapping) and tower.get(key) != node.get(key):
+                yield (
+                    f"tower.{side}.{key}: got {tower.get(key)}; valid is that of both, "
+                    f"tower.{key}={node.get(key)}"
+                )
+
+
+tower_of_pair.conflicts = _conflicts  # type: ignore[attr-defined]
