@@ -48,8 +48,10 @@ class SplitFrames:
 
     train: interactions with the columns of `Interactions.log`.
     validation, test: ground truth alone, each (user, item) pair once.
+    validation_known, test_known: what a model is told of the users of that part when it is judged,
+        neither train nor ground truth, in order of time where known; None: nothing.
     history: the whole log before the test part, in order of time: train and all of validation,
-        also what of it is not relevant or cold to train. A model that is trained anew for the
+        also what of it is told, not relevant or cold to train. A model that is trained anew for the
         test is trained on it, and it is what users of the test part have seen. Without
         validation: train.
     users, items: features of the ids that occur in any part; None where the source has none.
@@ -58,7 +60,9 @@ class SplitFrames:
 
     train: pl.DataFrame
     validation: pl.DataFrame | None
+    validation_known: pl.DataFrame | None
     test: pl.DataFrame
+    test_known: pl.DataFrame | None
     history: pl.DataFrame
     users: pl.DataFrame | None
     items: pl.DataFrame | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -124,6 +125,87 @@ def test_without_validation_history_is_train(tmp_path: Path) -> None:
         assert frames.validation is None
         assert frames.history is frames.train
         assert len(frames.train) == 80
+
+
+def test_what_is_told_is_kept_whatever_its_rating() -> None:
+    # Each user meets ten items, one in each of ten rounds, and rates them 1 5 1 5 1 5 1 5 1 5.
+    log = make_movies().log.with_columns(rating=pl.int_range(100) // 10 % 2 * 4.0 + 1)
+    frames = prepare_movies(
+        None,
+        interactions=make_interactions(log),
+        preprocessing=Preprocessing("once", [], [LowRatingFilter(4)]),
+        split=load_split("cold_user", known=0.3, validation=False),
+    )
+    # 0.3 of 10 are 3, of each of 2 users: 1 5 1. Of the other 5 1 5 1 5 1 5 four are relevant.
+    assert frames.test_known is not None
+    assert frames.test_known["rating"].to_list() == [1, 1, 5, 5, 1, 1]
+    assert frames.test["rating"].to_list() == [5] * 8
+    assert set(frames.test_known["user_id"]) == set(frames.test["user_id"])
+
+
+def test_the_identity_of_a_split_that_tells_nothing_is_what_it_was() -> None:
+    # Pinned: runs that are logged under these digests must be found again.
+    assert prepare_movies(None).digest == (
+        "31f47cf8c8de8c807bd5a253d33088574d3c52e8a18da3d0e559361441bdbb33"
+    )
+    new_users = load_split("new_users", drop_cold_items=False, test_size=0.4)
+    assert prepare_movies(None, split=new_users).digest == (
+        "d4dcd1c0e8b0166396a4aee630fbfbf7f2ba37a0742912a5b030e7f6eca37d77"
+    )
+
+
+def test_what_is_told_is_part_of_the_identity() -> None:
+    # Only the last of each user's ten rows is relevant, so to tell 0, 2 or 3 of them leaves one
+    # and the same ground truth.
+    log = make_movies().log.with_columns(rating=pl.int_range(100) // 90 * 4.0 + 1)
+    frames = [
+        prepare_movies(
+            None,
+            interactions=make_interactions(log),
+            preprocessing=Preprocessing("once", [], [LowRatingFilter(4)]),
+            split=load_split("cold_user", known=known, validation=False),
+        )
+        for known in (0.0, 0.2, 0.3)
+    ]
+    assert len(frames[0].test) == 2  # of 2 users
+    assert_frame_equal(frames[0].test, frames[1].test)
+    assert_frame_equal(frames[0].test, frames[2].test)
+    assert len({each.digest for each in frames}) == 3
+
+
+def test_what_is_told_comes_back_from_the_cache(tmp_path: Path) -> None:
+    split = load_split("cold_user", known=0.5)
+    fresh = prepare_movies(tmp_path, split=split)
+    assert fresh.validation_known is not None
+    assert fresh.test_known is not None
+    unused = Preprocessing("once", [MinCountFilter(1000)], [])  # nothing is made anew
+    assert_same(fresh, prepare_movies(tmp_path, split=split, preprocessing=unused))
+
+
+def test_an_entry_that_was_written_before_anything_was_told_is_read(tmp_path: Path) -> None:
+    fresh = prepare_movies(tmp_path)
+    meta = entry_of(tmp_path) / "meta.json"
+    written = json.loads(meta.read_text())
+    content = {key: written[key] for key in ("checksums", "note")}
+    for name in ("validation_known", "test_known"):
+        assert content["checksums"].pop(name) is None
+    checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    meta.write_text(json.dumps({**content, "checksum": checksum}))
+    unused = Preprocessing("once", [MinCountFilter(1000)], [])
+    assert_same(fresh, prepare_movies(tmp_path, preprocessing=unused))
+
+
+def test_items_that_are_only_told_keep_their_features() -> None:
+    # v is the last to come; its older row alone is of q.
+    log = make_log(*((f"u{k}", "x", k) for k in range(4)), ("v", "q", 10), ("v", "x", 11))
+    items = pl.DataFrame({"item_id": ["q", "x", "y"], "title": ["Q", "X", "Y"]})
+    frames = prepare_movies(
+        None,
+        interactions=make_interactions(log, items=items),
+        split=load_split("new_users", known=0.5, validation=False),
+    )
+    assert frames.items is not None
+    assert frames.items["title"].to_list() == ["Q", "X"]
 
 
 def test_features_are_of_the_ids_that_occur() -> None:

@@ -14,6 +14,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from twotower.config.check import check
 from twotower.errors import ConfigError, DataError
 from twotower.split.base import TIMELESS_CHOICES, Parts, Split
 
@@ -141,6 +142,117 @@ def test_cold_user_takes_whole_users() -> None:
     assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [48, 12, 15]
 
 
+def test_cold_user_tells_a_share_of_what_held_out_users_did() -> None:
+    log = make_log(*((u, i, 10 * i + u) for u in range(10) for i in range(5)))
+    log = log.sort("timestamp")
+    steps: list[str] = []
+    parts = load_split("cold_user", known=0.5).split(log, None, steps)
+    # 0.2 of 10 users are 2, 0.2 of the 8 left 1.6, rounded up 2. Half of 5 is 2 rounded down:
+    # items 0 and 1 are told, 2 3 4 are ground truth.
+    for known, truth in (
+        (parts.validation_known, parts.validation),
+        (parts.test_known, parts.test),
+    ):
+        assert known is not None
+        assert truth is not None
+        assert (len(known), len(truth)) == (4, 6)
+        assert set(known["user_id"]) == set(truth["user_id"])
+        assert known["item_id"].to_list() == [0, 0, 1, 1]
+        assert truth["item_id"].to_list() == [2, 2, 3, 3, 4, 4]
+    assert "test: 4 of 10 interactions are told to the model, 6 are left to judge by" in steps
+    assert "validation: 4 of 10 interactions are told to the model, 6 are left to judge by" in steps
+    # History is the 8 users that are not of test, with all 5 that each did.
+    assert len(parts.train) == 30
+    assert len(parts.history) == 40
+
+
+def test_new_users_are_told_of_by_time() -> None:
+    # First seen: a 0, b 1, c 2, d 10, e 11. The last two fifths are d and e: 0.7 of d's 3 is 2.1,
+    # its x and y; 0.7 of e's 1 is 0.7, so it keeps its one row to be judged by.
+    log = make_log(
+        ("a", "x", 0), ("b", "y", 1), ("c", "z", 2),
+        ("d", "x", 10), ("e", "x", 11), ("d", "y", 12), ("d", "z", 13),
+    )  # fmt: skip
+    parts = split(log, "new_users", test_size=0.4, known=0.7, validation=False)
+    assert text(pairs(parts.train)) == "ax by cz"
+    assert text(pairs(parts.test_known)) == "dx dy"
+    assert text(pairs(parts.test)) == "ex dz"
+    assert parts.validation_known is None
+
+
+@pytest.mark.parametrize("choice", ["cold_user", "new_users"])
+def test_where_nothing_is_told_there_is_no_part(choice: str) -> None:
+    log = make_log(*((u, "x", u) for u in range(25)))
+    steps: list[str] = []
+    parts = load_split(choice).split(log, None, steps)
+    assert parts.validation_known is None
+    assert parts.test_known is None
+    assert not [step for step in steps if "told" in step]
+    # Of one interaction each, none can be told: 0.9 x 1 is rounded down.
+    parts = load_split(choice, known=0.9).split(log, None, steps)
+    assert parts.test_known is None
+    assert "test: 0 of 5 interactions are told to the model, 5 are left to judge by" in steps
+
+
+def test_what_is_told_may_be_cold_to_train() -> None:
+    # d is the last to come. Its older row is of an item that train lacks: told all the same, and
+    # the share is of all that d did.
+    log = make_log(("a", "x", 0), ("b", "x", 1), ("c", "x", 2), ("d", "q", 3), ("d", "x", 4))
+    parts = split(log, "new_users", test_size=0.25, known=0.5, validation=False)
+    assert text(pairs(parts.test_known)) == "dq"
+    assert text(pairs(parts.test)) == "dx"
+
+
+@pytest.mark.parametrize("choice", ["cold_user", "new_users"])
+@pytest.mark.parametrize("known", [-0.1, 1.0])
+def test_a_share_told_is_0_or_more_and_below_1(choice: str, known: float) -> None:
+    node = {**OmegaConf.load(CONF / "split" / f"{choice}.yaml"), "known": known}
+    with pytest.raises(ConfigError, match=f"split.known: got {known}; input should be"):
+        check(node, path="split")
+    check(node | {"known": 0.8}, path="split")
+
+
+def test_cold_item_takes_whole_items() -> None:
+    log = make_log(*((u, i, i) for i in range(25) for u in range(3)))
+    parts = split(log, "cold_item")
+    assert parts.validation is not None
+    items = [set(p["item_id"]) for p in (parts.train, parts.validation, parts.test)]
+    # 0.2 of 25 items are 5, 0.2 of the 20 left are 4; each with all of its 3 rows.
+    assert [len(i) for i in items] == [16, 4, 5]
+    assert len(set.union(*items)) == 25
+    assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [48, 12, 15]
+    assert len(parts.history) == 60
+
+
+def test_cold_item_drops_users_that_did_nothing_else() -> None:
+    # Users 0 to 9 have met all ten items; each item has one user more, who met nothing else.
+    log = make_log(
+        *((f"u{user}", item, 0) for user in range(10) for item in range(10)),
+        *((f"only{item}", item, 1) for item in range(10)),
+    )
+    parts = split(log, "cold_item", validation=False)
+    assert len(parts.test) == 20  # 2 items, 10 users each
+    assert not [user for user in parts.test["user_id"] if user.startswith("only")]
+    kept = split(log, "cold_item", validation=False, drop_cold_users=False)
+    assert len(kept.test) == 22
+
+
+def test_cold_items_that_drop_say_so() -> None:
+    log = make_log(*((u, i, i) for i in range(10) for u in range(3)))
+    with pytest.raises(DataError) as error:
+        split(log, "cold_item", drop_cold_items=True)
+    assert "split.drop_cold_items=True" in str(error.value)
+    assert "leaves the test part empty" in str(error.value)
+    assert "test: 6 interactions of cold items drop" in str(error.value)
+
+
+def test_the_draw_of_cold_items_is_pinned() -> None:
+    # numpy's generator of seed 0 shuffles 0 to 9 into 4 6 2 7 ...; the first 0.2 of 10 are held
+    # out. A release that draws otherwise would give other parts for the same config.
+    log = make_log(*((u, i, i) for i in range(10) for u in range(2)))
+    assert sorted(set(split(log, "cold_item").test["item_id"])) == [4, 6]
+
+
 def test_new_users_takes_the_last_to_come_and_leaves_out_what_others_did_then() -> None:
     # First seen: a 0, b 1, c 2, d 3, e 10. The last fifth of five is e; a's row at 20 is neither.
     log = make_log(
@@ -184,7 +296,7 @@ def test_given_cuts_validation_by_time_or_at_random() -> None:
     assert len(drawn) > 1
 
 
-@pytest.mark.parametrize("choice", ["random", "random_next_n", "cold_user", "k_folds"])
+@pytest.mark.parametrize("choice", ["random", "random_next_n", "cold_user", "cold_item", "k_folds"])
 def test_a_seed_gives_one_draw_and_another_seed_another(choice: str) -> None:
     log = make_log(*((f"u{u}", i, i) for i in range(6) for u in range(40)))
     tests = [pairs(split(log, choice, seed=seed).test) for seed in (3, 3, 4)]
@@ -217,7 +329,7 @@ def test_a_split_by_time_without_timestamps_names_the_key_and_the_others() -> No
         assert (
             "orders interactions by time, and the log has no timestamps, only ['user_id',"
             " 'item_id']. Set dataset.columns.timestamp, or take a split that needs none:"
-            " random, cold_user, k_folds, given." in message
+            " random, cold_user, cold_item, k_folds, given." in message
         )
 
 
@@ -271,5 +383,5 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
 def test_every_choice_has_a_test_here() -> None:
     assert {path.stem for path in (CONF / "split").glob("*.yaml")} == {
         *("time", "last_n", "ratio", "random", "random_next_n", "cold_user", "new_users"),
-        *("k_folds", "given"),
+        *("cold_item", "k_folds", "given"),
     }

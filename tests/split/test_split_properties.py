@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hydra.utils import instantiate
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from polars.testing import assert_frame_equal
 
 from twotower.errors import DataError
 from twotower.split.base import Split
@@ -19,8 +21,9 @@ from twotower.split.base import Split
 CONF = Path(__file__).parents[2] / "conf"
 START = datetime(2024, 1, 1)
 KEEP_COLD = {"drop_cold_users": False, "drop_cold_items": False}
-COMPLETE = ("time", "last_n", "ratio", "random", "cold_user", "k_folds")
+COMPLETE = ("time", "last_n", "ratio", "random", "cold_user", "cold_item", "k_folds")
 PARTIAL = ("new_users", "random_next_n")  # these leave rows out on purpose
+TELLING = ("cold_user", "new_users")
 
 
 def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
@@ -47,11 +50,16 @@ def pairs(log: pl.DataFrame | None) -> list[tuple[Any, Any]]:
     return list(log.select("user_id", "item_id").iter_rows())
 
 
-logs = st.lists(
-    st.tuples(st.sampled_from("abcdef"), st.integers(0, 8), st.integers(0, 20)),
-    min_size=8,
-    max_size=60,
-).map(lambda rows: make_log(*rows).sort("timestamp", maintain_order=True))
+def logs_of(min_size: int) -> st.SearchStrategy[pl.DataFrame]:
+    return st.lists(
+        st.tuples(st.sampled_from("abcdef"), st.integers(0, 8), st.integers(0, 20)),
+        min_size=min_size,
+        max_size=60,
+    ).map(lambda rows: make_log(*rows).sort("timestamp", maintain_order=True))
+
+
+logs = logs_of(8)
+dense_logs = logs_of(30)  # of few rows, most hold out nothing that is warm
 
 
 def rows_of(*parts: pl.DataFrame | None) -> list[Any]:
@@ -80,6 +88,82 @@ def test_parts_are_disjoint_and_together_the_log(
     for part in (parts.train, parts.validation, parts.test, parts.history):
         assert part is None or part["row"].is_sorted()
         assert part is None or part.schema == log.schema
+    assert parts.validation_known is None
+    assert parts.test_known is None
+
+
+@pytest.mark.parametrize("choice", TELLING)
+@settings(deadline=None, max_examples=25)
+@given(
+    log=logs,
+    validation=st.booleans(),
+    known=st.sampled_from([0.2, 0.5, 0.8, 0.99]),
+    timed=st.booleans(),
+)
+def test_what_is_told_is_of_held_out_users_and_neither_train_nor_truth(
+    choice: str, log: pl.DataFrame, validation: bool, known: float, timed: bool
+) -> None:
+    log = log.with_row_index("row")
+    log = log if timed or choice == "new_users" else log.drop("timestamp")
+    keys = {"validation": validation, **KEEP_COLD}
+    try:
+        parts = load_split(choice, known=known, **keys).split(log, None, [])
+        silent = load_split(choice, **keys).split(log, None, [])
+    except DataError:
+        assume(False)
+    # Telling changes what is held out into two parts, and nothing else.
+    assert_frame_equal(parts.train, silent.train)
+    assert_frame_equal(parts.history, silent.history)
+    for told, truth, held in (
+        (parts.validation_known, parts.validation, silent.validation),
+        (parts.test_known, parts.test, silent.test),
+    ):
+        assert sorted(rows_of(told) + rows_of(truth)) == rows_of(held)
+        if held is None or truth is None:
+            continue
+        assert set(truth["user_id"]) == set(held["user_id"])
+        if told is None:
+            continue
+        assert not told.is_empty()
+        for user in set(told["user_id"]) if "timestamp" in log.columns else ():
+            newest = told.filter(user_id=user)["timestamp"].to_list()[-1]
+            assert newest <= truth.filter(user_id=user)["timestamp"].to_list()[0]
+    # What validation tells and asks stands before the test part; what test tells does not.
+    before = set(rows_of(parts.history))
+    assert set(rows_of(parts.validation_known, parts.validation)) <= before
+    assert not set(rows_of(parts.test_known)) & before
+
+
+@settings(deadline=None, max_examples=25)
+@given(log=logs, validation=st.booleans())
+def test_no_item_of_a_cold_item_part_is_in_train(log: pl.DataFrame, validation: bool) -> None:
+    try:
+        parts = load_split("cold_item", validation=validation).split(log, None, [])
+    except DataError:
+        assume(False)
+    for before, held in ((parts.train, parts.validation), (parts.history, parts.test)):
+        assert held is None or not set(held["item_id"]) & set(before["item_id"])
+        assert held is None or set(held["user_id"]) <= set(before["user_id"])
+
+
+@pytest.mark.parametrize("choice", ["cold_item", "new_users"])
+@settings(deadline=None, max_examples=25)
+@given(log=logs, data=st.data())
+def test_the_order_of_the_log_decides_nothing(
+    choice: str, log: pl.DataFrame, data: st.DataObject
+) -> None:
+    # Without repeats: which of two equal rows is told is no difference.
+    log = log.unique(maintain_order=True).with_row_index("row")
+    order = data.draw(st.permutations(range(len(log))))
+    keys = {"known": 0.5} if choice in TELLING else {}
+    split = load_split(choice, **keys, **KEEP_COLD)
+    try:
+        parts = split.split(log, None, [])
+    except DataError:
+        assume(False)
+    again = split.split(log[order].sort("timestamp", maintain_order=True), None, [])
+    for field in fields(parts):
+        assert rows_of(getattr(parts, field.name)) == rows_of(getattr(again, field.name))
 
 
 @settings(deadline=None, max_examples=30)
@@ -97,7 +181,7 @@ def test_time_never_runs_backwards(log: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("choice", ["time", "last_n", "ratio", "random", "k_folds"])
 @settings(deadline=None, max_examples=15)
-@given(log=logs)
+@given(log=dense_logs)
 def test_no_cold_user_or_item_is_held_out(choice: str, log: pl.DataFrame) -> None:
     try:
         parts = load_split(choice).split(log, None, [])

@@ -18,18 +18,21 @@ Cut = tuple[pl.DataFrame, pl.DataFrame]
 
 COLUMNS = {"query_column": USER, "item_column": ITEM}
 TIME_COLUMNS = {**COLUMNS, "timestamp_column": TIMESTAMP}
-TIMELESS_CHOICES = ("random", "cold_user", "k_folds", "given")
+TIMELESS_CHOICES = ("random", "cold_user", "cold_item", "k_folds", "given")
 _ROW = "__row"
 
 
 @dataclass(frozen=True)
 class Parts:
     """The parts of a log. `history` is all of it that stands before the test part: train and the
-    whole of validation, with the users and items that are cold to train."""
+    whole of validation, what is told of its users too, with the users and items that are cold to
+    train. For `validation_known` and `test_known` see SplitFrames."""
 
     train: pl.DataFrame
     validation: pl.DataFrame | None
+    validation_known: pl.DataFrame | None
     test: pl.DataFrame
+    test_known: pl.DataFrame | None
     history: pl.DataFrame
 
 
@@ -64,6 +67,13 @@ class Split(ABC):
             )
         return self.cut(log, "test")
 
+    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        """(what of `held` a model is told when it is judged, what it is judged by).
+
+        None: the choice tells nothing.
+        """
+        return None, held
+
     def split(self, log: pl.DataFrame, given: pl.DataFrame | None, steps: list[str]) -> Parts:
         """The parts of `log`, a frame in order of time where that is known.
 
@@ -80,19 +90,32 @@ class Split(ABC):
         history, test = self.cut_test(log, given)
         steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
         self._refuse_empty(history, "train", steps)
-        test = self._warm(history, test, "test", steps)
+        test_known, test = self._hold(history, test, "test", steps)
         if not self.validation:
-            return Parts(history, None, test, history)
+            return Parts(history, None, None, test, test_known, history)
         train, validation = self.cut(history, "validation")
         steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
         self._refuse_empty(train, "train", steps)
-        validation = self._warm(train, validation, "validation", steps)
-        return Parts(train, validation, test, history)
+        validation_known, validation = self._hold(train, validation, "validation", steps)
+        return Parts(train, validation, validation_known, test, test_known, history)
+
+    def _hold(
+        self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
+    ) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        """(what is told, if anything; ground truth)."""
+        self._refuse_empty(held, part, steps)
+        known, truth = self.tell(held, part)
+        if known is not None:
+            steps.append(
+                f"{part}: {len(known):,} of {len(held):,} interactions are told to the model,"
+                f" {len(truth):,} are left to judge by"
+            )
+        told = None if known is None or known.is_empty() else known
+        return told, self._warm(before, truth, part, steps)
 
     def _warm(
         self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> pl.DataFrame:
-        self._refuse_empty(held, part, steps)
         for kind, dropped in (("users", self.drop_cold_users), ("items", self.drop_cold_items)):
             if dropped:
                 warm = filter_cold(held, before, kind, USER, ITEM)

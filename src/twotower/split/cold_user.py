@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt
 from replay.splitters import ColdUserRandomSplitter
 
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
+from twotower.split.fold_in import fold_in
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,13 @@ class ColdUserSplit(Split):
     """RePlay's ColdUserRandomSplitter.
 
     test_size: share of the users that is held out. seed: of the draw.
+    known: share of each one's interactions that a model is told, the oldest first, or drawn at
+        random where times are not known (see fold_in).
     """
 
     test_size: Annotated[float, Field(gt=0, lt=1)]
     seed: NonNegativeInt
+    known: Annotated[float, Field(ge=0, lt=1)]
 
     @property
     def needs_time(self) -> bool:
@@ -29,3 +33,8 @@ class ColdUserSplit(Split):
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = ColdUserRandomSplitter(self.test_size, seed=seed_of(self.seed, part), **COLUMNS)
         return cut_by(splitter.split, log)
+
+    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        if not self.known:
+            return None, held
+        return fold_in(held, self.known, seed_of(self.seed, part))

@@ -10,6 +10,7 @@ from pydantic import Field
 from replay.splitters import NewUsersSplitter
 
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.fold_in import fold_in
 from twotower.types import TIMESTAMP
 
 
@@ -19,10 +20,17 @@ class NewUsersSplit(Split):
 
     test_size: share of the users, by their first interaction, that is held out. What earlier
         users did after the first of these came is left out.
+    known: share of each one's interactions that a model is told, the oldest first (see fold_in).
     """
 
     test_size: Annotated[float, Field(gt=0, lt=1)]
+    known: Annotated[float, Field(ge=0, lt=1)]
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = NewUsersSplitter(self.test_size, **TIME_COLUMNS)
         return cut_by(splitter.split, log, log[TIMESTAMP])
+
+    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        if not self.known:
+            return None, held
+        return fold_in(held, self.known, seed=0)  # a draw among rows of one moment alone

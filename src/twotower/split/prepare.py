@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 # what comes out; RePlay and Polars draw the random splits.
 FORMAT = 1
 LIBRARIES = ("replay-rec", "polars")
+# The frames that an entry always keeps; `history` only where it is another than train.
+_OWN = ("train", "validation", "validation_known", "test", "test_known", "users", "items")
 
 
 def prepare(
@@ -63,24 +65,35 @@ def _prepare(
     if validation is not None:
         validation = preprocessing.relevant(validation, "validation", steps)
     test = preprocessing.relevant(parts.test, "test", steps)
-    held = {"train": parts.train, "validation": validation, "test": test, "history": parts.history}
+    # What is told was seen, liked or not, so the filters of ground truth leave it alone.
+    held = {
+        "train": parts.train,
+        "validation": validation,
+        "test": test,
+        "history": parts.history,
+        "validation_known": parts.validation_known,
+        "test_known": parts.test_known,
+    }
     frames = SplitFrames(
         train=parts.train,
         validation=validation,
+        validation_known=parts.validation_known,
         test=test,
+        test_known=parts.test_known,
         history=parts.history,
-        users=_known(interactions.users, USER, parts),
-        items=_known(interactions.items, ITEM, parts),
+        users=_features(interactions.users, USER, parts),
+        items=_features(interactions.items, ITEM, parts),
         digest=frames_digest(held),
     )
     return frames, steps
 
 
-def _known(features: pl.DataFrame | None, key: str, parts: Parts) -> pl.DataFrame | None:
+def _features(features: pl.DataFrame | None, key: str, parts: Parts) -> pl.DataFrame | None:
     """The features of ids that occur in any part, in order of id."""
     if features is None:
         return None
-    ids = pl.concat([parts.history.select(key), parts.test.select(key)]).unique()
+    held = [parts.history, parts.test, parts.test_known]  # history holds all of validation
+    ids = pl.concat([part.select(key) for part in held if part is not None]).unique()
     return features.join(ids, on=key, how="semi").sort(key)
 
 
@@ -91,8 +104,7 @@ def _key(data_digest: str, config: Mapping[str, Any]) -> str:
 
 
 def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
-    held = {name: getattr(frames, name) for name in ("train", "validation", "test")}
-    held |= {"users": frames.users, "items": frames.items}
+    held = {name: getattr(frames, name) for name in _OWN}
     held["history"] = None if frames.history is frames.train else frames.history
     return Entry(held, {"digest": frames.digest, "steps": steps, "config": dict(config)})
 
@@ -106,7 +118,9 @@ def _as_frames(entry: Entry) -> SplitFrames:
     return SplitFrames(
         train=train,
         validation=frames["validation"],
+        validation_known=frames.get("validation_known"),  # entries written before it lack it
         test=test,
+        test_known=frames.get("test_known"),
         history=train if history is None else history,
         users=frames["users"],
         items=frames["items"],

@@ -1,0 +1,34 @@
+"""What a model is told of users whom its train part does not hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from twotower.split.base import Cut
+from twotower.types import ITEM, TIMESTAMP, USER
+
+_ROW, _DRAW = "__row", "__draw"
+
+
+def fold_in(held: pl.DataFrame, share: float, seed: int) -> Cut:
+    """(known, ground truth) of each user of `held`, both in the order of `held`.
+
+    Strong generalisation (Marlin 2004, "Collaborative filtering: a machine learning perspective";
+    Liang et al. 2018, WWW, "Variational autoencoders for collaborative filtering"): the user is
+    unknown to training, and folded in by a part of what it did.
+
+    share: of each user's rows that are known, the oldest first, rounded down: at least one row is
+        ground truth. seed: of the draw among rows of one moment, and among all rows where `held`
+        has no timestamps. The order of the rows of `held` decides nothing.
+    """
+    time = [TIMESTAMP] if TIMESTAMP in held.columns else []
+    rows = held.select(USER, ITEM, *time, pl.int_range(pl.len()).alias(_ROW))
+    rows = rows.sort(USER, ITEM, *time, maintain_order=True)
+    draw = pl.Series(_DRAW, np.random.default_rng(seed).permutation(len(rows)))
+    rows = rows.with_columns(draw).sort(*time, _DRAW)
+    place, count = pl.int_range(pl.len()).over(USER), pl.len().over(USER)
+    # 0.29 of 100 is 28.999999999999996 in floating point; the share of people is 29.
+    n_known = (count * share + 1e-9).floor().clip(upper_bound=count - 1)
+    known = place < n_known
+    return held[rows.filter(known)[_ROW].sort()], held[rows.filter(~known)[_ROW].sort()]
