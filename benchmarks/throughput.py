@@ -76,9 +76,8 @@ def notebook_epoch(fold: Fold, num_negatives: int, batch_size: int) -> None:
 
 def our_epochs(experiment: Experiment, fold: Fold, epochs: int) -> None:
     """Epochs of the path that `twotower train` takes."""
-    train = fold.train
     model = TwoTower.build(
-        experiment.tower, n_users=train.n_users, n_items=train.n_items, seed=experiment.seed
+        experiment.tower, users=fold.users, items=fold.items, seed=experiment.seed
     )
     objective = Objective(experiment.negative_sampling, experiment.loss, experiment.optimizer)
     experiment.trainer.fit(model, fold, objective, seed=0, epochs=epochs, on_epoch=lambda *_: None)

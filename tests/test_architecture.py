@@ -21,6 +21,7 @@ ROOT = Path(twotower.__file__).parent
 LAYERS = (
     ("errors",),
     ("types", "seeding", "config", "naming", "identity", "titles"),
+    ("encoder", "text"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),
     ("model",),
     ("training", "evaluation", "baselines", "comparison"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import polars as pl
 import pytest
 import torch
 import yaml
@@ -19,7 +21,8 @@ from scipy.stats import chi2
 from torch import Generator, Tensor, nn
 
 from twotower.config import CONF_DIR, build, compose
-from twotower.types import Negatives, Scores, TrainInteractions
+from twotower.tower import HistoryEncoder
+from twotower.types import Negatives, Scores, Side, TrainInteractions
 
 GROUPS = sorted(
     folder.name for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra"
@@ -28,7 +31,7 @@ CHOICES = [
     (group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))
 ]
 # Groups where each choice is a class of its own, in a file of its own.
-ONE_FILE_A_CHOICE = ("baselines", "loss", "negative_sampling", "split", "tower")
+ONE_FILE_A_CHOICE = ("baselines", "encoder", "loss", "negative_sampling", "split", "text", "tower")
 FOLDERS = {"trainer": "training"}
 
 
@@ -357,25 +360,41 @@ def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | No
 
 
 def scores(valid: Tensor | None, *, shared: bool, requires_grad: bool = False) -> Scores:
-    """4 positives with 3 negatives each, float64."""
+    """4 positives with 3 negatives each, float64; embeddings [4, 5], no matter what the scores."""
     generator = torch.Generator().manual_seed(7)
-    positive, negative, counts = (
+    positive, negative, counts, users, items = (
         torch.randn(shape, generator=generator, dtype=torch.float64)
-        for shape in ((4,), (4, 3), (3,) if shared else (4, 3))
+        for shape in ((4,), (4, 3), (3,) if shared else (4, 3), (4, 5), (4, 5))
     )
-    return Scores(
-        positive.requires_grad_(requires_grad),
-        negative.requires_grad_(requires_grad),
-        valid,
-        counts,
-    )
+    for given in (positive, negative, users, items):
+        given.requires_grad_(requires_grad)
+    return Scores(positive, negative, valid, counts, (users, items))
 
 
 def some_valid() -> Tensor:
     return torch.tensor([[1, 1, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1]], dtype=torch.bool)
 
 
+def reads(choice: str) -> set[str]:
+    """What the loss looks at, and so may change: of positive, negative, embeddings."""
+    given = scores(None, shared=False, requires_grad=True)
+    assert given.embeddings is not None
+    value: Tensor = build(node_of("loss", choice))(given)
+    inputs = {"positive": given.positive, "negative": given.negative}
+    inputs["embeddings"] = given.embeddings[1]
+    found = torch.autograd.grad(value, tuple(inputs.values()), allow_unused=True)
+    return {name for name, grad in zip(inputs, found, strict=True) if grad is not None}
+
+
 EACH_LOSS = pytest.mark.parametrize("choice", choices("loss"))
+OF_EMBEDDINGS = [choice for choice in choices("loss") if "embeddings" in reads(choice)]
+OF_SCORES = [choice for choice in choices("loss") if choice not in OF_EMBEDDINGS]
+
+
+def test_most_losses_are_of_scores_and_some_of_embeddings() -> None:
+    assert OF_EMBEDDINGS
+    assert len(OF_SCORES) > len(OF_EMBEDDINGS)
+    assert all(reads(choice) == {"positive", "negative"} for choice in OF_SCORES)
 
 
 @EACH_LOSS
@@ -384,13 +403,17 @@ EACH_LOSS = pytest.mark.parametrize("choice", choices("loss"))
 def test_the_gradient_of_a_loss_is_right(choice: str, masked: bool, shared: bool) -> None:
     loss = build(node_of("loss", choice))
     given = scores(some_valid() if masked else None, shared=shared, requires_grad=True)
+    assert given.embeddings is not None
 
-    def of(positive: Tensor, negative: Tensor) -> Tensor:
-        value: Tensor = loss(Scores(positive, negative, given.valid, given.log_expected_count))
+    def of(positive: Tensor, negative: Tensor, *embeddings: Tensor) -> Tensor:
+        users, items = embeddings
+        changed = replace(given, positive=positive, negative=negative, embeddings=(users, items))
+        value: Tensor = loss(changed)
         return value
 
-    assert of(given.positive, given.negative).shape == ()
-    assert torch.autograd.gradcheck(of, (given.positive, given.negative))
+    inputs = (given.positive, given.negative, *given.embeddings)
+    assert of(*inputs).shape == ()
+    assert torch.autograd.gradcheck(of, inputs)
 
 
 @EACH_LOSS
@@ -399,73 +422,167 @@ def test_negatives_that_are_not_valid_take_no_part_in_a_loss(choice: str, shared
     loss, valid = build(node_of("loss", choice)), some_valid()
     given = scores(valid, shared=shared, requires_grad=True)
     value: Tensor = loss(given)
-    torch.autograd.backward(value)
-    assert given.negative.grad is not None
-    assert (given.negative.grad[~valid] == 0).all()
+    (grad,) = torch.autograd.grad(value, given.negative, allow_unused=True, materialize_grads=True)
+    assert (grad[~valid] == 0).all()
     for other in (1e4, float("inf")):
         changed = torch.where(valid, given.negative, other)
-        assert loss(Scores(given.positive, changed, valid, given.log_expected_count)) == value
+        assert loss(replace(given, negative=changed)) == value
 
 
-@EACH_LOSS
+@pytest.mark.parametrize("choice", OF_SCORES)
 def test_a_loss_falls_when_positives_rise_or_negatives_fall(choice: str) -> None:
     # Where all is misranked: a loss may ask of a score to be near its target, not beyond it.
     loss, drawn = build(node_of("loss", choice)), scores(None, shared=False)
-    counts = drawn.log_expected_count
-    given = Scores(-drawn.positive.abs(), 1 + drawn.negative.abs(), None, counts)
-    assert loss(Scores(given.positive + 1, given.negative, None, counts)) < loss(given)
-    assert loss(Scores(given.positive, given.negative - 1, None, counts)) < loss(given)
+    given = replace(drawn, positive=-drawn.positive.abs(), negative=1 + drawn.negative.abs())
+    assert loss(replace(given, positive=given.positive + 1)) < loss(given)
+    assert loss(replace(given, negative=given.negative - 1)) < loss(given)
+
+
+@pytest.mark.parametrize("choice", OF_EMBEDDINGS)
+def test_a_loss_of_embeddings_falls_when_pairs_draw_near_and_all_else_apart(choice: str) -> None:
+    loss, drawn = build(node_of("loss", choice)), scores(None, shared=False)
+    apart = torch.eye(4, 5, dtype=torch.float64)
+    near = apart + torch.tensor([3.0, 0, 0, 0, 0])  # all of them lean to one side
+
+    def of(users: Tensor, items: Tensor) -> float:
+        value: float = loss(replace(drawn, embeddings=(users, items))).item()
+        return value
+
+    assert of(apart, apart) < of(apart, -apart)
+    assert of(near, near) < of(near, -near)
+    assert of(apart, apart) < of(near, near)
 
 
 @EACH_LOSS
 def test_a_loss_stays_finite(choice: str) -> None:
     loss = build(node_of("loss", choice))
     for size in (-1e4, 1e4):
-        far = Scores(torch.full((2,), size), torch.full((2, 3), -size), None, torch.zeros(2, 3))
+        far = Scores(
+            positive=torch.full((2,), size),
+            negative=torch.full((2, 3), -size),
+            valid=None,
+            log_expected_count=torch.zeros(2, 3),
+            embeddings=(torch.full((2, 4), abs(size) ** 0.5), torch.full((2, 4), size)),
+        )
         assert torch.isfinite(loss(far))
     none_valid = torch.zeros(4, 3, dtype=torch.bool)
     assert torch.isfinite(loss(scores(none_valid, shared=False)))
 
 
+@EACH_LOSS
+def test_a_batch_may_have_one_row(choice: str) -> None:
+    given = scores(None, shared=True)
+    assert given.embeddings is not None
+    users, items = given.embeddings
+    one = replace(
+        given,
+        positive=given.positive[:1],
+        negative=given.negative[:1],
+        embeddings=(users[:1], items[:1]),
+    )
+    assert torch.isfinite(build(node_of("loss", choice))(one))
+
+
 # --- towers
 
+# 9 rows of a side, of which train holds 7.
+SIDE_FEATURES = pl.DataFrame(
+    {
+        "title": [f"title {row}" for row in range(9)],
+        "kind": ["a", "b", "a", None, "b", "a", "b", "new", "a"],
+        "genres": [["x"], ["x", "y"], [], ["y"], None, ["x"], ["y"], ["z"], ["x", "z"]],
+        "year": [1990, 1995, None, 1997, 1998, 1999, 2000, 2005, 2007],
+    }
+)
+SIDES: dict[str, Side] = {"user": Side("user", 9, 7, SIDE_FEATURES)}
+SIDES["item"] = replace(SIDES["user"], kind="item")
 
-def make_tower(choice: str, seed: int) -> nn.Module:
-    tower: nn.Module = build(node_of("tower", choice))(
-        n=7, generator=torch.Generator().manual_seed(seed)
-    )
+
+def make_tower(choice: str, kind: str, seed: int) -> nn.Module:
+    generator = torch.Generator().manual_seed(seed)
+    tower: nn.Module = build(node_of("tower", choice))(side=SIDES[kind], generator=generator)
     return tower
 
 
-EACH_TOWER = pytest.mark.parametrize("choice", choices("tower"))
+EACH_TOWER = pytest.mark.parametrize(
+    ("choice", "kind"), [(choice, kind) for choice in choices("tower") for kind in SIDES]
+)
+
+
+def some_histories(emb_dim: int) -> tuple[Tensor, Tensor]:
+    """[4, 3, emb_dim] items and where they are valid: 3, 1, none and 2 of them."""
+    generator = torch.Generator().manual_seed(5)
+    valid = torch.tensor([[1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 1, 1]], dtype=torch.bool)
+    return torch.randn(4, 3, emb_dim, generator=generator), valid
+
+
+def embeddings(tower: Any, emb_dim: int) -> Tensor:
+    """Of every row of a tower, or of some histories."""
+    tower.eval()
+    if isinstance(tower, HistoryEncoder):
+        return tower.encode(*some_histories(emb_dim))
+    table: Tensor = tower.table()
+    return table
+
+
+def check_rows(tower: Any, emb_dim: int) -> None:
+    """Rows come in any shape and are those of the table."""
+    table = embeddings(tower, emb_dim)
+    n = len(table)
+    assert table.shape == (n, emb_dim)
+    assert n in (7, 9)  # all rows of the side where the tower knows more than ids
+    torch.testing.assert_close(tower(torch.arange(n)), table)
+    rows = torch.tensor([[6, 0, 2], [2, 2, 5]])
+    torch.testing.assert_close(tower(rows), table[rows])
+    assert tower(rows).shape == (2, 3, emb_dim)
+
+
+def check_histories(tower: Any, emb_dim: int) -> None:
+    """A history is encoded whatever stands where there is none of it."""
+    encoded = embeddings(tower, emb_dim)
+    assert encoded.shape == (4, emb_dim)
+    assert torch.isfinite(encoded).all()
+    items, valid = some_histories(emb_dim)
+    assert torch.equal(encoded, tower.encode(items.where(valid[..., None], torch.nan), valid))
+    items.requires_grad_()
+    torch.autograd.backward(tower.encode(items, valid).square().sum())
+    assert items.grad is not None
+    assert torch.isfinite(items.grad).all()
+    assert torch.equal(items.grad.abs().sum(-1) > 0, valid)
 
 
 @EACH_TOWER
-def test_a_tower_encodes_ids_of_any_shape_as_rows_of_its_table(choice: str) -> None:
-    tower = make_tower(choice, 0)
+def test_a_tower_encodes_what_it_is_given(choice: str, kind: str) -> None:
+    tower, emb_dim = make_tower(choice, kind, 0), node_of("tower", choice)["emb_dim"]
+    check = check_histories if isinstance(tower, HistoryEncoder) else check_rows
+    check(tower, emb_dim)
+
+
+@EACH_TOWER
+def test_a_tower_is_made_by_its_seed_alone(choice: str, kind: str) -> None:
     emb_dim = node_of("tower", choice)["emb_dim"]
-    table = tower.table()  # type: ignore[operator]
-    assert table.shape == (7, emb_dim)
-    assert torch.equal(tower(torch.arange(7)), table)
-    ids = torch.tensor([[6, 0, 2], [2, 2, 5]])
-    assert torch.equal(tower(ids), table[ids])
-    assert tower(ids).shape == (2, 3, emb_dim)
-
-
-@EACH_TOWER
-def test_a_tower_is_made_by_its_seed_alone(choice: str) -> None:
-    one, same, other = (make_tower(choice, seed).table() for seed in (0, 0, 1))  # type: ignore[operator]
+    one, same, other = (embeddings(make_tower(choice, kind, s), emb_dim) for s in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 @EACH_TOWER
-def test_every_parameter_of_a_tower_learns(choice: str) -> None:
-    tower = make_tower(choice, 0)
-    torch.autograd.backward(tower(torch.arange(7)).square().sum())
+def test_a_tower_loads_what_another_one_has_learned(choice: str, kind: str) -> None:
+    emb_dim = node_of("tower", choice)["emb_dim"]
+    one, other = make_tower(choice, kind, 0), make_tower(choice, kind, 1)
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(embeddings(one, emb_dim), embeddings(other, emb_dim))
+
+
+@EACH_TOWER
+def test_every_parameter_of_a_tower_learns(choice: str, kind: str) -> None:
+    tower = make_tower(choice, kind, 0)
+    torch.autograd.backward(embeddings(tower, node_of("tower", choice)["emb_dim"]).square().sum())
     grads = [parameter.grad for parameter in tower.parameters()]
     assert grads
-    assert all(grad is not None and grad.abs().sum() > 0 for grad in grads)
+    assert all(
+        grad is not None and torch.isfinite(grad).all() and grad.abs().sum() > 0 for grad in grads
+    )
 
 
 # --- optimizers

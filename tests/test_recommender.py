@@ -12,7 +12,7 @@ from twotower.config import build
 from twotower.errors import DataError
 from twotower.model import TwoTower
 from twotower.recommender import Recommender
-from twotower.types import ItemLists, Vocabulary
+from twotower.types import Histories, Side, Vocabulary
 
 TOWER = {
     "_target_": "twotower.tower.embedding.EmbeddingTower",
@@ -31,17 +31,19 @@ def make(users: pl.Series, items: pl.DataFrame | None = ITEMS) -> Recommender:
     second user  10: -1, 20: -2, 30: -3, 40: -4; has seen 10 and 20
     third user   all 0; has seen everything
     """
-    model = TwoTower.build(build(TOWER), n_users=3, n_items=4, seed=0)
+    ids = pl.DataFrame({"item_id": [10, 20, 30, 40]})
+    features = items if items is None else ids.join(items, on="item_id", how="left").drop("item_id")
+    sides = Side("user", 3, 3, None), Side("item", 4, 4, features)
+    model = TwoTower.build(build(TOWER), users=sides[0], items=sides[1], seed=0)
     weights = {
         "user_tower.weight": torch.tensor([[1.0], [-1.0], [0.0]]),
         "item_tower.weight": torch.tensor([[1.0], [2.0], [3.0], [4.0]]),
     }
     model.load_state_dict(weights)
-    history = ItemLists.from_pairs(
-        torch.tensor([0, 1, 1, 2, 2, 2, 2]), torch.tensor([3, 0, 1, 0, 1, 2, 3]), 3
+    histories = Histories.of(
+        torch.tensor([0, 1, 1, 2, 2, 2, 2]), torch.tensor([3, 0, 1, 0, 1, 2, 3]), 3, True
     )
-    vocabulary = Vocabulary(users, pl.Series("item_id", [10, 20, 30, 40]))
-    return Recommender(model, TOWER, vocabulary, history, items)
+    return Recommender(model, TOWER, Vocabulary(users, ids["item_id"]), histories, *sides)
 
 
 @pytest.fixture

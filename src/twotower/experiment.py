@@ -19,7 +19,7 @@ from twotower.baselines import Baseline
 from twotower.comparison import Comparison
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
-from twotower.errors import ConfigError
+from twotower.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation
 from twotower.judge import Judge
 from twotower.loss import Loss
@@ -29,7 +29,7 @@ from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.recommender import Recommender
 from twotower.result import Result
 from twotower.split.base import Split
-from twotower.split.fold import make_fold
+from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
 from twotower.tracking.base import Context, Run, Tracking
 from twotower.tracking.none import NoTracking
@@ -143,7 +143,7 @@ class Experiment:
     ) -> Result:
         selected = validation = test = None
         if frames.validation is not None:
-            fold = self._fold(frames.train, frames.validation, frames.train)
+            fold = fold_of(frames, "validation", self.split)
             selected = fitted = self._select(fold, run, trial)
             validation = self._judge("validation", selected.model, fold, frames)
         tests = trial.tests if trial else self.evaluation.test != "never"
@@ -166,8 +166,9 @@ class Experiment:
                 model=fitted.model,
                 tower=config["tower"],
                 vocabulary=fold.vocabulary,
-                history=fold.train.items_by_user,
-                items=frames.items,
+                histories=fold.histories,
+                users=fold.users,
+                items=fold.items,
             ),
         )
 
@@ -201,8 +202,8 @@ class Experiment:
     ) -> tuple[Fold, Fitted]:
         """What is tested: the selected model, or one trained on all that comes before the test."""
         if selected is not None and not self.trainer.refit:
-            return self._fold(frames.train, frames.test, frames.history), selected
-        fold = self._fold(frames.history, frames.test, frames.history)
+            return fold_of(frames, "test", self.split, on_train=True), selected
+        fold = fold_of(frames, "test", self.split)
         prefix = "refit/" if selected is not None else ""
         fitted = self.trainer.fit(
             self._model(fold),
@@ -222,15 +223,15 @@ class Experiment:
     def _judge(self) -> Judge:
         return Judge(self.evaluation, self.baselines, Path(self.output_dir) / "cache" / "baselines")
 
-    def _fold(self, train: pl.DataFrame, holdout: pl.DataFrame, history: pl.DataFrame) -> Fold:
-        split = self.split
-        return make_fold(train, holdout, history, split.drop_cold_users, split.drop_cold_items)
-
     def _model(self, fold: Fold) -> TwoTower:
-        train = fold.train
-        return TwoTower.build(
-            self.tower, n_users=train.n_users, n_items=train.n_items, seed=self.seed
-        )
+        model = TwoTower.build(self.tower, users=fold.users, items=fold.items, seed=self.seed)
+        if model.needs_order and fold.train.timestamps is None:
+            raise DataError(
+                "tower: the user tower reads what users met in its order, and the log has no "
+                "timestamps: set dataset.columns.timestamp, or take an encoder that needs no "
+                "order, such as encoder@tower.encoder=mean"
+            )
+        return model
 
     @property
     def _objective(self) -> Objective:

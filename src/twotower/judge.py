@@ -30,7 +30,7 @@ class Judge:
 
         part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
         """
-        recommendations = self.evaluation.recommend(model.scorer(), fold)
+        recommendations = self.evaluation.recommend(model.scorer(fold.histories), fold)
         references = References(
             baselines=self.baselines,
             nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
@@ -55,6 +55,6 @@ class Judge:
 
     def suspicions(self, model: TwoTower, judged: Judged) -> list[str]:
         """What looks collapsed, a sentence each."""
-        scorer = model.scorer()
+        scorer = model.scorer(judged.fold.histories)
         tables = {"user": scorer.users, "item": scorer.items}
         return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import torch
 import yaml
+from torch import Tensor
 
 from twotower.config import build
 from twotower.errors import DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
-from twotower.types import ITEM, USER, ItemLists, Vocabulary
+from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary
 
 __all__ = ["MODEL_FOLDER", "Recommender"]
 
 MODEL_FOLDER = "model"  # of a run's artifacts
 
-_WEIGHTS, _TOWER, _USERS, _ITEMS, _HISTORY = (
+_WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY = _FILES = (
     "weights.pt",
     "tower.yaml",
+    "rows.yaml",
     "users.parquet",
     "items.parquet",
     "history.parquet",
@@ -33,18 +35,19 @@ _BLOCK_SCORES = 4_000_000  # scores held at a time, some 30 bytes each; no list 
 
 @dataclass(frozen=True)
 class Recommender:
-    """Recommends to the users that the model was trained on.
+    """Recommends to the users that the model knows: those of train, or by features or histories.
 
     tower: the config node that both towers were built from.
-    history: [n_users] lists of what each user had interacted with when the model was trained.
-    items: one row an item that is known more of, key `item_id`; its `title` is shown; or None.
+    vocabulary: the ids of `users` and `items`, what the towers know.
+    histories: [n_users] what each user had interacted with; dropped from the lists where asked.
     """
 
     model: TwoTower
     tower: Mapping[str, Any]
     vocabulary: Vocabulary
-    history: ItemLists
-    items: pl.DataFrame | None
+    histories: Histories
+    users: Side
+    items: Side
 
     def recommend(
         self, users: Sequence[Any] | None, k: int, drop_seen: bool = True
@@ -52,72 +55,135 @@ class Recommender:
         """The `k` best items for each of `users` (original ids; None: all), best first.
 
         Columns `user_id`, `item_id`, `rank` (from 1), `score` and, where known, `title`; fewer
-        than `k` rows for a user with fewer candidates. Raises DataError for ids that the model was
-        not trained on.
+        than `k` rows for a user with fewer candidates. Raises DataError for ids that the model
+        cannot serve.
         """
-        rows = torch.arange(len(self.vocabulary.users)) if users is None else self._rows(users)
+        scorer = self.model.scorer(self.histories)
+        rows = torch.arange(scorer.n_users) if users is None else self._rows(users, scorer.n_users)
+        return self._lists(scorer, rows, self.histories, self.vocabulary.users, k, drop_seen)
+
+    def recommend_to_new(
+        self, interactions: pl.DataFrame, k: int, drop_seen: bool = True
+    ) -> pl.DataFrame:
+        """The `k` best items for users who are known by their `interactions` alone.
+
+        interactions: columns `user_id` and `item_id`, and `timestamp` where known, any that sorts.
+        The users may be of any ids; interactions of items that the model was not trained on are
+        left out. Columns as of `recommend`, users in order of id. Raises DataError where the
+        model's users are no histories.
+        """
+        if self.model.history_length is None:
+            raise DataError(
+                "new users can only be served by a model that knows users by what they interacted "
+                f"with, and this one's user tower is {type(self.model.user_tower).__name__}; "
+                "train one with tower=history"
+            )
+        timed = TIMESTAMP in interactions.columns
+        log = interactions.sort(TIMESTAMP, maintain_order=True) if timed else interactions
+        ids = log[USER].unique().sort()
+        users = row_numbers(ids, log[USER])
+        items = row_numbers(self.vocabulary.items.head(self.items.n_train), log[ITEM])
+        known = items >= 0
+        histories = Histories.of(users[known], items[known], len(ids), timed)
+        scorer = self.model.scorer(histories)
+        return self._lists(scorer, torch.arange(len(ids)), histories, ids, k, drop_seen)
+
+    def _lists(
+        self,
+        scorer: Scorer,
+        rows: Tensor,
+        histories: Histories,
+        ids: pl.Series,
+        k: int,
+        drop_seen: bool,
+    ) -> pl.DataFrame:
+        """For `rows` of `ids`, whose `histories` these are."""
         recommendations = top_k(
-            self.model.scorer(),
+            scorer,
             rows,
             k=k,
-            n_users=len(self.vocabulary.users),
-            n_items=len(self.vocabulary.items),
-            drop=self.history.select(rows) if drop_seen else None,
+            drop=histories.distinct().select(rows) if drop_seen else None,
             block_scores=_BLOCK_SCORES,
         )
-        return recommendations_frame(recommendations, self.vocabulary, self.items)
+        vocabulary = Vocabulary(ids, self.vocabulary.items)
+        return recommendations_frame(recommendations, vocabulary, self._known(ITEM))
 
-    def _rows(self, users: Sequence[Any]) -> torch.Tensor:
-        known = self.vocabulary.users
+    def _known(self, key: str) -> pl.DataFrame:
+        """The ids of users or items, column `key`, with what is known of them."""
+        side, ids = (
+            (self.users, self.vocabulary.users)
+            if key == USER
+            else (self.items, self.vocabulary.items)
+        )
+        frame = ids.to_frame(key)
+        return frame if side.features is None else frame.hstack(side.features)
+
+    def _rows(self, users: Sequence[Any], n_users: int) -> Tensor:
+        known = self.vocabulary.users.head(n_users)
         asked = pl.Series(USER, [str(user) for user in users], dtype=pl.String)
-        places = pl.DataFrame({USER: known.cast(pl.String)}).with_row_index("row")
-        found = asked.to_frame().join(places, on=USER, how="left", maintain_order="left")
-        unknown = found.filter(pl.col("row").is_null())[USER]
+        rows = row_numbers(known.cast(pl.String), asked)
+        unknown = asked.filter(pl.Series((rows < 0).numpy()))
         if len(unknown):
             raise DataError(
                 f"users: {len(unknown)} of {len(asked)} are not among the {len(known):,} users "
                 f"that the model was trained on, the first is {unknown[0]!r}; valid are such as "
                 f"{', '.join(map(repr, known.head(3)))}"
             )
-        return torch.from_numpy(found["row"].cast(pl.Int64).to_numpy(writable=True))
+        return rows
 
     def save(self, folder: Path) -> None:
         """Write weights (`torch.load(weights_only=True)` reads them), ids and histories."""
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.model.state_dict(), folder / _WEIGHTS)
         (folder / _TOWER).write_text(yaml.safe_dump(dict(self.tower), sort_keys=False))
-        self.vocabulary.users.to_frame(USER).write_parquet(folder / _USERS)
-        items = self.vocabulary.items.to_frame(ITEM)
-        if self.items is not None:
-            items = items.join(self.items, on=ITEM, how="left", maintain_order="left")
-        items.write_parquet(folder / _ITEMS)
-        rows, columns = self.history.rows.numpy(), self.history.items.numpy()
+        trained = {"users": self.users.n_train, "items": self.items.n_train}
+        (folder / _ROWS).write_text(yaml.safe_dump({"of_train": trained}))
+        self._known(USER).write_parquet(folder / _USERS)
+        self._known(ITEM).write_parquet(folder / _ITEMS)
+        rows, columns = self.histories.users.numpy(), self.histories.items.numpy()
         pl.DataFrame({"user_row": rows, "item_row": columns}).write_parquet(folder / _HISTORY)
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:
         """What `save` wrote into `folder`. Raises DataError where it is not all there."""
-        missing = [
-            name
-            for name in (_WEIGHTS, _TOWER, _USERS, _ITEMS, _HISTORY)
-            if not (folder / name).is_file()
-        ]
+        missing = [name for name in _FILES if not (folder / name).is_file()]
         if missing:
             raise DataError(f"{folder} holds no whole model: {', '.join(missing)} not found")
         tower = yaml.safe_load((folder / _TOWER).read_text())
-        users = pl.read_parquet(folder / _USERS)[USER]
-        items = pl.read_parquet(folder / _ITEMS)
+        of_train = yaml.safe_load((folder / _ROWS).read_text())["of_train"]
+        known = {key: pl.read_parquet(folder / file) for key, file in _KNOWN.items()}
+        users = _side("user", known[USER], of_train["users"])
+        items = _side("item", known[ITEM], of_train["items"])
         history = pl.read_parquet(folder / _HISTORY)
-        model = TwoTower.build(build(tower), n_users=len(users), n_items=len(items), seed=0)
+        model = TwoTower.build(build(tower), users=users, items=items, seed=0)
         model.load_state_dict(torch.load(folder / _WEIGHTS, weights_only=True))
         return cls(
             model=model,
             tower=tower,
-            vocabulary=Vocabulary(users, items[ITEM]),
-            history=ItemLists.from_pairs(
+            vocabulary=Vocabulary(known[USER][USER], known[ITEM][ITEM]),
+            histories=Histories.of(
                 torch.from_numpy(history["user_row"].to_numpy(writable=True)),
                 torch.from_numpy(history["item_row"].to_numpy(writable=True)),
-                len(users),
+                users.n,
+                timed=True,
             ),
+            users=users,
             items=items,
         )
+
+
+_KNOWN = {USER: _USERS, ITEM: _ITEMS}
+
+
+def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> Side:
+    """`known` has the ids in its first column, features in the others."""
+    features = known.drop(known.columns[0]) if known.width > 1 else None
+    return Side(kind, known.height, n_train, features)
+
+
+def row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
+    """[n] int64: the place of each of `ids` in `known`, -1 for those that it lacks."""
+    places = pl.DataFrame({"id": known}).with_row_index("row")
+    asked = pl.DataFrame({"id": ids.cast(known.dtype)})
+    found = asked.join(places, on="id", how="left", maintain_order="left")["row"]
+    return torch.from_numpy(found.cast(pl.Int64).fill_null(-1).to_numpy(writable=True))

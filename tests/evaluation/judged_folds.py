@@ -48,15 +48,17 @@ def make_fold(histories: list[list[int]], n_items: int, relevant: dict[int, list
     users, items = (torch.tensor(side, dtype=torch.int64) for side in zip(*pairs, strict=True))
     judged = sorted(relevant)
     seen = [histories[user] if user < len(histories) else [] for user in judged]
+    train = TrainInteractions(users, items, len(histories), n_items)
     return Fold(
         Vocabulary(
             pl.Series("user_id", [f"u{row:03}" for row in range(len(histories))]),
             pl.Series("item_id", [100 + row for row in range(n_items)]),
         ),
-        TrainInteractions(users, items, len(histories), n_items),
+        train,
         Holdout(
             torch.tensor(judged), item_lists([relevant[user] for user in judged]), item_lists(seen)
         ),
+        train.histories,
     )
 
 

@@ -108,6 +108,7 @@ class Levels:
 
     def __init__(self, n_users: int, n_items: int) -> None:
         generator = torch.Generator().manual_seed(0)
+        self.n_users, self.n_items = n_users, n_items
         self.scores = torch.randint(4, (n_users, n_items), generator=generator).float()
 
     def score_all(self, users: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ class Table:
 
     def __init__(self, rows: list[list[float]] | Tensor) -> None:
         self.rows = torch.as_tensor(rows)
+        self.n_users, self.n_items = self.rows.shape
         self.asked: list[list[int]] = []
 
     def score_all(self, users: Tensor) -> Tensor:
@@ -29,11 +30,8 @@ def rank(
     drop: ItemLists | None = None,
     block_scores: int = 1000,
 ) -> Recommendations:
-    n_users, n_items = table.rows.shape
-    wanted = torch.arange(n_users) if users is None else torch.tensor(users)
-    return top_k(
-        table, wanted, k=k, n_users=n_users, n_items=n_items, drop=drop, block_scores=block_scores
-    )
+    wanted = torch.arange(table.n_users) if users is None else torch.tensor(users)
+    return top_k(table, wanted, k=k, drop=drop, block_scores=block_scores)
 
 
 def test_best_items_come_first_with_their_scores() -> None:
@@ -134,15 +132,9 @@ def test_nan_is_refused_even_where_it_would_be_dropped() -> None:
 
 
 def test_scores_of_another_shape_are_refused() -> None:
+    table = Table([[1.0, 2.0]])
+    table.n_items = 3
     with pytest.raises(
         TrainingError, match=r"shape \(1, 2\) for 1 users and 3 items; valid is \(1, 3\)"
     ):
-        top_k(
-            Table([[1.0, 2.0]]),
-            torch.tensor([0]),
-            k=1,
-            n_users=1,
-            n_items=3,
-            drop=None,
-            block_scores=9,
-        )
+        top_k(table, torch.tensor([0]), k=1, drop=None, block_scores=9)

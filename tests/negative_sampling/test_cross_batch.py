@@ -53,9 +53,10 @@ def fold_batches() -> FoldBatches:
         Vocabulary(pl.Series(range(4)), pl.Series(range(4))),
         TRAIN,
         Holdout(torch.tensor([2]), held_out, nothing),
+        TRAIN.histories,
     )
     sampler = partial(CrossBatchSampler, 3, False)
-    return FoldBatches(fold, sampler, batch_size=2, seed=0, device=CPU)
+    return FoldBatches(fold, sampler, batch_size=2, seed=0, device=CPU, history_length=None)
 
 
 def epoch(batches: FoldBatches, number: int) -> Batches:

@@ -38,7 +38,7 @@ TRAIN = make_log(("b", "x", 5), ("a", "x", 3), ("b", "y", 9), ("c", "z", 1))
 
 def fold_of(holdout: pl.DataFrame, history: pl.DataFrame = TRAIN, **drop: bool) -> Fold:
     cold = {"drop_cold_users": True, "drop_cold_items": True} | drop
-    return make_fold(TRAIN, holdout, history, **cold)
+    return make_fold(TRAIN, holdout, history, cold["drop_cold_users"], cold["drop_cold_items"])
 
 
 def lists(ragged: ItemLists) -> list[list[int]]:
@@ -94,11 +94,45 @@ def test_cold_pairs_are_kept_with_row_numbers_after_those_of_train() -> None:
     holdout = make_log(("r", "x", 10), ("q", "y", 11), ("a", "p", 12), ("r", "o", 13))
     history = pl.concat([TRAIN, make_log(("q", "z", 9))])  # q is known, but not to train
     fold = fold_of(holdout, history, drop_cold_users=False, drop_cold_items=False)
-    # Cold users q=3 r=4, cold items o=3 p=4; the vocabulary stays train's own.
+    # Cold users q=3 r=4, cold items o=3 p=4.
     assert fold.holdout.users.tolist() == [0, 3, 4]
     assert lists(fold.holdout.relevant) == [[4], [1], [0, 3]]
     assert lists(fold.holdout.seen) == [[0], [2], []]
-    assert (len(fold.vocabulary.users), len(fold.vocabulary.items)) == (3, 3)
+    assert fold.vocabulary.users.to_list() == ["a", "b", "c", "q", "r"]
+    assert fold.vocabulary.items.to_list() == ["x", "y", "z", "o", "p"]
+    assert (fold.users.n, fold.users.n_train, fold.items.n, fold.items.n_train) == (5, 3, 5, 3)
+    # Histories are what is seen, of all users: a x, b x and y, c z, q z, r nothing.
+    assert fold.histories.offsets.tolist() == [0, 1, 3, 4, 5, 5]
+    assert fold.histories.items.tolist() == [0, 0, 1, 2, 2]
+
+
+def test_features_stand_in_the_order_of_rows() -> None:
+    holdout = make_log(("q", "y", 11), ("a", "p", 12))
+    items = pl.DataFrame({"item_id": ["o", "y", "x"], "year": [1, 2, 3]})
+    users = pl.DataFrame({"user_id": ["q", "c"], "age": [20, 30]})
+    both = {"user_features": users, "item_features": items}
+    kept = make_fold(TRAIN, holdout, TRAIN, False, False, **both)
+    # Item o is in no part, but could be recommended as well as p, of which nothing is known.
+    assert kept.vocabulary.items.to_list() == ["x", "y", "z", "o", "p"]
+    assert kept.items.features is not None
+    assert kept.items.features.to_dict(as_series=False) == {"year": [3, 2, None, 1, None]}
+    assert kept.users.features is not None
+    assert kept.users.features.to_dict(as_series=False) == {"age": [None, None, 30, 20]}
+    dropped = make_fold(TRAIN, make_log(("a", "y", 12)), TRAIN, True, True, **both)
+    assert dropped.vocabulary.items.to_list() == ["x", "y", "z"]
+    assert dropped.items.features is not None
+    assert dropped.items.features["year"].to_list() == [3, 2, None]
+
+
+def test_known_interactions_are_seen_but_not_trained_on() -> None:
+    holdout = make_log(("q", "y", 20))
+    known = make_log(("q", "z", 18), ("q", "x", 17), ("q", "new", 19))
+    fold = make_fold(TRAIN, holdout, TRAIN, False, True, known=known)
+    assert len(fold.train) == 4
+    assert fold.holdout.users.tolist() == [3]
+    assert lists(fold.holdout.seen) == [[0, 2]]  # x and z; train has no `new`
+    # In order of time, x before z.
+    assert fold.histories.items[fold.histories.offsets[3] :].tolist() == [0, 2]
 
 
 def test_each_switch_is_its_own() -> None:
@@ -145,18 +179,18 @@ def test_ids_come_back_from_row_numbers(logs: tuple[pl.DataFrame, pl.DataFrame])
     users, items = fold.vocabulary.users, fold.vocabulary.items
     assert_series_equal(users[fold.train.users.numpy()], ordered["user_id"], check_names=False)
     assert_series_equal(items[fold.train.items.numpy()], ordered["item_id"], check_names=False)
-    # The vocabulary is train's, whatever is held out.
-    assert set(users) == set(train["user_id"])
-    assert set(items) == set(train["item_id"])
+    # Train's own come first, then what only the holdout has.
+    n_users, n_items = fold.train.n_users, fold.train.n_items
+    for ids, key, n in ((users, "user_id", n_users), (items, "item_id", n_items)):
+        assert ids[:n].to_list() == sorted(set(train[key]))
+        assert ids[n:].to_list() == sorted(set(holdout[key]) - set(train[key]))
     # Ground truth: as many users and pairs as the holdout has, warm pairs by their own ids.
     held = set(holdout.select("user_id", "item_id").iter_rows())
     assert len(fold.holdout.users) == len({user for user, _ in held})
     assert len(fold.holdout.relevant.items) == len(held)
     rows = fold.holdout.users[fold.holdout.relevant.rows].tolist()
     pairs = zip(rows, fold.holdout.relevant.items.tolist(), strict=True)
-    warm = {(users[u], items[i]) for u, i in pairs if u < len(users) and i < len(items)}
-    assert warm == {(u, i) for u, i in held if u in set(users) and i in set(items)}
+    assert {(users[u], items[i]) for u, i in pairs} == held
     for row, user in enumerate(fold.holdout.users.tolist()):
         seen = {items[i] for i in lists(fold.holdout.seen)[row]}
-        warm_id = users[user : user + 1].to_list()  # empty for a cold user
-        assert seen == set(train.filter(pl.col("user_id").is_in(warm_id))["item_id"])
+        assert seen == set(train.filter(pl.col("user_id") == users[user])["item_id"])

@@ -26,7 +26,7 @@ def fold() -> Fold:
     relevant = ItemLists.from_pairs(torch.tensor([0, 0, 1, 2]), torch.tensor([6, 7, 0, 1]), 3)
     nothing = ItemLists(torch.zeros(4, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
     vocabulary = Vocabulary(pl.Series(range(3)), pl.Series(range(7)))
-    return Fold(vocabulary, train, Holdout(judged, relevant, nothing))
+    return Fold(vocabulary, train, Holdout(judged, relevant, nothing), train.histories)
 
 
 def batches(
@@ -38,6 +38,7 @@ def batches(
         batch_size=batch_size,
         seed=seed,
         device=torch.device("cpu"),
+        history_length=None,
     )
     drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
         current_epoch=epoch, global_rank=rank, world_size=world_size

@@ -50,14 +50,18 @@ def checkerboard(n: int = 12) -> Fold:
         Vocabulary(ids, ids),
         train,
         Holdout(everyone, ItemLists.from_pairs(everyone, everyone, n), train.items_by_user),
+        train.histories,
     )
+
+
+def model_of(fold: Fold, init_std: float, seed: int = 0) -> TwoTower:
+    tower = partial(EmbeddingTower, 4, init_std, "dot")
+    return TwoTower.build(tower, users=fold.users, items=fold.items, seed=seed)
 
 
 def fit(trainer: Trainer = TRAINER, seed: int = 0, **changes: object) -> Fitted:
     fold = checkerboard()
-    model = TwoTower.build(
-        partial(EmbeddingTower, 4, 0.1, "dot"), n_users=12, n_items=12, seed=seed
-    )
+    model = model_of(fold, 0.1, seed)
     keys: dict[str, object] = {"seed": seed, "on_epoch": lambda *_: None}
     return trainer.fit(model, fold, OBJECTIVE, **keys | changes)  # type: ignore[arg-type]
 
@@ -70,11 +74,9 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
     fold = checkerboard()
     fitted = fit(replace(TRAINER, max_epochs=40))
     best = top_k(
-        fitted.model.scorer(),
+        fitted.model.scorer(fold.histories),
         fold.holdout.users,
         k=1,
-        n_users=12,
-        n_items=12,
         drop=fold.holdout.seen,
         block_scores=1000,
     )
@@ -142,14 +144,16 @@ def test_the_best_epoch_is_kept_and_training_stops_after_patience() -> None:
     assert fitted.history["val/ndcg_at_10"].to_list() == pytest.approx([0.1, 0.3, 0.2, 0.3])
     assert set(fitted.history.columns) == {"epoch", "train/loss", "val/loss", "val/ndcg_at_10"}
     assert fitted.kept["val/ndcg_at_10"] == pytest.approx(0.3)
-    assert torch.equal(fitted.model.scorer().score_all(torch.arange(12)), shown[1])
+    assert torch.equal(
+        fitted.model.scorer(checkerboard().histories).score_all(torch.arange(12)), shown[1]
+    )
 
 
 def test_the_best_epoch_is_the_one_whose_weights_are_kept() -> None:
     # 0.3 and 0.3 + 1e-12 are one number in float32, by which Lightning compares: the earlier stays.
     validate, shown = scripted(0.1, 0.3, 0.3 + 1e-12)
     fitted = fit(replace(TRAINER, max_epochs=3), validate=validate, monitor="ndcg_at_10")
-    kept = fitted.model.scorer().score_all(torch.arange(12))
+    kept = fitted.model.scorer(checkerboard().histories).score_all(torch.arange(12))
     assert torch.equal(kept, shown[fitted.best_epoch - 1])
     assert fitted.best_epoch == 2
 
@@ -164,7 +168,7 @@ def test_validation_loss_uses_the_same_negatives_in_each_epoch() -> None:
     validate, _ = scripted(*[0.1] * 3)
     still = Objective(OBJECTIVE.sampler, OBJECTIVE.loss, partial(torch.optim.Adam, lr=1e-30))
     fold = checkerboard()
-    model = TwoTower.build(partial(EmbeddingTower, 4, 0.1, "dot"), n_users=12, n_items=12, seed=0)
+    model = model_of(checkerboard(), 0.1)
     fitted = replace(TRAINER, max_epochs=3).fit(
         model,
         fold,
@@ -189,7 +193,7 @@ def test_l2_shrinks_the_embeddings() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_training() -> None:
-    model = TwoTower.build(partial(EmbeddingTower, 4, 1e38, "dot"), n_users=12, n_items=12, seed=0)
+    model = model_of(checkerboard(), 1e38)
     told = r"the training loss is (nan|inf) in epoch 1: training has diverged; lower optimizer.lr"
     with pytest.raises(TrainingError, match=told):
         TRAINER.fit(model, checkerboard(), OBJECTIVE, seed=0, on_epoch=lambda *_: None)

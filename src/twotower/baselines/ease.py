@@ -63,5 +63,13 @@ class _Linear:
     matrix: csr_array  # [n_users, n_items]
     weights: NDArray[np.floating]  # [n_items, n_items]
 
+    @property
+    def n_users(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        return int(self.matrix.shape[1])
+
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy(self.matrix[users.numpy()] @ self.weights)

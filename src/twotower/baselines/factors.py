@@ -31,6 +31,16 @@ class Factors:
     users: Tensor  # [n_users, factors]
     items: Tensor  # [n_items, factors]
 
+    @property
+    def n_users(self) -> int:
+        """See Scorer."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """See Scorer."""
+        return len(self.items)
+
     def score_all(self, users: Tensor) -> Tensor:
         """[B, n_items]."""
         return self.users[users] @ self.items.T

@@ -63,5 +63,13 @@ class _Similarities:
     matrix: csr_array  # [n_users, n_items]
     similarities: csr_array  # [n_items, n_items], column j: the neighbours of item j
 
+    @property
+    def n_users(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        return int(self.matrix.shape[1])
+
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy((self.matrix[users.numpy()] @ self.similarities).toarray())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from twotower.types import Scorer, TrainInteractions
+from twotower.types import EVERYBODY, Scorer, TrainInteractions
 
 __all__ = ["Counts", "Popularity"]
 
@@ -26,6 +26,12 @@ class Counts:
     """A scorer that gives an item one and the same score for every user."""
 
     counts: Tensor  # [n_items], exact in float32 up to 2**24
+    n_users = EVERYBODY
+
+    @property
+    def n_items(self) -> int:
+        """See Scorer."""
+        return len(self.counts)
 
     def score_all(self, users: Tensor) -> Tensor:
         """[B, n_items]."""

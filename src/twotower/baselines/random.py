@@ -7,7 +7,7 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
-from twotower.types import Scorer, TrainInteractions
+from twotower.types import EVERYBODY, Scorer, TrainInteractions
 
 __all__ = ["Random"]
 
@@ -27,6 +27,7 @@ class Random:
 class _Draws:
     seed: int
     n_items: int
+    n_users = EVERYBODY
 
     def score_all(self, users: Tensor) -> Tensor:
         # A generator for each user: the scores do not depend on the block a user comes in.

@@ -20,8 +20,8 @@ from twotower.evaluation import Evaluation
 from twotower.identity import digest_of
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.reference import Reference, References, node_of
-from twotower.split.base import Split
-from twotower.split.fold import make_fold
+from twotower.split.base import Part, Split
+from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
 from twotower.titles import looked_at_first, metric_title
 from twotower.tracking.base import Tracking
@@ -87,13 +87,10 @@ class Baselines:
 
     def _folds(self, frames: SplitFrames) -> dict[str, Fold]:
         """By part, as a run makes them: validation after train, test after all before it."""
-        cold = (self.split.drop_cold_users, self.split.drop_cold_items)
-        folds = {}
-        if frames.validation is not None:
-            folds["validation"] = make_fold(frames.train, frames.validation, frames.train, *cold)
+        parts: list[Part] = ["validation"] if frames.validation is not None else []
         if self.evaluation.test != "never":
-            folds["test"] = make_fold(frames.history, frames.test, frames.history, *cold)
-        return folds
+            parts.append("test")
+        return {part: fold_of(frames, part, self.split) for part in parts}
 
     def _measure(
         self, folds: Mapping[str, Fold], split_digest: str, tags: Mapping[str, str]

@@ -22,7 +22,8 @@ def surprisal(lists: JudgedLists, k: int) -> Values:
     scale = max(float(np.log2(train.n_users)), 1.0)  # one user alone: nothing surprises
     weights = np.log2(train.n_users / np.maximum(item_users, 1)) / scale
     weights[item_users == 0] = 1.0
-    items = lists.items[:, :k].numpy()
+    weights = np.append(weights, 1.0)  # of cold items, which no user has met either
+    items = np.minimum(lists.items[:, :k].numpy(), train.n_items)
     total = np.where(items >= 0, weights[items], 0.0).cumsum(1)[:, -1]  # from left to right
     values: Values = total / k
     return values
@@ -33,5 +34,5 @@ def coverage(lists: JudgedLists, k: int) -> float:
     trained = lists.fold.train.item_counts > 0
     items = lists.items[:, :k]
     recommended = torch.zeros_like(trained)
-    recommended[items[items >= 0]] = True
+    recommended[items[(items >= 0) & (items < len(trained))]] = True
     return int((recommended & trained).sum()) / int(trained.sum())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from twotower.evaluation.evaluation import Evaluation
-from twotower.types import Fold, Recommendations
+from twotower.types import EVERYBODY, Fold, Recommendations
 
 __all__ = ["Alikeness", "alikeness", "collapse_notes", "effective_rank"]
 
@@ -57,10 +57,10 @@ def alikeness(recommendations: Recommendations, fold: Fold, evaluation: Evaluati
     what its user has seen.
     """
     seen = _dropped(fold, evaluation)  # [U, n_items] sparse: rows and items
-    n_items, n_users = fold.train.n_items, len(recommendations.users)
-    known = recommendations.users < fold.train.n_users
+    n_items, n_users = fold.items.n, len(recommendations.users)
     listed = recommendations.items >= 0
-    could = int(known.sum()) - torch.bincount(seen[1][known[seen[0]]], minlength=n_items)
+    served = listed.any(1)
+    could = int(served.sum()) - torch.bincount(seen[1][served[seen[0]]], minlength=n_items)
     counts = torch.bincount(recommendations.items[listed], minlength=n_items)
     common = evaluation.recommend(_OneRanking(counts / could.clamp(min=1)), fold)
 
@@ -124,6 +124,11 @@ def collapse_notes(
 @dataclass(frozen=True)
 class _OneRanking:
     scores: Tensor  # [n_items]
+    n_users = EVERYBODY
+
+    @property
+    def n_items(self) -> int:
+        return len(self.scores)
 
     def score_all(self, users: Tensor) -> Tensor:
         return self.scores.expand(len(users), -1)

@@ -83,8 +83,6 @@ class Evaluation:
             scorer,
             fold.holdout.users,
             k=max(self.cutoffs),
-            n_users=fold.train.n_users,
-            n_items=fold.train.n_items,
             drop=fold.holdout.seen if self.drop_seen else None,
             block_scores=self.block_scores,
         )

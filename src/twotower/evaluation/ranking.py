@@ -15,30 +15,28 @@ def top_k(
     users: Tensor,
     *,
     k: int,
-    n_users: int,
-    n_items: int,
     drop: ItemLists | None,
     block_scores: int,
 ) -> Recommendations:
-    """The `k` best of `n_items` items for each of `users` ([U] int64), on the CPU.
+    """The `k` best items of the scorer for each of `users` ([U] int64), on the CPU.
 
     Equal scores are ordered by row number, the higher one first: RePlay's order where rows stand
     in the order of ids. So the outcome depends neither on the size of a block nor on the device.
 
     drop: row r lists the items that users[r] is not to get. They take no place in the ranking, nor
         does an item that the scorer itself gives -inf.
-    n_users: a row number of `n_users` or more is a cold user, who gets an empty list.
     block_scores: scores held at a time. A block has block_scores // n_items users, at least one;
         its peak is some 30 bytes a score.
 
-    Raises TrainingError where a score is NaN or +inf.
+    A user whom the scorer cannot serve gets an empty list. Raises TrainingError where a score is NaN or +inf.
     """
+    n_items = scorer.n_items
     width = min(k, n_items)
     items = torch.full((len(users), k), -1, dtype=torch.int64)
     scores = torch.full((len(users), k), -torch.inf)
-    known = torch.nonzero(users < n_users).squeeze(1)  # places in `users`
+    known = torch.nonzero(users < scorer.n_users).squeeze(1)  # places in `users`
     for places in torch.split(known, max(1, block_scores // n_items)):
-        block = _candidates(scorer, users[places], n_items)
+        block = _candidates(scorer, users[places])
         if drop is not None:
             dropped = drop.select(places)
             within = dropped.items < n_items
@@ -51,9 +49,9 @@ def top_k(
     return Recommendations(users, items, scores)
 
 
-def _candidates(scorer: Scorer, users: Tensor, n_items: int) -> Tensor:
+def _candidates(scorer: Scorer, users: Tensor) -> Tensor:
     """Scores [B, n_items] float32 in memory of their own, since items are struck out in place."""
-    scores = scorer.score_all(users)
+    scores, n_items = scorer.score_all(users), scorer.n_items
     if scores.shape != (len(users), n_items):
         raise TrainingError(
             f"{type(scorer).__name__}.score_all gave scores of shape {tuple(scores.shape)} for "

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import torch
 from torch import Tensor
 
 from twotower.errors import DataError
+from twotower.split.base import Part, Split
 from twotower.types import (
     ITEM,
     TIMESTAMP,
     USER,
     Fold,
+    Histories,
     Holdout,
     ItemLists,
+    SplitFrames,
     TrainInteractions,
     Vocabulary,
 )
@@ -27,6 +32,10 @@ def make_fold(
     history: pl.DataFrame,
     drop_cold_users: bool,
     drop_cold_items: bool,
+    *,
+    known: pl.DataFrame | None = None,
+    user_features: pl.DataFrame | None = None,
+    item_features: pl.DataFrame | None = None,
 ) -> Fold:
     """Train on `train`, be judged on the pairs of `holdout`.
 
@@ -34,18 +43,22 @@ def make_fold(
         and validation when a model trained on train alone is judged on test. Its items that train
         lacks cannot be recommended anyway and are left out.
     drop_cold_users, drop_cold_items: leave out pairs of users or items that `train` lacks;
-        otherwise they count as misses, with row numbers after the last of train (see Holdout).
+        otherwise they get row numbers after the last of train (see Holdout), and so does each
+        further item of `item_features`: all that could be recommended compete.
+    known: interactions of users that `train` lacks, told when they are judged.
+    user_features, item_features: one row an id, which is the column `user_id` or `item_id`.
 
-    Row numbers follow the order of the ids. An item that a user meets again in `holdout` stays in
+    Row numbers follow the order of the ids, first of train, then of the rest. An item that a user meets again in `holdout` stays in
     the ground truth, as in RePlay, though it is out of reach where seen items are dropped.
     Raises DataError when `train` is empty or nothing of `holdout` is left.
     """
     if train.is_empty():
         raise DataError("The train part is empty: loosen preprocessing.filters or split.")
     vocabulary = Vocabulary(train[USER].unique().sort(), train[ITEM].unique().sort())
-    users = _numbered(vocabulary.users, holdout[USER])
-    items = _numbered(vocabulary.items, holdout[ITEM])
     n_users, n_items = len(vocabulary.users), len(vocabulary.items)
+    users = _numbered(vocabulary.users, [holdout[USER]])
+    more = [] if drop_cold_items or item_features is None else [item_features[ITEM]]
+    items = _numbered(vocabulary.items, [holdout[ITEM], *more])
     pairs = _encode(holdout, users, items)
     kept = torch.ones(len(pairs[0]), dtype=torch.bool)
     if drop_cold_users:
@@ -54,18 +67,45 @@ def make_fold(
         kept &= pairs[1] < n_items
     if not kept.any():
         raise DataError(_nothing_left(holdout, pairs, n_users, n_items))
-    if TIMESTAMP in train.columns:
-        train = train.sort(TIMESTAMP, maintain_order=True)
+    users = users[: n_users if drop_cold_users else None]
+    items = items[: n_items if drop_cold_items else None]
+    train = _in_time(train)
+    told = _in_time(history if known is None else pl.concat([history, known], how="diagonal"))
+    seen = _encode(told, users, items[:n_items])
     return Fold(
-        vocabulary,
+        Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
         TrainInteractions(*_encode(train, users, items), n_users, n_items, _timestamps(train)),
-        _holdout((pairs[0][kept], pairs[1][kept]), _encode(history, users, items[:n_items])),
+        _holdout((pairs[0][kept], pairs[1][kept]), seen),
+        Histories.of(*seen, len(users), timed=TIMESTAMP in told.columns),
+        _features(user_features, USER, users["id"]),
+        _features(item_features, ITEM, items["id"]),
     )
 
 
-def _numbered(known: pl.Series, more: pl.Series) -> pl.DataFrame:
+def fold_of(frames: SplitFrames, part: Part, split: Split, *, on_train: bool = False) -> Fold:
+    """The fold that is judged by `part` of `frames`, which `split` has made.
+
+    For validation a model is trained on train; for test on all that comes before it, or, with
+    `on_train`, on train alone. Raises DataError as `make_fold` does.
+    """
+    validation = part == "validation"
+    holdout = frames.validation if validation else frames.test
+    assert holdout is not None
+    return make_fold(
+        frames.train if validation or on_train else frames.history,
+        holdout,
+        frames.train if validation else frames.history,
+        split.drop_cold_users,
+        split.drop_cold_items,
+        known=frames.validation_known if validation else frames.test_known,
+        user_features=frames.users,
+        item_features=frames.items,
+    )
+
+
+def _numbered(known: pl.Series, more: Sequence[pl.Series]) -> pl.DataFrame:
     """Row numbers of the ids in `known`, then of those that only `more` holds, in order of id."""
-    cold = more.unique().sort()
+    cold = pl.concat(more).unique().sort()
     cold = cold.filter(~cold.is_in(known.implode()))
     return pl.DataFrame({"id": pl.concat([known, cold])}).with_row_index(_ROW)
 
@@ -79,6 +119,10 @@ def _encode(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> tupl
         .select(pl.col(_ROW, f"{_ROW}_item").cast(pl.Int64))
     )
     return _tensor(rows[_ROW]), _tensor(rows[f"{_ROW}_item"])
+
+
+def _in_time(log: pl.DataFrame) -> pl.DataFrame:
+    return log.sort(TIMESTAMP, maintain_order=True) if TIMESTAMP in log.columns else log
 
 
 def _timestamps(log: pl.DataFrame) -> Tensor | None:
@@ -99,6 +143,15 @@ def _holdout(relevant: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]) -> Ho
         ItemLists.from_pairs(
             torch.searchsorted(users, seen[0][of_holdout]), seen[1][of_holdout], len(users)
         ),
+    )
+
+
+def _features(table: pl.DataFrame | None, key: str, ids: pl.Series) -> pl.DataFrame | None:
+    """The features of `ids`, a row each, null where `table` has none."""
+    if table is None or table.width == 1:
+        return None
+    return (
+        ids.alias(key).to_frame().join(table, on=key, how="left", maintain_order="left").drop(key)
     )
 
 

@@ -1,22 +1,46 @@
-"""The contract that every tower keeps."""
+"""The contracts that towers keep."""
 
-from typing import Protocol
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Tower"]
+__all__ = ["HistoryEncoder", "Tower"]
 
 
 class Tower(Protocol):
     """A torch module that encodes row numbers of its side (users or items) as embeddings.
 
-    A tower knows nothing of the other tower, of negatives or of the loss.
+    It is built from its config and, after `*`, `side` (a twotower.types.Side) and `generator`, of
+    which it draws its first weights. It knows nothing of the other tower, of negatives or the loss.
     """
 
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Embeddings [..., emb_dim] of `ids` ([...] int64)."""
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Embeddings [..., emb_dim] of `rows` ([...] int64)."""
         ...
 
     def table(self) -> Tensor:
-        """Embeddings [n, emb_dim] of every row, in order."""
+        """Embeddings [n, emb_dim] of every row that it can serve, in order: those of train, or,
+        where it knows more than ids, of the whole side."""
+        ...
+
+
+@runtime_checkable
+class HistoryEncoder(Protocol):
+    """A torch module in the place of a user tower that encodes what users had met, whoever they
+    are; each item comes as the item tower's own embedding of it."""
+
+    history_length: int  # how many of the newest items are read
+
+    @property
+    def ordered(self) -> bool:
+        """Whether it matters which item came first: the log then has to tell times."""
+        ...
+
+    def encode(self, items: Tensor, valid: Tensor) -> Tensor:
+        """[B, emb_dim] of `items` [B, L, emb_dim], the newest last, where `valid` [B, L].
+
+        A row may have nothing valid: a user of whom nothing is known.
+        """
         ...

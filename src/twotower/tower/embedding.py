@@ -6,11 +6,13 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.types import Side
+
 __all__ = ["EmbeddingTower"]
 
 
 class EmbeddingTower(nn.Module):
-    """A table of `n` embeddings of `emb_dim`, drawn from N(0, init_std^2).
+    """A table of embeddings of `emb_dim`, one for each row of train, drawn from N(0, init_std^2).
 
     With the similarity `cosine` it gives them at length 1, in training and in retrieval alike, so
     that the model's dot product is the cosine.
@@ -22,12 +24,12 @@ class EmbeddingTower(nn.Module):
         init_std: PositiveFloat,
         similarity: Literal["dot", "cosine"],
         *,
-        n: int,
+        side: Side,
         generator: Generator,
     ) -> None:
         super().__init__()
         self._cosine = similarity == "cosine"
-        weight = torch.empty(n, emb_dim).normal_(std=init_std, generator=generator)
+        weight = torch.empty(side.n_train, emb_dim).normal_(std=init_std, generator=generator)
         self.weight = nn.Parameter(weight)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ class EmbeddingTower(nn.Module):
         return self._scaled(rows)
 
     def table(self) -> Tensor:
-        """[n, emb_dim]: what `forward` gives for every id."""
+        """[n_train, emb_dim]: what `forward` gives for every id."""
         return self._scaled(self.weight)
 
     def _scaled(self, rows: Tensor) -> Tensor:

@@ -10,24 +10,47 @@ from torch import Generator, Tensor
 
 from twotower import seeding
 from twotower.negative_sampling import NegativeSampler
-from twotower.types import Fold, Negatives
+from twotower.types import Fold, Histories, Negatives, Past
 
 __all__ = ["Batch", "Batches", "FoldBatches"]
 
 
 class Batch(NamedTuple):
-    """users, positives: [B] int64; the negatives drawn for them."""
+    """users, positives: [B] int64; the negatives drawn for them, and what the users had met."""
 
     users: Tensor
     positives: Tensor
     negatives: Negatives
+    past: Past | None
+
+
+@dataclass(frozen=True)
+class Pasts:
+    """What users had met before each of n positives, for models that read it.
+
+    histories: of all users; length: how many of the newest items are read.
+    before: [n] int64, how many of the user's items came before the positive. None: all did, or
+        nobody knows; then the positive itself is left out of its own past.
+    """
+
+    histories: Histories
+    length: int
+    before: Tensor | None
+
+    def of(self, users: Tensor, positives: Tensor, rows: slice) -> Past:
+        """[B] of the positives that stand in `rows` of all."""
+        before = None if self.before is None else self.before[rows]
+        past = self.histories.latest(users, self.length, before)
+        if self.before is None:
+            return Past(past.items, past.valid & (past.items != positives[:, None]))
+        return past
 
 
 @dataclass(frozen=True)
 class Batches:
     """One pass over positive pairs, in their order.
 
-    users, positives: [n] int64, on the device of the sampler and the generator.
+    users, positives: [n] int64, on the device of the sampler and the generator, as are `pasts`.
     """
 
     users: Tensor
@@ -35,6 +58,7 @@ class Batches:
     negative_sampler: NegativeSampler
     batch_size: int
     generator: Generator
+    pasts: Pasts | None
 
     def __len__(self) -> int:
         return -(-len(self.users) // self.batch_size)
@@ -42,9 +66,11 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         sampler = self.negative_sampler.fresh()  # a pass depends on no other one
         for start in range(0, len(self.users), self.batch_size):
-            users = self.users[start : start + self.batch_size]
-            positives = self.positives[start : start + self.batch_size]
-            yield Batch(users, positives, sampler.sample(users, positives, self.generator))
+            rows = slice(start, start + self.batch_size)
+            users, positives = self.users[rows], self.positives[rows]
+            negatives = sampler.sample(users, positives, self.generator)
+            past = self.pasts.of(users, positives, rows) if self.pasts else None
+            yield Batch(users, positives, negatives, past)
 
 
 class FoldBatches(pl.LightningDataModule):
@@ -63,8 +89,12 @@ class FoldBatches(pl.LightningDataModule):
         batch_size: int,
         seed: int,
         device: torch.device,
+        history_length: int | None,
     ) -> None:
+        """history_length: how many items of a user's past the model reads; None: it does not."""
         super().__init__()
+        self._fold = fold
+        self._history_length = history_length
         self._sampler = sampler(train=fold.train, device=device)
         self._batch_size = batch_size
         self._seed = seed
@@ -81,17 +111,22 @@ class FoldBatches(pl.LightningDataModule):
             self.trainer.world_size,
         )
         users, positives = self._train
+        before = self._fold.train.before if self._history_length else None
         n = len(users)
         shuffle = self._generator(seeding.TRAINING, epoch)
         order = torch.randperm(n, generator=shuffle, device=self._device)
         order = order[rank : n - n % world_size : world_size]
         draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
-        return self._batches(users[order], positives[order], draws)
+        if before is not None:
+            before = before.to(self._device)[order]
+        pasts = self._pasts(self._fold.train.histories, before)
+        return self._batches(users[order], positives[order], draws, pasts)
 
     def val_dataloader(self) -> Batches:
         """The held-out pairs that the model can score, with the same negatives at each call."""
         users, positives = self._holdout
-        return self._batches(users, positives, self._generator(seeding.VALIDATION))
+        pasts = self._pasts(self._fold.histories, None)
+        return self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
         """Batches are drawn on the device where they are used."""
@@ -100,8 +135,15 @@ class FoldBatches(pl.LightningDataModule):
     def _generator(self, *stream: int) -> Generator:
         return seeding.generator(self._seed, *stream, device=self._device)
 
-    def _batches(self, users: Tensor, positives: Tensor, generator: Generator) -> Batches:
-        return Batches(users, positives, self._sampler, self._batch_size, generator)
+    def _pasts(self, histories: Histories, before: Tensor | None) -> Pasts | None:
+        if self._history_length is None:
+            return None
+        return Pasts(histories.to(self._device), self._history_length, before)
+
+    def _batches(
+        self, users: Tensor, positives: Tensor, generator: Generator, pasts: Pasts | None
+    ) -> Batches:
+        return Batches(users, positives, self._sampler, self._batch_size, generator, pasts)
 
 
 def _known_pairs(fold: Fold) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from twotower.errors import TrainingError
 from twotower.training.module import TwoTowerModule
-from twotower.types import Scorer
+from twotower.types import Histories, Scorer
 
 __all__ = ["EpochMetrics", "LastCheckpoint", "Progress"]
 
@@ -26,17 +26,19 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 class EpochMetrics(pl.Callback):
     """Gathers `train/loss`, `val/loss` and the validation metrics of each epoch.
 
-    `validate` gives the metrics of a scorer on the validation part; they are logged for
+    `validate` gives the metrics of a scorer on the validation part (`histories` are what its users
+    had met); they are logged for
     Lightning's own early stopping and checkpoints. `on_epoch(epoch, metrics)` is called at the end
     of each epoch, counted from 1, on the first process. Means over batches are taken once an
     epoch: Lightning's own `self.log` costs more than a small training step.
     """
 
-    def __init__(self, validate: Validate | None, on_epoch: OnEpoch) -> None:
+    def __init__(self, validate: Validate | None, on_epoch: OnEpoch, histories: Histories) -> None:
         self.history: list[dict[str, float]] = []
         self._seconds_before = 0.0  # of the fits that this one goes on from
         self._started = time.perf_counter()
         self._validate = validate
+        self._histories = histories
         self._on_epoch = on_epoch
         self._train_losses: list[Tensor] = []
         self._val_losses: list[Tensor] = []
@@ -76,7 +78,7 @@ class EpochMetrics(pl.Callback):
         """Rank the validation part."""
         assert isinstance(module, TwoTowerModule)
         assert self._validate is not None
-        metrics = {**self._validate(module.model.scorer())}
+        metrics = {**self._validate(module.model.scorer(self._histories))}
         if self._val_losses:  # empty where every held-out pair is cold
             metrics["loss"] = torch.stack(self._val_losses).mean().item()
             self._val_losses.clear()

@@ -120,7 +120,7 @@ class Trainer:
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():
                 return Fitted.load(finished, model)
-            metrics = EpochMetrics(validate, on_epoch)
+            metrics = EpochMetrics(validate, on_epoch, fold.histories)
             callbacks: list[Callback] = [metrics]
             if self.progress_bar:
                 callbacks.append(Progress(title, f"val/{monitor}", metrics))
@@ -141,6 +141,7 @@ class Trainer:
                 batch_size=self.batch_size,
                 seed=seed,
                 device=runner.strategy.root_device,
+                history_length=model.history_length,
             )
             _run(runner, module, batches, last)
             fitted = _fitted(runner, module, metrics, best)
