@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
+import torch
 from torch import Generator, Tensor, nn
 
 from twotower.text import Bag
@@ -65,10 +67,12 @@ def column_width(kind: Kind, dim: int) -> int:
 
 def _pairs(column: pl.Series) -> tuple[Tensor, Tensor]:
     """[m] rows and [m] numbers of the values that they have, one or many a row."""
-    frame = column.to_frame("value").with_row_index("row")
+    rows = np.arange(len(column))
     if isinstance(column.dtype, pl.List):
-        frame = frame.explode("value")
-    # By name, so that the order of rows does not matter.
-    frame = frame.drop_nulls().with_columns(pl.col("value").cast(pl.String).rank("dense"))
-    rows, values = frame.cast(pl.Int64).to_torch().T
-    return rows.contiguous(), values.contiguous()
+        rows = rows.repeat(column.list.len().fill_null(0))
+        column = pl.Series(column.to_arrow().flatten())
+    names = column.cast(pl.String)
+    # In the order of names, so that the order of rows does not matter.
+    places = names.rank("dense").cast(pl.Int64)
+    known = names.is_not_null().to_numpy()
+    return torch.from_numpy(rows[known]), places.drop_nulls().to_torch()

@@ -78,7 +78,7 @@ class FeatureTower(nn.Module):
         """[..., emb_dim] of `rows` ([...] int64), each distinct row encoded once."""
         distinct, places = torch.unique(rows, return_inverse=True)
         vectors = self._blocks(distinct, drop=self.training)
-        return vectors.index_select(0, places.flatten()).view(*rows.shape, -1)
+        return vectors.index_select(0, places.flatten()).view(*rows.shape, vectors.shape[-1])
 
     def table(self) -> Tensor:
         """[n, emb_dim] of the whole side, [n_train, emb_dim] where it has no features."""
