@@ -11,13 +11,14 @@ from twotower.baselines import (
     BPR,
     Baseline,
     Ease,
+    HistoryScorer,
     ItemKNN,
     Popularity,
     Random,
     RecentPopularity,
 )
 from twotower.errors import ConfigError, DataError
-from twotower.types import Scorer, TrainInteractions
+from twotower.types import Histories, Scorer, TrainInteractions
 
 CONF = Path(__file__).parents[2] / "conf"
 CHOICES = sorted(path.stem for path in (CONF / "baselines").glob("*.yaml"))
@@ -178,6 +179,25 @@ def test_ease_by_hand() -> None:
     # weight of item 1 for item 0 is 1 / (1 + 1) = 1/2, of item 0 for item 1 it is 1 / (2 + 1).
     scorer = Ease(l2=1.0, precision="float64").fit(train_part([[0, 1], [0]], 2))
     assert scores(scorer, [0, 1]) == [pytest.approx([1 / 2, 1 / 3]), pytest.approx([0, 1 / 3])]
+
+
+@pytest.mark.parametrize(
+    "baseline", [Ease(l2=1.0, precision="float32"), ItemKNN(neighbours=3, shrink=0.0)], ids=repr
+)
+def test_new_users_are_served_by_what_they_had_met(baseline: Baseline) -> None:
+    train = checkerboard(12)
+    scorer = baseline.fit(train)
+    assert isinstance(scorer, HistoryScorer)
+    # A 13th user with the history of user 3, and a 14th without any; repeats count once.
+    met = train.items[train.users == 3]
+    users = torch.cat([train.users, torch.full((len(met) + 1,), 12)])
+    items = torch.cat([train.items, met, met[:1]])
+    told = scorer.told(Histories.of(users, items, 14, timed=True))
+    assert (told.n_users, told.n_items) == (14, 12)
+    scored = told.score_all(torch.tensor([3, 12, 13]))
+    torch.testing.assert_close(scored[:1], scorer.score_all(torch.tensor([3])))
+    torch.testing.assert_close(scored[1], scored[0])
+    assert not scored[2].any()
 
 
 def test_random_differs_by_user_and_seed() -> None:

@@ -83,6 +83,15 @@ def test_history_is_what_counts_as_seen_without_items_that_train_lacks() -> None
     assert lists(fold.holdout.seen) == [[0, 1]]
 
 
+def test_a_seen_item_that_only_features_know_is_dropped_from_rankings_too() -> None:
+    later = make_log(("a", "q", 11))  # of validation, before the test
+    holdout = make_log(("a", "q", 20), ("a", "y", 21))
+    fold = fold_of(holdout, pl.concat([TRAIN, later]), drop_cold_items=False)
+    assert lists(fold.holdout.seen) == [[0, 3]]
+    # No tower has learned of q as a part of a history.
+    assert fold.histories.items[: fold.histories.offsets[1]].tolist() == [0]
+
+
 def test_cold_pairs_are_dropped_when_asked() -> None:
     holdout = make_log(("q", "x", 10), ("a", "q", 11), ("a", "y", 12))
     fold = fold_of(holdout)

@@ -26,19 +26,20 @@ def history_tower(similarity: Any = "dot", seed: int = 0) -> HistoryTower:
 
 def with_start(similarity: Any) -> HistoryTower:
     tower = history_tower(similarity)
-    tower.load_state_dict({"start": torch.tensor([0.0, 2.0])})
+    tower.load_state_dict({"start": torch.tensor([0.0, -2.0])})
     return tower
 
 
-def test_a_user_is_the_mean_of_the_items_and_one_without_any_is_the_start() -> None:
-    # (6 + 0) / 2, (0 + 8) / 2; the row without items is the learned vector.
-    assert with_start("dot").encode(ITEMS, VALID).tolist() == [[3.0, 4.0], [0.0, 2.0]]
+def test_the_mean_of_the_items_adds_to_the_start_and_a_user_without_any_is_the_start() -> None:
+    # ((6 + 0) / 2, (0 + 8) / 2) + (0, -2); the row without items is the learned vector.
+    assert with_start("dot").encode(ITEMS, VALID).tolist() == [[3.0, 2.0], [0.0, -2.0]]
 
 
 def test_with_cosine_users_have_length_1() -> None:
-    # (3, 4) has length 5, (0, 2) has length 2.
+    # (3, 4 - 2) becomes (3, 2) / sqrt(13), and (0, -2) becomes (0, -1).
     vectors = with_start("cosine").encode(ITEMS, VALID)
-    torch.testing.assert_close(vectors, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))
+    expected = torch.tensor([[3 / 13**0.5, 2 / 13**0.5], [0.0, -1.0]])
+    torch.testing.assert_close(vectors, expected)
 
 
 @pytest.mark.parametrize("encoder", ["mean", "attention", "gru", "sasrec"])
@@ -70,14 +71,11 @@ def test_what_stands_in_invalid_places_never_matters(
     assert all(torch.isfinite(weight).all() for weight in weights)
 
 
-def test_the_start_learns_of_those_without_a_history_alone() -> None:
+def test_the_start_learns_of_every_user() -> None:
     tower = with_start("dot")
     tower.encode(ITEMS, VALID).sum().backward()  # type: ignore[no-untyped-call]
     assert tower.start.grad is not None
-    assert tower.start.grad.tolist() == [1.0, 1.0]
-    tower.zero_grad()
-    tower.encode(ITEMS[:1], VALID[:1]).sum().backward()  # type: ignore[no-untyped-call]
-    assert tower.start.grad is None or not tower.start.grad.any()
+    assert tower.start.grad.tolist() == [2.0, 2.0]
 
 
 def test_a_seed_fixes_the_start() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -115,3 +117,83 @@ def test_validation_is_the_pairs_that_can_be_scored_with_fixed_negatives() -> No
     assert pairs(held_out.val_dataloader()) == [(0, 6), (1, 0)]
     later = batches(epoch=5)
     assert negatives(held_out.val_dataloader()) == negatives(later.val_dataloader())
+
+
+# --- what users had met
+
+# Of user 0, in order of time: items 0, 1 and 2 at one moment, 0 again, 3. Of user 1: 4, 5.
+TIMED = [(0, 0, 1), (1, 4, 1), (0, 1, 2), (0, 2, 2), (1, 5, 3), (0, 0, 4), (0, 3, 5)]
+
+
+def pasts(timestamps: bool, length: int) -> dict[tuple[int, int], set[tuple[int, ...]]]:
+    """What a model is shown as the past of each positive, in one epoch; the newest is last."""
+    users, items, times = torch.tensor(TIMED).T
+    train = TrainInteractions(users, items, 2, 7, times if timestamps else None)
+    made = replace(fold(), train=train, histories=train.histories)
+    drawn = FoldBatches(
+        made,
+        partial(UniformSampler, 1, False),
+        batch_size=3,
+        seed=0,
+        device=torch.device("cpu"),
+        history_length=length,
+    )
+    drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
+        current_epoch=0, global_rank=0, world_size=1
+    )
+    shown: dict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
+    for batch in drawn.train_dataloader():
+        assert batch.past is not None
+        assert batch.past.items.shape == (len(batch.users), length)
+        rows = zip(batch.users, batch.positives, batch.past.items, batch.past.valid, strict=True)
+        for user, positive, met, valid in rows:
+            shown[int(user), int(positive)].add(tuple(met[valid].tolist()))
+    return shown
+
+
+def test_a_positive_is_shown_with_what_came_before_it_alone() -> None:
+    # Items of one moment are not before each other; item 0 was met before it was met again.
+    assert pasts(timestamps=True, length=4) == {
+        (0, 0): {(), (0, 1, 2)},
+        (0, 1): {(0,)},
+        (0, 2): {(0,)},
+        (0, 3): {(0, 1, 2, 0)},
+        (1, 4): {()},
+        (1, 5): {(4,)},
+    }
+
+
+def test_the_newest_items_are_read_where_a_past_is_longer() -> None:
+    shown = pasts(timestamps=True, length=2)
+    assert shown[0, 3] == {(2, 0)}
+    assert shown[0, 0] == {(), (1, 2)}
+
+
+def test_without_timestamps_a_positive_is_no_part_of_its_own_past() -> None:
+    shown = pasts(timestamps=False, length=9)
+    assert {key: {frozenset(past) for past in seen} for key, seen in shown.items()} == {
+        (0, 0): {frozenset({1, 2, 3})},
+        (0, 1): {frozenset({0, 2, 3})},
+        (0, 2): {frozenset({0, 1, 3})},
+        (0, 3): {frozenset({0, 1, 2})},
+        (1, 4): {frozenset({5})},
+        (1, 5): {frozenset({4})},
+    }
+
+
+def test_held_out_pairs_are_shown_with_all_that_their_users_had_met() -> None:
+    drawn = batches()
+    shown = FoldBatches(
+        fold(),
+        partial(UniformSampler, 1, False),
+        batch_size=8,
+        seed=0,
+        device=torch.device("cpu"),
+        history_length=5,
+    )
+    assert next(iter(drawn.val_dataloader())).past is None
+    # The pairs (0, 6) and (1, 0): users 0 and 1 had met 0 to 3 and 2 to 5.
+    past = next(iter(shown.val_dataloader())).past
+    assert past is not None
+    met = [set(row[valid].tolist()) for row, valid in zip(past.items, past.valid, strict=True)]
+    assert met == [{0, 1, 2, 3}, {2, 3, 4, 5}]

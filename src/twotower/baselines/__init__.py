@@ -1,7 +1,7 @@
 """Models to beat, each on the same split and through the same evaluation."""
 
 from twotower.baselines.als import ALS
-from twotower.baselines.base import Baseline
+from twotower.baselines.base import Baseline, HistoryScorer
 from twotower.baselines.bpr import BPR
 from twotower.baselines.ease import Ease
 from twotower.baselines.item_knn import ItemKNN
@@ -14,6 +14,7 @@ __all__ = [
     "BPR",
     "Baseline",
     "Ease",
+    "HistoryScorer",
     "ItemKNN",
     "Popularity",
     "Random",

@@ -1,6 +1,6 @@
 """EASE, the linear item-item model with a closed form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,10 +10,10 @@ from pydantic import PositiveFloat
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from twotower.baselines.base import interaction_matrix
+from twotower.baselines.base import interaction_matrix, zero_one
 from twotower.baselines.memory import available_bytes, gigabytes
 from twotower.errors import ConfigError
-from twotower.types import Scorer, TrainInteractions
+from twotower.types import Histories, Scorer, TrainInteractions
 
 __all__ = ["Ease"]
 
@@ -70,6 +70,10 @@ class _Linear:
     @property
     def n_items(self) -> int:
         return int(self.matrix.shape[1])
+
+    def told(self, histories: Histories) -> Scorer:
+        lists = histories.distinct()
+        return replace(self, matrix=zero_one(lists, self.n_items, self.matrix.dtype))
 
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy(self.matrix[users.numpy()] @ self.weights)

@@ -1,6 +1,6 @@
 """ItemKNN: items like those that the user has interacted with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ from pydantic import NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
-from twotower.baselines.base import interaction_matrix
-from twotower.types import Scorer, TrainInteractions
+from twotower.baselines.base import interaction_matrix, zero_one
+from twotower.types import Histories, Scorer, TrainInteractions
 
 __all__ = ["ItemKNN"]
 
@@ -70,6 +70,10 @@ class _Similarities:
     @property
     def n_items(self) -> int:
         return int(self.matrix.shape[1])
+
+    def told(self, histories: Histories) -> Scorer:
+        lists = histories.distinct()
+        return replace(self, matrix=zero_one(lists, self.n_items, self.matrix.dtype))
 
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy((self.matrix[users.numpy()] @ self.similarities).toarray())

@@ -19,7 +19,6 @@ class Encoder(Protocol):
     def __call__(self, items: Tensor, valid: Tensor) -> Tensor:
         """[B, emb_dim], finite, of `items` [B, L, emb_dim], the newest last, where `valid` [B, L].
 
-        Items that are not valid stand before all others and are zeros. Where none is valid, any
-        finite vector may come.
+        Items that are not valid are zeros. Where none is valid, any finite vector may come.
         """
         ...

@@ -35,23 +35,15 @@ class GRUEncoder(nn.Module):
         with drawing_from(generator):
             self.norm = nn.LayerNorm(emb_dim)
             self.gru = nn.GRU(emb_dim, hidden, batch_first=True)
-            self.output = nn.Linear(hidden, emb_dim)
+            self.output = nn.Linear(hidden, emb_dim, bias=False)
 
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:
         """See Encoder."""
-        lengths = valid.sum(1).clamp(min=1)
-        read = _from_the_front(self.dropout(self.norm(items)), lengths)
-        states, _ = self.gru(read)  # [B, L, hidden]
-        last = states[torch.arange(len(states), device=states.device), lengths - 1]
-        output: Tensor = self.output(last)
+        # Padding goes to the back: the state is still 0 when the first valid item is read.
+        order = torch.argsort(~valid, dim=1, stable=True)
+        read = items.gather(1, order[..., None].expand_as(items))
+        states, _ = self.gru(self.dropout(self.norm(read)))  # [B, L, hidden]
+        last = valid.sum(1).clamp(min=1) - 1
+        state = states[torch.arange(len(states), device=states.device), last]
+        output: Tensor = self.output(state)
         return output
-
-
-def _from_the_front(items: Tensor, lengths: Tensor) -> Tensor:
-    """`items` [B, L, D], each row turned so that its last `lengths` [B] come first.
-
-    The state is then still 0 when the first of them is read.
-    """
-    length = items.shape[1]
-    turn = length - lengths[:, None] + torch.arange(length, device=items.device)  # [B, L]
-    return items.gather(1, (turn % length)[..., None].expand_as(items))

@@ -39,7 +39,9 @@ class SASRecEncoder(nn.Module):
         self.places = nn.Parameter(places)
         with drawing_from(generator):
             self.input = nn.Sequential(nn.LayerNorm(emb_dim), nn.Linear(emb_dim, hidden))
-            self.output = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, emb_dim))
+            self.output = nn.Sequential(
+                nn.LayerNorm(hidden), nn.Linear(hidden, emb_dim, bias=False)
+            )
         self.blocks = nn.ModuleList(
             _Block(hidden, n_heads, dropout, generator=generator) for _ in range(n_blocks)
         )

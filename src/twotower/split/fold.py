@@ -40,16 +40,17 @@ def make_fold(
     """Train on `train`, be judged on the pairs of `holdout`.
 
     history: what users had interacted with before, dropped from their rankings: `train`, or train
-        and validation when a model trained on train alone is judged on test. Its items that train
-        lacks cannot be recommended anyway and are left out.
+        and validation when a model trained on train alone is judged on test. Its items that the
+        fold lacks cannot be recommended anyway and are left out.
     drop_cold_users, drop_cold_items: leave out pairs of users or items that `train` lacks;
         otherwise they get row numbers after the last of train (see Holdout), and so does each
         further item of `item_features`: all that could be recommended compete.
     known: interactions of users that `train` lacks, told when they are judged.
     user_features, item_features: one row an id, which is the column `user_id` or `item_id`.
 
-    Row numbers follow the order of the ids, first of train, then of the rest. An item that a user meets again in `holdout` stays in
-    the ground truth, as in RePlay, though it is out of reach where seen items are dropped.
+    Row numbers follow the order of the ids, first of train, then of the rest. An item that a user
+    meets again in `holdout` stays in the ground truth, as in RePlay, though it is out of reach
+    where seen items are dropped.
     Raises DataError when `train` is empty or nothing of `holdout` is left.
     """
     if train.is_empty():
@@ -71,12 +72,12 @@ def make_fold(
     items = items[: n_items if drop_cold_items else None]
     train = _in_time(train)
     told = _in_time(history if known is None else pl.concat([history, known], how="diagonal"))
-    seen = _encode(told, users, items[:n_items])
+    seen, learned = _encode(told, users, items), _encode(told, users, items[:n_items])
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
         TrainInteractions(*_encode(train, users, items), n_users, n_items, _timestamps(train)),
         _holdout((pairs[0][kept], pairs[1][kept]), seen),
-        Histories.of(*seen, len(users), timed=TIMESTAMP in told.columns),
+        Histories.of(*learned, len(users), timed=TIMESTAMP in told.columns),
         _features(user_features, USER, users["id"]),
         _features(item_features, ITEM, items["id"]),
     )

@@ -1,6 +1,8 @@
 """Towers: what turns users, or items, into embeddings."""
 
-from twotower.tower.base import Tower
+from twotower.tower.base import HistoryEncoder, Tower
 from twotower.tower.embedding import EmbeddingTower
+from twotower.tower.features import FeatureTower
+from twotower.tower.history import HistoryTower
 
-__all__ = ["EmbeddingTower", "Tower"]
+__all__ = ["EmbeddingTower", "FeatureTower", "HistoryEncoder", "HistoryTower", "Tower"]

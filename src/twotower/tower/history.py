@@ -18,8 +18,9 @@ class HistoryTower(nn.Module):
     """A HistoryEncoder: users are what `encoder` makes of the items that they had met.
 
     It knows no user by a row of its own, so users who came after training are served as well. One
-    of whom nothing is known gets a vector that is learned, drawn from N(0, init_std^2). With the
-    similarity `cosine` all come at length 1.
+    vector, `start`, is learned for all, drawn from N(0, init_std^2): that of a user of whom nothing
+    is known, to which what is known is added. It lets items be popular, which a mean of the items'
+    own embeddings alone can hardly say. With the similarity `cosine` users come at length 1.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class HistoryTower(nn.Module):
         """See HistoryEncoder."""
         # What stands where nothing is valid must not count, in gradients too, be it NaN.
         encoded = self.encoder(items.where(valid[..., None], 0.0), valid)
-        vectors = encoded.where(valid.any(1, keepdim=True), self.start)
+        vectors = self.start + encoded.where(valid.any(1, keepdim=True), 0.0)
         return nn.functional.normalize(vectors, dim=-1) if self._cosine else vectors
 
 
