@@ -83,9 +83,10 @@ def _log_plots(run: Run, result: Result, test: Judged) -> None:
     run.log_figure(plots.loss_curves(watched.history, best), "plots/loss.png")
     if result.selected is not None:
         run.log_figure(plots.metric_curves(watched.history, best), "plots/metrics.png")
-    train, items = test.fold.train, test.recommendations.items
-    counts = torch.bincount(items[items >= 0], minlength=train.n_items)
-    figure = plots.recommendation_popularity(counts.tolist(), train.item_counts.tolist())
+    items, n_items = test.recommendations.items, test.fold.items.n
+    counts = torch.bincount(items[items >= 0], minlength=n_items)
+    of_train = torch.bincount(test.fold.train.items, minlength=n_items)
+    figure = plots.recommendation_popularity(counts.tolist(), of_train.tolist())
     run.log_figure(figure, "plots/recommendation_popularity.png")
 
 

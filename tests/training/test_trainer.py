@@ -24,6 +24,7 @@ TRAINER = Trainer(
     max_epochs=5,
     batch_size=8,
     l2=0.0,
+    validate_every=1,
     patience=None,
     refit=False,
     accelerator="cpu",
@@ -81,6 +82,24 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
         block_scores=1000,
     )
     assert best.items.flatten().tolist() == list(range(12))
+
+
+def test_validation_may_come_every_few_epochs() -> None:
+    # Validated are epochs 2, 4, 6 and 8; 4 is the best, and two that are no better come after it.
+    validate, shown = scripted(0.1, 0.4, 0.2, 0.3, 0.9)
+    trainer = replace(TRAINER, max_epochs=20, patience=2, validate_every=2)
+    fitted = fit(trainer, validate=validate, monitor="ndcg_at_10")
+    assert fitted.best_epoch == 4
+    assert fitted.history["epoch"].to_list() == list(range(1, 9))
+    values = [None, 0.1, None, 0.4, None, 0.2, None, 0.3]
+    assert fitted.history["val/ndcg_at_10"].to_list() == [
+        value if value is None else pytest.approx(value) for value in values
+    ]
+    assert fitted.history["train/loss"].null_count() == 0
+    assert fitted.kept["val/ndcg_at_10"] == pytest.approx(0.4)
+    everybody = torch.arange(12)
+    scorer = fitted.model.scorer(checkerboard().histories)
+    assert torch.equal(scorer.score_all(everybody), shown[1])
 
 
 def test_every_interaction_is_seen_once_an_epoch_in_an_order_of_its_own(

@@ -100,14 +100,16 @@ def _run(
     trial = Trial(folder, tags, spec.tests, on_epoch)
 
     def ended(state: State, error: BaseException) -> Outcome:
-        history = pl.DataFrame(list(rows.values())) if rows else None
+        told = list(rows.values())
+        history = pl.DataFrame(told, infer_schema_length=None) if told else None
         return replace(_ended(spec, state, trial.run_id, error), history=history)
 
     try:
         return _finished(spec, experiment.run(config, spec.name, trial))
     except Pruned as pruned:
         monitor = f"val/{experiment.evaluation.monitor_name}"
-        best = max(rows.values(), key=lambda row: row[monitor])
+        validated = [row for row in rows.values() if monitor in row]
+        best = max(validated, key=lambda row: row[monitor])
         seen = {name: value for name, value in best.items() if name.startswith("val/")}
         return replace(ended("pruned", pruned), metrics=seen)
     except TrainingError as diverged:

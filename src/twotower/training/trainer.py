@@ -6,7 +6,7 @@ import logging
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -47,6 +47,7 @@ _SET_HERE = {
     "enable_progress_bar",
     "enable_model_summary",
     "limit_val_batches",
+    "check_val_every_n_epoch",
     "num_sanity_val_steps",
     "reload_dataloaders_every_n_epochs",
     "use_distributed_sampler",
@@ -74,6 +75,7 @@ class Trainer:
     max_epochs: PositiveInt
     batch_size: PositiveInt
     l2: NonNegativeFloat
+    validate_every: PositiveInt
     patience: PositiveInt | None
     refit: bool
     accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"]
@@ -94,6 +96,16 @@ class Trainer:
                 f"{', '.join(unknown)}; valid are {', '.join(sorted(valid))}"
             )
 
+    @staticmethod
+    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+        """Of the epochs that are trained one has to be validated."""
+        every, most = node["validate_every"], node["max_epochs"]
+        if isinstance(every, int) and isinstance(most, int) and every > most:
+            yield (
+                f"trainer.validate_every: got {every}, but trainer.max_epochs={most}: no epoch "
+                f"would be validated; valid are 1 to {most}"
+            )
+
     def fit(
         self,
         model: TwoTower,
@@ -110,8 +122,8 @@ class Trainer:
     ) -> Fitted:
         """Train `model` on `fold`.
 
-        With `validate` the best epoch by the metric `val/<monitor>` is kept, and training stops
-        after `patience` epochs without a better one; without it the last epoch is. `epochs`
+        With `validate` the best epoch by the metric `val/<monitor>` is kept, of those that are
+        validated, and training stops after `patience` of them without a better one; without it the last epoch is. `epochs`
         stands in for `max_epochs`. Where `folder` is given, the same call goes on from the
         checkpoint that an earlier one left there, or gives back what it finished.
         Raises TrainingError where the loss is not finite.
@@ -167,6 +179,7 @@ class Trainer:
             enable_progress_bar=False,
             enable_model_summary=False,
             limit_val_batches=None if with_validation else 0,
+            check_val_every_n_epoch=self.validate_every,
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
@@ -198,7 +211,7 @@ def _fitted(
         module.load_state_dict(checkpoint["state_dict"])
         best_epoch = checkpoint["epoch"] + 1  # Lightning counts from 0
         runner.strategy.barrier()  # the folder is of the first process, which removes it
-    history = pl.DataFrame(metrics.history)
+    history = pl.DataFrame(metrics.history, infer_schema_length=None)
     return Fitted(module.model.cpu(), history, best_epoch, metrics.seconds)
 
 

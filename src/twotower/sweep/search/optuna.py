@@ -130,6 +130,8 @@ class _Watch:
     metric: str
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        if self.metric not in metrics:  # an epoch that was not validated
+            return
         with quiet():
             self.trial.report(metrics[self.metric], epoch - 1)  # Optuna's steps are from 0
             if self.trial.should_prune():
