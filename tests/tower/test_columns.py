@@ -39,6 +39,7 @@ def test_auto_reads_each_column_as_its_type_says(caplog: pytest.LogCaptureFixtur
             "level": pl.Series(["low", "high", "low", "low"], dtype=pl.Enum(["low", "high"])),
             "vector": [[0.5, 1.0]] * 4,
             "empty": pl.Series([None] * 4, dtype=pl.String),
+            "no_tags": pl.Series([[], [], None, []], dtype=pl.List(pl.String)),
         }
     )
     # 2 genders of 4 rows are not more than half of them, 3 zip codes are.
@@ -57,6 +58,7 @@ def test_auto_reads_each_column_as_its_type_says(caplog: pytest.LogCaptureFixtur
     assert caplog.messages == [
         "Column 'vector' is left out: no tower reads List(Float64)",
         "The user tower leaves out 'empty': no row of train has a value",
+        "The user tower leaves out 'no_tags': no row of train has a value",
     ]
 
 

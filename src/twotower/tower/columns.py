@@ -30,8 +30,9 @@ class Numeric(nn.Module):
         numbers = column.to_physical().cast(pl.Float64)
         numbers = numbers.set(~numbers.is_finite(), None)
         train = numbers.head(n_train)
-        varies = train.drop_nulls().n_unique() > 1
-        scaled = (numbers - train.mean()) / train.std(ddof=0) if varies else numbers * 0.0
+        # Of equal numbers it may be a rounding error.
+        deviation = train.std(ddof=0) if train.drop_nulls().n_unique() > 1 else None
+        scaled = (numbers - train.mean()) / deviation if deviation else numbers * 0.0
         missing = numbers.is_null() & (train.null_count() > 0)
         both = pl.DataFrame({"number": scaled.fill_null(0.0), "missing": missing.cast(pl.Float64)})
         self.register_buffer("values", both.to_torch(dtype=pl.Float32))

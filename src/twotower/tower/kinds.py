@@ -38,7 +38,8 @@ def column_kinds(columns: Columns, side: Side, max_distinct: float) -> dict[str,
 
 
 def _unknown(column: pl.Series, side: Side) -> bool:
-    if column.null_count() < len(column):
+    is_list = isinstance(column.dtype, pl.List)
+    if column.list.len().sum() if is_list else column.count():
         return False
     logger.warning(
         "The %s tower leaves out %r: no row of train has a value", side.kind, column.name
