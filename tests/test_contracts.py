@@ -41,18 +41,27 @@ def choices(group: str) -> list[str]:
     return found
 
 
+# Groups whose choices are a part of a tower, and which tower: there they are a key of that name.
+PARTS_OF_TOWERS = {"encoder": "history", "text": "features"}
+
+
 @cache
 def composed(group: str, choice: str) -> dict[str, Any]:
     """The whole config with that choice, and something for each value that only users know."""
     raw = yaml.safe_load((CONF_DIR / group / f"{choice}.yaml").read_text())
     unset = [f"{group}.{key}=given" for key, value in raw.items() if value == "???"]
+    if group in PARTS_OF_TOWERS:
+        return compose(
+            "train", [f"tower={PARTS_OF_TOWERS[group]}", f"{group}@tower.{group}={choice}"]
+        )
     return compose("train", [f"{group}={choice}", *unset])
 
 
 def node_of(group: str, choice: str) -> dict[str, Any]:
     """The node of that choice alone."""
     config = composed(group, choice)
-    node: dict[str, Any] = config[group]
+    node: dict[str, Any] = config["tower"] if group in PARTS_OF_TOWERS else config
+    node = node[group]
     return dict(node[choice] if group == "baselines" else node)
 
 

@@ -119,6 +119,22 @@ def test_validation_is_the_pairs_that_can_be_scored_with_fixed_negatives() -> No
     assert negatives(held_out.val_dataloader()) == negatives(later.val_dataloader())
 
 
+def test_a_validation_of_cold_pairs_alone_is_one_batch_in_length() -> None:
+    # Lightning skips a validation of no batches; what is ranked is not of these batches.
+    holdout = fold().holdout
+    cold = replace(holdout, users=torch.tensor([3, 4, 5]))
+    drawn = FoldBatches(
+        replace(fold(), holdout=cold),
+        partial(UniformSampler, 2, True),
+        batch_size=4,
+        seed=0,
+        device=torch.device("cpu"),
+        history_length=None,
+    )
+    assert len(drawn.val_dataloader()) == 1
+    assert list(drawn.val_dataloader()) == []
+
+
 # --- what users had met
 
 # Of user 0, in order of time: items 0, 1 and 2 at one moment, 0 again, 3. Of user 1: 4, 5.

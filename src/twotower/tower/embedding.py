@@ -36,7 +36,7 @@ class EmbeddingTower(nn.Module):
         """[..., emb_dim] for `ids` ([...] int64)."""
         if self.weight.device.type == "cpu":
             # Its gradient is summed by index_add_, in half the time of torch's own embedding.
-            rows = self.weight.index_select(0, ids.flatten()).view(*ids.shape, -1)
+            rows = self.weight.index_select(0, ids.flatten()).view(*ids.shape, self.weight.shape[1])
         else:
             rows = nn.functional.embedding(ids, self.weight)
         return self._scaled(rows)

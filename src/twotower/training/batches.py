@@ -61,7 +61,9 @@ class Batches:
     pasts: Pasts | None
 
     def __len__(self) -> int:
-        return -(-len(self.users) // self.batch_size)
+        # At least 1: Lightning would skip a validation without batches, and with it the ranking of
+        # users or items that are all cold.
+        return max(1, -(-len(self.users) // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         sampler = self.negative_sampler.fresh()  # a pass depends on no other one
