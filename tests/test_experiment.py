@@ -183,6 +183,7 @@ def test_the_notebook_recipe_is_the_notebook() -> None:
         "emb_dim": 16,
         "init_std": 1.0,
         "similarity": "dot",
+        "bias": False,
         "num_negatives": 10,
         "exclude_seen": False,
     }

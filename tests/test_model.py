@@ -28,9 +28,10 @@ def built(
     n_items: int,
     similarity: Literal["dot", "cosine"] = "dot",
     seed: int = 0,
+    bias: bool = False,
 ) -> TwoTower:
     users, items = Side("user", n_users, n_users, None), Side("item", n_items, n_items, None)
-    tower = partial(EmbeddingTower, emb_dim, 1.0, similarity)
+    tower = partial(EmbeddingTower, emb_dim, 1.0, similarity, bias)
     return TwoTower.build(tower, users=users, items=items, seed=seed)
 
 
@@ -77,7 +78,7 @@ def test_a_seed_fixes_the_start() -> None:
 
 def test_embedding_gradient_equals_torchs_own() -> None:
     generator = torch.Generator().manual_seed(0)
-    tower = EmbeddingTower(3, 1.0, "dot", side=Side("item", 4, 4, None), generator=generator)
+    tower = EmbeddingTower(3, 1.0, "dot", False, side=Side("item", 4, 4, None), generator=generator)
     ids = torch.tensor([[0, 2, 2], [3, 0, 2]])
     weights = torch.randn(2, 3, 3, generator=generator)
     torch.autograd.backward((tower(ids) * weights).sum())
@@ -91,9 +92,20 @@ def test_embedding_gradient_equals_torchs_own() -> None:
 
 def test_embeddings_start_with_the_asked_spread() -> None:
     side, generator = Side("user", 1000, 1000, None), torch.Generator().manual_seed(0)
-    tower = EmbeddingTower(64, 0.3, "dot", side=side, generator=generator)
+    tower = EmbeddingTower(64, 0.3, "dot", False, side=side, generator=generator)
     # 64,000 draws: the standard error of their deviation is 0.3 / sqrt(2 * 64,000) = 0.0008.
     assert tower.weight.std().item() == pytest.approx(0.3, abs=0.004)
+
+
+def test_with_bias_the_last_number_of_an_item_counts_for_every_user() -> None:
+    model = built(2, 2, 2, bias=True)
+    with torch.no_grad():
+        model.user_tower.weight.copy_(torch.tensor([[2.0], [-1.0]]))  # type: ignore[operator]
+        model.item_tower.weight.copy_(torch.tensor([[3.0, 10.0], [0.0, 5.0]]))  # type: ignore[operator]
+    # Users (2, 1), (-1, 1): 2 * 3 + 10 and 5; -1 * 3 + 10 and 5.
+    everybody = torch.tensor([0, 1])
+    assert model.scorer(NOTHING).score_all(everybody).tolist() == [[16.0, 5.0], [7.0, 5.0]]
+    assert model(everybody, torch.tensor([0, 1])).tolist() == [16.0, 5.0]
 
 
 def test_cosine_is_one_for_training_and_for_retrieval() -> None:

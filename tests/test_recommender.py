@@ -20,6 +20,7 @@ TOWER = {
     "emb_dim": 1,
     "init_std": 0.1,
     "similarity": "dot",
+    "bias": False,
 }
 ITEMS = pl.DataFrame({"item_id": [10, 20, 30], "title": ["Ten", "Twenty", "Thirty"], "year": 3})
 

@@ -56,7 +56,9 @@ def fold_batches() -> FoldBatches:
         TRAIN.histories,
     )
     sampler = partial(CrossBatchSampler, 3, False)
-    return FoldBatches(fold, sampler, batch_size=2, seed=0, device=CPU, history_length=None)
+    return FoldBatches(
+        fold, sampler, batch_size=2, half_life=None, seed=0, device=CPU, history_length=None
+    )
 
 
 def epoch(batches: FoldBatches, number: int) -> Batches:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 
+from twotower.errors import DataError
 from twotower.negative_sampling import UniformSampler
 from twotower.training.batches import Batches, FoldBatches
 from twotower.types import Fold, Holdout, ItemLists, TrainInteractions, Vocabulary
@@ -38,6 +39,7 @@ def batches(
         fold(),
         partial(UniformSampler, 2, True),
         batch_size=batch_size,
+        half_life=None,
         seed=seed,
         device=torch.device("cpu"),
         history_length=None,
@@ -119,6 +121,44 @@ def test_validation_is_the_pairs_that_can_be_scored_with_fixed_negatives() -> No
     assert negatives(held_out.val_dataloader()) == negatives(later.val_dataloader())
 
 
+def test_with_a_half_life_newer_interactions_come_more_often() -> None:
+    """Ages of 0, 1 and 2 half-lives: shares of 4, 2 and 1 of 7; all three in as many draws."""
+    day = 86_400 * 1_000_000
+    times = torch.tensor([0, 3, 6]).repeat_interleave(1000) * day
+    n = len(times)
+    train = TrainInteractions(torch.zeros_like(times), torch.arange(n), 1, n, times)
+    drawn = FoldBatches(
+        replace(fold(), train=train),
+        partial(UniformSampler, 1, False),
+        batch_size=n,
+        half_life=3.0,
+        seed=0,
+        device=torch.device("cpu"),
+        history_length=None,
+    )
+    drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
+        current_epoch=0, global_rank=0, world_size=1
+    )
+    (batch,) = drawn.train_dataloader()
+    assert len(batch.users) == n
+    # Standard errors are below sqrt(3000) / 2 = 27.4.
+    oldest, middle, newest = torch.bincount(batch.positives // 1000, minlength=3).tolist()
+    assert (oldest, middle, newest) == pytest.approx((3000 / 7, 6000 / 7, 12000 / 7), abs=110)
+
+
+def test_a_half_life_needs_timestamps() -> None:
+    with pytest.raises(DataError, match=r"trainer.half_life: got 3.0, which needs the time"):
+        FoldBatches(
+            fold(),
+            partial(UniformSampler, 1, False),
+            batch_size=2,
+            half_life=3.0,
+            seed=0,
+            device=torch.device("cpu"),
+            history_length=None,
+        )
+
+
 def test_a_validation_of_cold_pairs_alone_is_one_batch_in_length() -> None:
     # Lightning skips a validation of no batches; what is ranked is not of these batches.
     holdout = fold().holdout
@@ -127,6 +167,7 @@ def test_a_validation_of_cold_pairs_alone_is_one_batch_in_length() -> None:
         replace(fold(), holdout=cold),
         partial(UniformSampler, 2, True),
         batch_size=4,
+        half_life=None,
         seed=0,
         device=torch.device("cpu"),
         history_length=None,
@@ -150,6 +191,7 @@ def pasts(timestamps: bool, length: int) -> dict[tuple[int, int], set[tuple[int,
         made,
         partial(UniformSampler, 1, False),
         batch_size=3,
+        half_life=None,
         seed=0,
         device=torch.device("cpu"),
         history_length=length,
@@ -203,6 +245,7 @@ def test_held_out_pairs_are_shown_with_all_that_their_users_had_met() -> None:
         fold(),
         partial(UniformSampler, 1, False),
         batch_size=8,
+        half_life=None,
         seed=0,
         device=torch.device("cpu"),
         history_length=5,

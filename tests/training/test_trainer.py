@@ -25,6 +25,7 @@ TRAINER = Trainer(
     batch_size=8,
     l2=0.0,
     validate_every=1,
+    half_life=None,
     patience=None,
     refit=False,
     accelerator="cpu",
@@ -56,7 +57,7 @@ def checkerboard(n: int = 12) -> Fold:
 
 
 def model_of(fold: Fold, init_std: float, seed: int = 0) -> TwoTower:
-    tower = partial(EmbeddingTower, 4, init_std, "dot")
+    tower = partial(EmbeddingTower, 4, init_std, "dot", False)
     return TwoTower.build(tower, users=fold.users, items=fold.items, seed=seed)
 
 

@@ -28,7 +28,8 @@ def top_k(
     block_scores: scores held at a time. A block has block_scores // n_items users, at least one;
         its peak is some 30 bytes a score.
 
-    A user whom the scorer cannot serve gets an empty list. Raises TrainingError where a score is NaN or +inf.
+    A user whom the scorer cannot serve gets an empty list. Raises TrainingError where a score is
+    NaN or +inf.
     """
     n_items = scorer.n_items
     width = min(k, n_items)

@@ -64,5 +64,5 @@ def tower_of_side(
 ) -> EmbeddingTower | HistoryTower:
     """A HistoryTower of users, or the EmbeddingTower of the items that it reads."""
     if side.kind == "item":
-        return EmbeddingTower(emb_dim, init_std, similarity, side=side, generator=generator)
+        return EmbeddingTower(emb_dim, init_std, similarity, False, side=side, generator=generator)
     return HistoryTower(emb_dim, init_std, similarity, history_length, encoder, generator=generator)

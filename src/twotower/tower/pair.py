@@ -42,7 +42,12 @@ def tower_of_pair(
 
 
 def _conflicts(node: Mapping[str, Any]) -> Iterator[str]:
-    """Embeddings of users and items have one length and are compared in one way."""
+    """Embeddings of users and items have one length and are compared in one way, and a bias of
+    items needs users who end in 1."""
+    user, item = node.get("user"), node.get("item")
+    biased = isinstance(item, Mapping) and item.get("bias") is True
+    if biased and not (isinstance(user, Mapping) and user.get("bias") is True):
+        yield "tower.item.bias: got true; valid is false, or tower.user=embedding with bias too"
     for side in ("user", "item"):
         tower = node.get(side)
         for key in ("emb_dim", "similarity"):

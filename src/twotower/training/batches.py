@@ -9,10 +9,13 @@ import torch
 from torch import Generator, Tensor
 
 from twotower import seeding
+from twotower.errors import DataError
 from twotower.negative_sampling import NegativeSampler
-from twotower.types import Fold, Histories, Negatives, Past
+from twotower.types import Fold, Histories, Negatives, Past, TrainInteractions
 
 __all__ = ["Batch", "Batches", "FoldBatches"]
+
+_MICROSECONDS_A_DAY = 86_400 * 1_000_000
 
 
 class Batch(NamedTuple):
@@ -89,12 +92,15 @@ class FoldBatches(pl.LightningDataModule):
         sampler: Callable[..., NegativeSampler],
         *,
         batch_size: int,
+        half_life: float | None,
         seed: int,
         device: torch.device,
         history_length: int | None,
     ) -> None:
-        """history_length: how many items of a user's past the model reads; None: it does not."""
+        """half_life: see conf/trainer; history_length: how many items of a user's past the model
+        reads, None: it does not. Raises DataError where a half-life meets a log without times."""
         super().__init__()
+        self._ends = None if half_life is None else _recency(fold.train, half_life).to(device)
         self._fold = fold
         self._history_length = history_length
         self._sampler = sampler(train=fold.train, device=device)
@@ -115,14 +121,21 @@ class FoldBatches(pl.LightningDataModule):
         users, positives = self._train
         before = self._fold.train.before if self._history_length else None
         n = len(users)
-        shuffle = self._generator(seeding.TRAINING, epoch)
-        order = torch.randperm(n, generator=shuffle, device=self._device)
+        order = self._order(n, self._generator(seeding.TRAINING, epoch))
         order = order[rank : n - n % world_size : world_size]
         draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
         if before is not None:
             before = before.to(self._device)[order]
         pasts = self._pasts(self._fold.train.histories, before)
         return self._batches(users[order], positives[order], draws, pasts)
+
+    def _order(self, n: int, shuffle: Generator) -> Tensor:
+        """[n] int64: which interactions come in an epoch, in their order."""
+        if self._ends is None:
+            return torch.randperm(n, generator=shuffle, device=self._device)
+        points = torch.rand(n, generator=shuffle, device=self._device, dtype=torch.float64)
+        order = torch.searchsorted(self._ends, points * self._ends[-1], right=True)
+        return order.clamp_(max=n - 1)  # where a product was rounded up
 
     def val_dataloader(self) -> Batches:
         """The held-out pairs that the model can score, with the same negatives at each call."""
@@ -146,6 +159,17 @@ class FoldBatches(pl.LightningDataModule):
         self, users: Tensor, positives: Tensor, generator: Generator, pasts: Pasts | None
     ) -> Batches:
         return Batches(users, positives, self._sampler, self._batch_size, generator, pasts)
+
+
+def _recency(train: TrainInteractions, half_life: float) -> Tensor:
+    """[n] float64: running sums of 2^(-age / half_life), age in days from the newest one."""
+    if train.timestamps is None:
+        raise DataError(
+            f"trainer.half_life: got {half_life}, which needs the time of each interaction, and "
+            "the log has none: set dataset.columns.timestamp, or trainer.half_life=null"
+        )
+    ages = (train.timestamps.max() - train.timestamps).double() / _MICROSECONDS_A_DAY
+    return (-ages / half_life).exp2().cumsum(0)
 
 
 def _known_pairs(fold: Fold) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
@@ -74,6 +74,7 @@ class Trainer:
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
+    half_life: PositiveFloat | None
     l2: NonNegativeFloat
     validate_every: PositiveInt
     patience: PositiveInt | None
@@ -123,9 +124,10 @@ class Trainer:
         """Train `model` on `fold`.
 
         With `validate` the best epoch by the metric `val/<monitor>` is kept, of those that are
-        validated, and training stops after `patience` of them without a better one; without it the last epoch is. `epochs`
-        stands in for `max_epochs`. Where `folder` is given, the same call goes on from the
-        checkpoint that an earlier one left there, or gives back what it finished.
+        validated, and training stops after `patience` of them without a better one; without it
+        the last epoch is. `epochs` stands in for `max_epochs`. Where `folder` is given, the same
+        call goes on from the checkpoint that an earlier one left there, or gives back what it
+        finished.
         Raises TrainingError where the loss is not finite.
         """
         with _kept_or_temporary(folder) as kept:
@@ -151,6 +153,7 @@ class Trainer:
                 fold,
                 objective.sampler,
                 batch_size=self.batch_size,
+                half_life=self.half_life,
                 seed=seed,
                 device=runner.strategy.root_device,
                 history_length=model.history_length,
