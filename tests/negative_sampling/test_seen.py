@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.negative_sampling.seen import PoolValidity, SeenItems
 
 
 @given(
@@ -18,26 +18,29 @@ from twotower.negative_sampling.seen import SeenItems, pool_validity
 def test_both_look_ups_agree_with_the_histories(
     histories: list[set[int]], users: list[int], pool: list[int]
 ) -> None:
-    seen = SeenItems(make_train(histories, 6), CPU)
+    train = make_train(histories, 7)
+    seen = SeenItems(train, CPU)
     rows = torch.tensor([user % len(histories) for user in users], dtype=torch.int64)
     items = torch.tensor(pool, dtype=torch.int64)
     truth = torch.zeros(len(rows), len(items), dtype=torch.bool)
     for row, user in enumerate(rows.tolist()):
         for place, item in enumerate(pool):
             truth[row, place] = item in histories[user]
-    assert torch.equal(seen.in_pool(rows, items), truth)
+    no_item_of_pool = torch.full((len(rows),), 6)
+    counts = PoolValidity(train, CPU, exclude_seen=True)
+    assert torch.equal(counts(rows, no_item_of_pool, items), ~truth)
     assert torch.equal(seen.contains(rows, items.expand(len(rows), -1)), truth)
 
 
 def test_a_pool_place_is_valid_for_whom_it_is_neither_positive_nor_seen() -> None:
-    seen = SeenItems(make_train([{0, 2}, {1}], 4), CPU)
+    train = make_train([{0, 2}, {1}], 4)
     users, positives, pool = torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([0, 1, 3, 1])
     # User 0: item 0 was seen. User 1: item 1, twice in the pool, was seen, and 3 is the positive.
-    assert pool_validity(users, positives, pool, seen).tolist() == [
+    assert PoolValidity(train, CPU, True)(users, positives, pool).tolist() == [
         [False, True, True, True],
         [True, False, False, False],
     ]
-    assert pool_validity(users, positives, pool, None).tolist() == [
+    assert PoolValidity(train, CPU, False)(users, positives, pool).tolist() == [
         [True, True, True, True],
         [True, True, False, True],
     ]

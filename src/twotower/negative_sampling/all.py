@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler
-from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["AllItems"]
@@ -21,14 +21,14 @@ class AllItems(NegativeSampler):
     ) -> None:
         self._items = torch.arange(train.n_items, device=device)
         self._log_count = torch.zeros(train.n_items, device=device)
-        self._seen = SeenItems(train, device) if exclude_seen else None
+        self._validity = PoolValidity(train, device, exclude_seen)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are [n_items]."""
         return Negatives(
             items=self._items,
             log_expected_count=self._log_count,
-            valid=pool_validity(users, positives, self._items, self._seen),
+            valid=self._validity(users, positives, self._items),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler, log_count
-from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["CrossBatchSampler"]
@@ -35,7 +35,7 @@ class CrossBatchSampler(NegativeSampler):
         device: torch.device,
     ) -> None:
         self._shares = (train.item_counts.double() / len(train)).to(device)  # [n_items]
-        self._seen = SeenItems(train, device) if exclude_seen else None
+        self._validity = PoolValidity(train, device, exclude_seen)
         self._memory: deque[Tensor] = deque(maxlen=num_batches)
 
     def fresh(self) -> "CrossBatchSampler":
@@ -52,7 +52,7 @@ class CrossBatchSampler(NegativeSampler):
         return Negatives(
             items=pool,
             log_expected_count=log_count(count),
-            valid=pool_validity(users, positives, pool, self._seen),
+            valid=self._validity(users, positives, pool),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler, log_count
-from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["InBatchSampler"]
@@ -23,7 +23,7 @@ class InBatchSampler(NegativeSampler):
         self, exclude_seen: bool, *, train: TrainInteractions, device: torch.device
     ) -> None:
         self._shares = (train.item_counts.double() / len(train)).to(device)  # [n_items]
-        self._seen = SeenItems(train, device) if exclude_seen else None
+        self._validity = PoolValidity(train, device, exclude_seen)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are `positives`, [B]."""
@@ -31,7 +31,7 @@ class InBatchSampler(NegativeSampler):
         return Negatives(
             items=positives,
             log_expected_count=log_count(count),
-            valid=pool_validity(users, positives, positives, self._seen),
+            valid=self._validity(users, positives, positives),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

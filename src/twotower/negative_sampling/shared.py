@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
-from twotower.negative_sampling.seen import SeenItems, pool_validity
+from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["SharedSampler"]
@@ -35,7 +35,7 @@ class SharedSampler(NegativeSampler):
         self.num_negatives = num_negatives
         self._weights = popularity_weights(train, alpha).to(device)
         self._ends = self._weights.cumsum(0)
-        self._seen = SeenItems(train, device) if exclude_seen else None
+        self._validity = PoolValidity(train, device, exclude_seen)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are [num_negatives]."""
@@ -44,7 +44,7 @@ class SharedSampler(NegativeSampler):
         return Negatives(
             items=items,
             log_expected_count=self.expected_count(users, items).log().float(),
-            valid=pool_validity(users, positives, items, self._seen),
+            valid=self._validity(users, positives, items),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
