@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from scipy.stats import chi2
 from torch import Generator, Tensor, nn
 
 from twotower.config import CONF_DIR, build, compose
+from twotower.loss import SampledSoftmax
 from twotower.tower import HistoryEncoder
 from twotower.types import Negatives, Scores, Side, TrainInteractions
 
@@ -329,6 +331,60 @@ def test_on_any_train_part_seen_items_never_count_and_expected_counts_add_up(
         )
         if exclude_seen:
             assert not counts[seen[train.users]].any()
+
+
+@EACH_SAMPLER
+def test_the_softmax_gradient_tends_to_the_exact_one(
+    choice: str, exclude_seen: bool | None
+) -> None:
+    """K draws together are a pool of K times the size, each item expected K times as often.
+
+    As K grows, the gradient of the corrected sampled softmax tends to that over all items that do
+    count, its error falling like 1 / sqrt(K): 256 times the draws, about a 16th of the error.
+    """
+    users, positives = torch.tensor([0, 1, 2, 4]), torch.tensor([1, 2, 5, 0])
+    counts_at_all = torch.ones(len(users), N_ITEMS, dtype=torch.bool)
+    if exclude_seen:
+        for row, user in enumerate(users.tolist()):
+            counts_at_all[row, SEEN[user]] = False
+    counts_at_all[torch.arange(len(users)), positives] = False
+    generator = torch.Generator().manual_seed(11)
+    scored = torch.randn(len(users), N_ITEMS, generator=generator, dtype=torch.float64)
+    loss = SampledSoftmax(temperature=0.7, logq_correction=True)
+
+    def gradient(items: Tensor, log_count: Tensor) -> Tensor:
+        leaf = scored.clone().requires_grad_()
+        items = items.expand(len(users), -1)
+        value = loss(
+            Scores(
+                positive=leaf.gather(1, positives[:, None])[:, 0],
+                negative=leaf.gather(1, items),
+                valid=counts_at_all.gather(1, items),
+                log_expected_count=log_count,
+            )
+        )
+        return torch.autograd.grad(value, leaf)[0]
+
+    exact = gradient(torch.arange(N_ITEMS), torch.zeros(N_ITEMS))
+    sampler = make_sampler(choice, exclude_seen)
+
+    def error(n_draws: int) -> float:
+        draws = []
+        for _ in range(n_draws):
+            fresh = sampler.fresh()
+            # A pool is that of a random batch, as in training; own negatives are those of the rows.
+            rows = batch(16, generator) if pooled else (users, positives)
+            draws.append(fresh.sample(*rows, generator))
+        items = torch.cat([draw.items for draw in draws], -1)
+        log_count = torch.cat([draw.log_expected_count for draw in draws], -1).double()
+        sampled = gradient(items, log_count + math.log(n_draws))
+        return float((sampled - exact).norm() / exact.norm())
+
+    pooled = sampler.fresh().sample(users, positives, generator).items.dim() == 1
+    few = sum(error(1) for _ in range(10)) / 10
+    many = sum(error(256) for _ in range(4)) / 4
+    assert many < max(few / 6, 1e-6)
+    assert many < 0.05
 
 
 @EACH_SAMPLER
