@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -113,6 +114,62 @@ def test_what_was_saved_recommends_the_same(
         one, same = (r.recommend(None, 3, drop_seen) for r in (recommender, loaded))
         assert one.equals(same)
     assert loaded.vocabulary.users.dtype == recommender.vocabulary.users.dtype
+
+
+HISTORY = {
+    "_target_": "twotower.tower.history.tower_of_side",
+    "_partial_": True,
+    "emb_dim": 1,
+    "init_std": 0.1,
+    "similarity": "dot",
+    "history_length": 2,
+    "encoder": {"_target_": "twotower.encoder.mean.MeanEncoder", "_partial_": True},
+}
+NEW = pl.DataFrame(
+    {
+        "user_id": ["zoe", "yan", "zoe", "zoe", "zoe"],
+        "item_id": [30, 20, 40, 10, 99],  # item 99 is none of the model's
+        "timestamp": [3, 1, 2, 1, 4],
+    }
+)
+
+
+def knowing_histories() -> Recommender:
+    """Items 10, 20, 30, 40 are 1, 2, 3, 4; a user is the mean of the newest two."""
+    old = make(pl.Series("user_id", ["ann", "bob", "cid"]))
+    model = TwoTower.build(build(HISTORY), users=old.users, items=old.items, seed=0)
+    weights = {
+        "user_tower.start": torch.zeros(1),
+        "item_tower.weight": torch.tensor([[1.0], [2.0], [3.0], [4.0]]),
+    }
+    model.load_state_dict(weights)
+    return replace(old, model=model, tower=HISTORY)
+
+
+def test_new_users_are_served_by_what_they_met(tmp_path: Path) -> None:
+    # yan met 20: (2); zoe 10, 40, 30 in order of time: (3 + 4) / 2; what was seen is dropped.
+    expected = [
+        ("yan", 40, 1, 8.0, None),
+        ("yan", 30, 2, 6.0, "Thirty"),
+        ("zoe", 20, 1, 7.0, "Twenty"),
+    ]
+    recommender = knowing_histories()
+    assert recommender.recommend_to_new(NEW, k=2).rows() == expected
+    recommender.save(tmp_path)
+    assert Recommender.load(tmp_path).recommend_to_new(NEW, k=2).rows() == expected
+    kept = recommender.recommend_to_new(NEW, k=1, drop_seen=False)
+    assert kept["item_id"].to_list() == [40, 40]
+    # Without times the newest are any two of zoe's three, the same each time.
+    untimed = NEW.drop("timestamp")
+    one, same = (recommender.recommend_to_new(untimed, k=3) for _ in range(2))
+    assert one.equals(same)
+
+
+def test_new_users_need_a_model_that_reads_histories(recommender: Recommender) -> None:
+    with pytest.raises(DataError, match="user tower is EmbeddingTower; train one with tower=hist"):
+        recommender.recommend_to_new(NEW, k=2)
+    with pytest.raises(DataError, match="none of their 1 interactions is of an item that"):
+        knowing_histories().recommend_to_new(NEW[-1:], k=2)
 
 
 def test_weights_are_plain_tensors(recommender: Recommender, tmp_path: Path) -> None:

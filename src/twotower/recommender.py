@@ -82,11 +82,21 @@ class Recommender:
         log = interactions.sort(TIMESTAMP, maintain_order=True) if timed else interactions
         ids = log[USER].unique().sort()
         users = row_numbers(ids, log[USER])
-        items = row_numbers(self.vocabulary.items.head(self.items.n_train), log[ITEM])
+        items = row_numbers(self._trained, log[ITEM])
         known = items >= 0
+        if not known.any():
+            raise DataError(
+                f"new users: none of their {len(log)} interactions is of an item that the model "
+                f"was trained on; valid are such as {', '.join(map(repr, self._trained.head(3)))}"
+            )
         histories = Histories.of(users[known], items[known], len(ids), timed)
         scorer = self.model.scorer(histories)
         return self._lists(scorer, torch.arange(len(ids)), histories, ids, k, drop_seen)
+
+    @property
+    def _trained(self) -> pl.Series:
+        """The ids of the items that histories may hold."""
+        return self.vocabulary.items.head(self.items.n_train)
 
     def _lists(
         self,
@@ -184,6 +194,6 @@ def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> S
 def row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
     """[n] int64: the place of each of `ids` in `known`, -1 for those that it lacks."""
     places = pl.DataFrame({"id": known}).with_row_index("row")
-    asked = pl.DataFrame({"id": ids.cast(known.dtype)})
+    asked = pl.DataFrame({"id": ids.cast(known.dtype, strict=False)})
     found = asked.join(places, on="id", how="left", maintain_order="left")["row"]
     return torch.from_numpy(found.cast(pl.Int64).fill_null(-1).to_numpy(writable=True))

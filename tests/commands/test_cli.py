@@ -19,6 +19,7 @@ from command_line import (  # type: ignore[import-not-found]
     wait_for,
 )
 
+import twotower
 from twotower.cli import main
 
 
@@ -46,6 +47,24 @@ def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path
     assert "the first is '1000'" in told_of_users
     # Runs that are there are listed.
     assert run.info.run_id in refusal("recommend", f"output_dir={output_dir}", "run=nosuch")
+
+
+def test_users_who_came_later_are_served_by_a_file(
+    small: list[str], output_dir: Path, tmp_path: Path
+) -> None:
+    result = twotower.run([*small, "tower=history", "evaluation.test=never"])
+    known = result.recommender.vocabulary.items[:3].to_list()
+    log = tmp_path / "later.csv"
+    log.write_text("user_id,item_id,timestamp\n" + "".join(f"neo,{i},{i}\n" for i in known))
+    file = output_dir / "recommendations.csv"
+    where = [f"output_dir={output_dir}", f"new_users={log}", "k=4"]
+    main(["recommend", *where])
+    frame = pl.read_csv(file)
+    assert frame["user_id"].to_list() == ["neo"] * 4
+    assert not set(frame["item_id"]) & set(known)
+    assert "new_users: got a file beside users" in refusal("recommend", *where, "users=[1]")
+    log.write_text("user_id,thing\nneo,1\n")
+    assert "item_id" in refusal("recommend", *where)
 
 
 def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(

@@ -12,10 +12,13 @@ from pydantic import PositiveInt
 from rich.console import Console
 from rich.table import Table
 
+from twotower.dataset.mapping import Columns, map_log
+from twotower.dataset.tables import read_tables, require_columns
 from twotower.errors import ConfigError
 from twotower.recommender import MODEL_FOLDER, Recommender
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.types import ITEM, TIMESTAMP, USER
 
 __all__ = ["Recommend"]
 
@@ -32,6 +35,7 @@ class Recommend:
 
     run: str
     users: list[int | str] | None
+    new_users: str | None
     k: PositiveInt
     drop_seen: bool
     file: str
@@ -42,6 +46,8 @@ class Recommend:
         """Raises ConfigError where the file's kind cannot be written."""
         if Path(self.file).suffix not in _WRITERS:
             raise ConfigError(f"file: got {self.file!r}; valid endings are {', '.join(_WRITERS)}")
+        if self.users is not None and self.new_users is not None:
+            raise ConfigError("new_users: got a file beside users; valid is one of the two")
 
     def __call__(self) -> pl.DataFrame:
         """Print and write `user_id`, `item_id`, `rank`, `score` and, where known, `title`."""
@@ -49,7 +55,11 @@ class Recommend:
         with TemporaryDirectory(prefix="twotower-") as folder:
             saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
             recommender = Recommender.load(saved)
-        frame = recommender.recommend(self.users, self.k, self.drop_seen)
+        if self.new_users is None:
+            frame = recommender.recommend(self.users, self.k, self.drop_seen)
+        else:
+            told = _interactions(self.new_users)
+            frame = recommender.recommend_to_new(told, self.k, self.drop_seen)
         path = Path(self.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[path.suffix](frame, path)
@@ -59,6 +69,22 @@ class Recommend:
             console.print(f"... and {frame.height - _PRINTED_ROWS:,} more rows")
         console.print(f"written to {path}", soft_wrap=True)
         return frame
+
+
+def _interactions(path: str) -> pl.DataFrame:
+    """`user_id`, `item_id` and, where it is there, `timestamp`. Raises DataError as a dataset does."""
+    tables = read_tables(path, "new_users", None, None)
+    for table in tables:
+        needed = [(USER, "new_users"), (ITEM, "new_users")]
+        require_columns(table.file, table.frame.columns, needed)
+    timed = all(TIMESTAMP in table.frame.columns for table in tables)
+    columns: Columns = {
+        "user": USER,
+        "item": ITEM,
+        "timestamp": TIMESTAMP if timed else None,
+        "rating": None,
+    }
+    return map_log(tables, columns, "s", None)
 
 
 def _table(frame: pl.DataFrame, title: str) -> Table:
