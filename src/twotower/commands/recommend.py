@@ -72,7 +72,7 @@ class Recommend:
 
 
 def _interactions(path: str) -> pl.DataFrame:
-    """`user_id`, `item_id` and, where it is there, `timestamp`. Raises DataError as a dataset does."""
+    """`user_id`, `item_id` and, where known, `timestamp`. Raises DataError as a dataset does."""
     tables = read_tables(path, "new_users", None, None)
     for table in tables:
         needed = [(USER, "new_users"), (ITEM, "new_users")]
