@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -26,6 +27,7 @@ TRAINER = Trainer(
     l2=0.0,
     validate_every=1,
     half_life=None,
+    decay=0.0,
     patience=None,
     refit=False,
     accelerator="cpu",
@@ -83,6 +85,29 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
         block_scores=1000,
     )
     assert best.items.flatten().tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        (0.0, [0.05] * 4),
+        (0.5, [0.05, 0.05, 0.05, 0.025]),  # of 4 steps the last 2: at 2 / 2 and 1 / 2
+        (1.0, [0.05, 0.0375, 0.025, 0.0125]),
+    ],
+)
+def test_the_step_size_falls_in_a_line(
+    decay: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[float] = []
+    original = torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam, closure: Any) -> object:
+        sizes.append(self.param_groups[0]["lr"])
+        return original(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    fit(replace(TRAINER, decay=decay, batch_size=60, max_epochs=4))  # the 60 pairs at once
+    assert sizes == pytest.approx(expected)
 
 
 def test_validation_may_come_every_few_epochs() -> None:

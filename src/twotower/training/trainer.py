@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
@@ -76,6 +76,7 @@ class Trainer:
     batch_size: PositiveInt
     half_life: PositiveFloat | None
     l2: NonNegativeFloat
+    decay: Annotated[float, Field(ge=0, le=1)]
     validate_every: PositiveInt
     patience: PositiveInt | None
     refit: bool
@@ -148,7 +149,7 @@ class Trainer:
             if folder is not None:
                 callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))
             runner = self._lightning_trainer(callbacks, epochs, with_validation=best is not None)
-            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2)
+            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2, self.decay)
             batches = FoldBatches(
                 fold,
                 objective.sampler,
