@@ -119,15 +119,19 @@ class FoldBatches(pl.LightningDataModule):
             self.trainer.world_size,
         )
         users, positives = self._train
-        before = self._fold.train.before if self._history_length else None
         n = len(users)
         order = self._order(n, self._generator(seeding.TRAINING, epoch))
         order = order[rank : n - n % world_size : world_size]
         draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
-        if before is not None:
-            before = before.to(self._device)[order]
-        pasts = self._pasts(self._fold.train.histories, before)
-        return self._batches(users[order], positives[order], draws, pasts)
+        return self._batches(users[order], positives[order], draws, self._train_pasts(order))
+
+    def _train_pasts(self, order: Tensor) -> Pasts | None:
+        """What came before each of the interactions in `order`."""
+        if self._history_length is None:
+            return None
+        train = self._fold.train
+        before = None if train.before is None else train.before.to(self._device)[order]
+        return Pasts(train.histories.to(self._device), self._history_length, before)
 
     def _order(self, n: int, shuffle: Generator) -> Tensor:
         """[n] int64: which interactions come in an epoch, in their order."""
@@ -140,7 +144,9 @@ class FoldBatches(pl.LightningDataModule):
     def val_dataloader(self) -> Batches:
         """The held-out pairs that the model can score, with the same negatives at each call."""
         users, positives = self._holdout
-        pasts = self._pasts(self._fold.histories, None)
+        pasts = None
+        if self._history_length is not None:
+            pasts = Pasts(self._fold.histories.to(self._device), self._history_length, None)
         return self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
@@ -149,11 +155,6 @@ class FoldBatches(pl.LightningDataModule):
 
     def _generator(self, *stream: int) -> Generator:
         return seeding.generator(self._seed, *stream, device=self._device)
-
-    def _pasts(self, histories: Histories, before: Tensor | None) -> Pasts | None:
-        if self._history_length is None:
-            return None
-        return Pasts(histories.to(self._device), self._history_length, before)
 
     def _batches(
         self, users: Tensor, positives: Tensor, generator: Generator, pasts: Pasts | None
