@@ -274,3 +274,58 @@ def test_bad_data_is_told_and_the_run_is_failed(
 def test_prepared_splits_are_kept_below_the_output_dir(small: list[str], output_dir: Path) -> None:
     twotower.run(small)
     assert len(list((output_dir / "cache" / "splits").glob("*/meta.json"))) == 1
+
+
+@pytest.fixture
+def two_tastes(tmp_path: Path) -> list[str]:
+    """40 users and 40 items: each user has met half of the items of its own genre."""
+    pairs = [(u, i) for u in range(40) for i in range(40) if (u - i) % 2 == 0 and (u + i) % 4 == 0]
+    log = pl.DataFrame(pairs, ["user_id", "item_id"], orient="row")
+    log.write_parquet(tmp_path / "log.parquet")
+    genres = ["even" if item % 2 == 0 else "odd" for item in range(40)]
+    items = pl.DataFrame({"item_id": range(40), "genre": genres})
+    items.write_parquet(tmp_path / "items.parquet")
+    return [
+        "dataset=file",
+        f"dataset.path={tmp_path}/log.parquet",
+        f"dataset.items_path={tmp_path}/items.parquet",
+        "dataset.columns.timestamp=null",
+        "preprocessing=none",
+        f"output_dir={tmp_path}/outputs",
+        "tracking=none",
+        "trainer.progress_bar=false",
+        "trainer.max_epochs=20",
+        "trainer.batch_size=32",
+        "trainer.l2=0",
+        "optimizer.lr=0.03",
+    ]
+
+
+def test_cold_items_are_found_by_their_features(two_tastes: list[str], tmp_path: Path) -> None:
+    features = ["tower=pair", "tower.item.id=false", "tower.item.max_distinct=1"]
+    result = twotower.run([*two_tastes, *features, "split=cold_item", "evaluation.k=4"])
+    # By chance half of a list would be of the user's genre, and a fifth of that cold.
+    assert result.metrics["test/hitrate_at_4"] > 0.5
+    fold = result.judged.fold
+    assert fold.items.n == 40
+    recommended = result.judged.recommendations.items
+    assert (recommended >= fold.train.n_items).any()
+    ids = twotower.run([*two_tastes, "split=cold_item", "evaluation.k=4"])
+    assert ids.metrics["test/hitrate_at_4"] == 0
+    result.recommender.save(tmp_path / "model")
+    lists = result.recommender.recommend([0, 1], k=4)
+    assert Recommender.load(tmp_path / "model").recommend([0, 1], k=4).equals(lists)
+
+
+def test_new_users_are_served_by_what_is_told_of_them(two_tastes: list[str]) -> None:
+    held_out = ["split=cold_user", "split.known=0.5", "evaluation.k=4"]
+    told = twotower.run([*two_tastes, *held_out, "tower=history"])
+    assert told.metrics["test/ndcg_at_4"] > 1.2 * told.metrics["baseline/popularity/ndcg_at_4"]
+    assert (told.judged.fold.holdout.users >= told.judged.fold.train.n_users).all()
+    ids = twotower.run([*two_tastes, *held_out])
+    assert ids.metrics["test/ndcg_at_4"] == 0
+
+
+def test_an_encoder_that_reads_an_order_needs_timestamps(two_tastes: list[str]) -> None:
+    with pytest.raises(DataError, match="tower: the user tower reads what users met in its order"):
+        twotower.run([*two_tastes, "split=random", "tower=history", "encoder@tower.encoder=gru"])
