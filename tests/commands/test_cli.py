@@ -90,7 +90,7 @@ def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -
     assert told.stderr == (
         "twotower: the config has 1 error; no data was read\n"
         "  tower.emb_dimm: no such key; did you mean 'emb_dim'? "
-        "Valid: emb_dim, init_std, similarity\n"
+        "Valid: bias, emb_dim, init_std, similarity\n"
     )
     assert list(tmp_path.iterdir()) == []
 

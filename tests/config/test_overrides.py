@@ -37,7 +37,8 @@ def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
 def test_keys_of_an_unknown_choice_are_not_judged() -> None:
     # Whether this tower has `depth` cannot be known.
     assert message("tower=deep", "tower.depth=3") == (
-        "the config has 1 error; no data was read\n  tower=deep: no such choice; Valid: embedding"
+        "the config has 1 error; no data was read\n  tower=deep: no such choice; Valid: embedding, "
+        "features, history, pair"
     )
 
 
