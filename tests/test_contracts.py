@@ -400,7 +400,7 @@ def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | No
     if exclude_seen:
         unseen[TRAIN.users, TRAIN.items] = False
     draws = []
-    for _ in range(3000):
+    for _ in range(1500):
         sampler = sampler.fresh()  # draws that share what is remembered would not be independent
         sampler.sample(*batch(5, generator), generator)
         users, positives = batch(16, generator)
