@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
 
-.PHONY: train test ui lint clean
+.PHONY: train test coverage ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -13,7 +13,10 @@ ui: $(VENV)/.installed
 	$(BIN)/twotower ui $(ARGS)
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+coverage: ARGS += --cov --cov-report=term
+coverage: test
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
