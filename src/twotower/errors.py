@@ -9,6 +9,10 @@ TwoTowerError
 └── RunNotFoundError    no run, or no model in it, at the tracking address
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -17,6 +21,7 @@ __all__ = [
     "SweepError",
     "TrainingError",
     "TwoTowerError",
+    "below",
 ]
 
 
@@ -26,6 +31,15 @@ class TwoTowerError(Exception):
 
 class ConfigError(TwoTowerError):
     """The config is wrong. The message names the key, the value got and what would be valid."""
+
+
+@contextmanager
+def below(group: str, key: str) -> Iterator[None]:
+    """ConfigErrors of what is built in it name keys of `<group>.<key>` in place of `group`."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(re.sub(rf"\b{group}\.", f"{group}.{key}.", str(error))) from error
 
 
 class DataError(TwoTowerError):

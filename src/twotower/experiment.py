@@ -72,7 +72,7 @@ class Experiment:
             raise ConfigError(f"optimizer: {error}; no data was read") from error
 
     @staticmethod
-    def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
         """What does not fit together in a config, which may hold other mistakes."""
         split, trainer = config.get("split"), config.get("trainer")
         evaluation = config.get("evaluation")
@@ -161,7 +161,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=self._judge.suspicions(fitted.model, judged),
+            notes=self._judge.suspicions(judged),
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],

@@ -30,7 +30,8 @@ class Judge:
 
         part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
         """
-        recommendations = self.evaluation.recommend(model.scorer(fold.histories), fold)
+        scorer = model.scorer(fold.histories)
+        recommendations = self.evaluation.recommend(scorer, fold)
         references = References(
             baselines=self.baselines,
             nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
@@ -44,6 +45,7 @@ class Judge:
         return Judged(
             part=part,
             fold=fold,
+            scorer=scorer,
             measured=self.evaluation.measure(recommendations, fold),
             baselines=references.measure(fold, key) | references.cached(key),
             recommendations=recommendations,
@@ -53,8 +55,7 @@ class Judge:
             relevant=relevant_frame(recommendations, fold),
         )
 
-    def suspicions(self, model: TwoTower, judged: Judged) -> list[str]:
+    def suspicions(self, judged: Judged) -> list[str]:
         """What looks collapsed, a sentence each."""
-        scorer = model.scorer(judged.fold.histories)
-        tables = {"user": scorer.users, "item": scorer.items}
+        tables = {"user": judged.scorer.users, "item": judged.scorer.items}
         return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)

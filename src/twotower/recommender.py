@@ -30,6 +30,7 @@ _WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY = _FILES = (
     "items.parquet",
     "history.parquet",
 )
+_KNOWN = {USER: _USERS, ITEM: _ITEMS}
 _BLOCK_SCORES = 4_000_000  # scores held at a time, some 30 bytes each; no list depends on it
 
 
@@ -58,9 +59,14 @@ class Recommender:
         than `k` rows for a user with fewer candidates. Raises DataError for ids that the model
         cannot serve.
         """
+        known = self.vocabulary.users
+        if self.model.history_length is not None:
+            rows = _rows(known, users)
+            ids = known.gather(rows.numpy())
+            return self._by_histories(self.histories.select(rows), ids, k, drop_seen)
         scorer = self.model.scorer(self.histories)
-        rows = torch.arange(scorer.n_users) if users is None else self._rows(users, scorer.n_users)
-        return self._lists(scorer, rows, self.histories, self.vocabulary.users, k, drop_seen)
+        rows = _rows(known.head(scorer.n_users), users)
+        return self._lists(scorer, rows, self.histories.select(rows), known, k, drop_seen)
 
     def recommend_to_new(
         self, interactions: pl.DataFrame, k: int, drop_seen: bool = True
@@ -81,8 +87,8 @@ class Recommender:
         timed = TIMESTAMP in interactions.columns
         log = interactions.sort(TIMESTAMP, maintain_order=True) if timed else interactions
         ids = log[USER].unique().sort()
-        users = row_numbers(ids, log[USER])
-        items = row_numbers(self._trained, log[ITEM])
+        users = _row_numbers(ids, log[USER])
+        items = _row_numbers(self._trained, log[ITEM])
         known = items >= 0
         if not known.any():
             raise DataError(
@@ -90,13 +96,19 @@ class Recommender:
                 f"was trained on; valid are such as {', '.join(map(repr, self._trained.head(3)))}"
             )
         histories = Histories.of(users[known], items[known], len(ids), timed)
-        scorer = self.model.scorer(histories)
-        return self._lists(scorer, torch.arange(len(ids)), histories, ids, k, drop_seen)
+        return self._by_histories(histories, ids, k, drop_seen)
 
     @property
     def _trained(self) -> pl.Series:
         """The ids of the items that histories may hold."""
         return self.vocabulary.items.head(self.items.n_train)
+
+    def _by_histories(
+        self, histories: Histories, ids: pl.Series, k: int, drop_seen: bool
+    ) -> pl.DataFrame:
+        """For the users `ids`, of whom no other's history need be read."""
+        rows = torch.arange(len(ids))
+        return self._lists(self.model.scorer(histories), rows, histories, ids, k, drop_seen)
 
     def _lists(
         self,
@@ -107,12 +119,12 @@ class Recommender:
         k: int,
         drop_seen: bool,
     ) -> pl.DataFrame:
-        """For `rows` of `ids`, whose `histories` these are."""
+        """For `rows` of `ids`; row r of `histories` is that of rows[r]."""
         recommendations = top_k(
             scorer,
             rows,
             k=k,
-            drop=histories.distinct().select(rows) if drop_seen else None,
+            drop=histories.distinct() if drop_seen else None,
             block_scores=_BLOCK_SCORES,
         )
         vocabulary = Vocabulary(ids, self.vocabulary.items)
@@ -128,19 +140,6 @@ class Recommender:
         frame = ids.to_frame(key)
         return frame if side.features is None else frame.hstack(side.features)
 
-    def _rows(self, users: Sequence[Any], n_users: int) -> Tensor:
-        known = self.vocabulary.users.head(n_users)
-        asked = pl.Series(USER, [str(user) for user in users], dtype=pl.String)
-        rows = row_numbers(known.cast(pl.String), asked)
-        unknown = asked.filter(pl.Series((rows < 0).numpy()))
-        if len(unknown):
-            raise DataError(
-                f"users: {len(unknown)} of {len(asked)} are not among the {len(known):,} users "
-                f"that the model was trained on, the first is {unknown[0]!r}; valid are such as "
-                f"{', '.join(map(repr, known.head(3)))}"
-            )
-        return rows
-
     def save(self, folder: Path) -> None:
         """Write weights (`torch.load(weights_only=True)` reads them), ids and histories."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +149,7 @@ class Recommender:
         (folder / _ROWS).write_text(yaml.safe_dump({"of_train": trained}))
         self._known(USER).write_parquet(folder / _USERS)
         self._known(ITEM).write_parquet(folder / _ITEMS)
-        rows, columns = self.histories.users.numpy(), self.histories.items.numpy()
+        rows, columns = self.histories.rows.numpy(), self.histories.items.numpy()
         pl.DataFrame({"user_row": rows, "item_row": columns}).write_parquet(folder / _HISTORY)
 
     @classmethod
@@ -182,18 +181,31 @@ class Recommender:
         )
 
 
-_KNOWN = {USER: _USERS, ITEM: _ITEMS}
-
-
 def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> Side:
     """`known` has the ids in its first column, features in the others."""
     features = known.drop(known.columns[0]) if known.width > 1 else None
     return Side(kind, known.height, n_train, features)
 
 
-def row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
+def _row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
     """[n] int64: the place of each of `ids` in `known`, -1 for those that it lacks."""
     places = pl.DataFrame({"id": known}).with_row_index("row")
     asked = pl.DataFrame({"id": ids.cast(known.dtype, strict=False)})
     found = asked.join(places, on="id", how="left", maintain_order="left")["row"]
     return torch.from_numpy(found.cast(pl.Int64).fill_null(-1).to_numpy(writable=True))
+
+
+def _rows(known: pl.Series, users: Sequence[Any] | None) -> Tensor:
+    """The places of `users` (None: all) in `known`. Raises DataError for one that it lacks."""
+    if users is None:
+        return torch.arange(len(known))
+    asked = pl.Series(USER, [str(user) for user in users], dtype=pl.String)
+    rows = _row_numbers(known.cast(pl.String), asked)
+    unknown = asked.filter(pl.Series((rows < 0).numpy()))
+    if len(unknown):
+        raise DataError(
+            f"users: {len(unknown)} of {len(asked)} are not among the {len(known):,} users "
+            f"that the model was trained on, the first is {unknown[0]!r}; valid are such as "
+            f"{', '.join(map(repr, known.head(3)))}"
+        )
+    return rows

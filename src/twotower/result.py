@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 
 from twotower.evaluation import Measured
+from twotower.model import DotProductScorer
 from twotower.recommender import Recommender
 from twotower.training import Fitted
 from twotower.types import Fold, Recommendations
@@ -22,12 +23,14 @@ class Judged:
     """A model and the baselines on one holdout.
 
     part: the holdout, `validation` or `test`.
+    scorer: the model's embeddings, as they were ranked.
     recommendations: the top of the ranking for its users, also as a frame with the source's ids.
     relevant: one row a held-out pair, see `relevant_frame`.
     """
 
     part: str
     fold: Fold
+    scorer: DotProductScorer
     measured: Measured
     baselines: dict[str, Measured]
     recommendations: Recommendations

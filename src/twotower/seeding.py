@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-__all__ = ["INITIALISATION", "TRAINING", "VALIDATION", "generator"]
+__all__ = ["INITIALISATION", "TRAINING", "VALIDATION", "Draws", "draw_seed", "generator"]
 
 # The streams: adding one never changes what another draws.
 INITIALISATION, TRAINING, VALIDATION = range(3)
@@ -17,3 +17,36 @@ def generator(seed: int, *stream: int, device: str | torch.device = "cpu") -> to
     """
     state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state))
+
+
+class Draws(torch.nn.Module):
+    """Uniform numbers for a module in training, of a seed of its own.
+
+    How often it has drawn is part of its state: training that goes on from a checkpoint draws what
+    it would have drawn without the break.
+    """
+
+    def __init__(self, source: torch.Generator) -> None:
+        """The seed is drawn of `source`."""
+        super().__init__()
+        self._seed = draw_seed(source)
+        self._count = 0
+
+    def forward(self, shape: torch.Size, device: torch.device) -> torch.Tensor:
+        """Numbers in [0, 1)."""
+        stream = generator(self._seed, self._count, device=device)
+        self._count += 1
+        return torch.rand(shape, generator=stream, device=device)
+
+    def get_extra_state(self) -> torch.Tensor:
+        """How often was drawn and the seed, [2] int64, for the state_dict; on the CPU, where it is
+        read without waiting for the device."""
+        return torch.tensor([self._count, self._seed])
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        self._count, self._seed = state.tolist()
+
+
+def draw_seed(source: torch.Generator) -> int:
+    """A seed, drawn of `source`."""
+    return int(torch.randint(2**62, (), generator=source))

@@ -13,10 +13,10 @@ from judged_folds import make_fold, recommend  # type: ignore[import-not-found]
 from torch import Tensor
 
 from twotower.baselines import Popularity, Random
-from twotower.baselines.factors import Factors
 from twotower.config import build, compose
 from twotower.evaluation import Evaluation
 from twotower.evaluation.collapse import Alikeness, alikeness, collapse_notes, effective_rank
+from twotower.model import DotProductScorer
 from twotower.types import Fold, Scorer
 
 
@@ -162,7 +162,7 @@ def test_effective_rank_is_that_of_the_singular_values_at_any_scale(
 def test_a_healthy_random_model_has_no_notes() -> None:
     fold = random_fold()
     users, items = normal(60, 16), normal(100, 16)
-    assert notes(Factors(users, items), fold, evaluation(), user=users, item=items) == []
+    assert notes(DotProductScorer(users, items), fold, evaluation(), user=users, item=items) == []
 
 
 def test_popularity_in_the_embeddings_is_both() -> None:
@@ -171,7 +171,9 @@ def test_popularity_in_the_embeddings_is_both() -> None:
     line = normal(16)
     items = fold.train.item_counts[:, None] * line + 0.01 * normal(100, 16)
     users = line + 0.1 * normal(60, 16)
-    alike, of_items = notes(Factors(users, items), fold, evaluation(), user=users, item=items)
+    alike, of_items = notes(
+        DotProductScorer(users, items), fold, evaluation(), user=users, item=items
+    )
     assert alike.startswith("every user gets nearly the same list")
     rank = effective_rank(items)
     assert rank < 1.2

@@ -8,7 +8,8 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from twotower.baselines.base import interaction_matrix
-from twotower.baselines.factors import Factors, import_implicit
+from twotower.baselines.implicit_library import import_implicit
+from twotower.model import DotProductScorer
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["ALS"]
@@ -37,4 +38,6 @@ class ALS:
                 random_state=self.seed,
             )
             model.fit(csr_matrix(interaction_matrix(train, "float32")), show_progress=False)
-        return Factors(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
+        return DotProductScorer(
+            torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors)
+        )

@@ -1,13 +1,16 @@
 """The contract that every baseline keeps."""
 
-from typing import Any, Literal, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from twotower.types import Histories, ItemLists, Scorer, TrainInteractions
 
-__all__ = ["Baseline", "HistoryScorer", "interaction_matrix", "zero_one"]
+__all__ = ["Baseline", "HistoryScorer", "interaction_matrix"]
 
 
 class Baseline(Protocol):
@@ -22,21 +25,41 @@ class Baseline(Protocol):
         ...
 
 
-@runtime_checkable
-class HistoryScorer(Scorer, Protocol):
-    """A scorer that knows users by what they had met, so that it can serve new ones."""
+@dataclass(frozen=True)
+class HistoryScorer(ABC):
+    """A scorer that knows users by what they had met, so that it can serve new ones.
 
-    def told(self, histories: Histories) -> Scorer:
+    matrix: [n_users, n_items] sparse: 1 where the user had met the item.
+    """
+
+    matrix: csr_array
+
+    @property
+    def n_users(self) -> int:
+        """See Scorer."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """See Scorer."""
+        return int(self.matrix.shape[1])
+
+    def told(self, histories: Histories) -> Self:
         """The same for the users of these `histories`, of any number."""
-        ...
+        matrix = _zero_one(histories.distinct(), self.n_items, self.matrix.dtype)
+        return replace(self, matrix=matrix)
+
+    @abstractmethod
+    def score_all(self, users: Tensor) -> Tensor:
+        """See Scorer."""
 
 
 def interaction_matrix(train: TrainInteractions, dtype: Literal["float32", "float64"]) -> csr_array:
     """[n_users, n_items] sparse: 1 where the user has interacted with the item."""
-    return zero_one(train.items_by_user, train.n_items, np.dtype(dtype))
+    return _zero_one(train.items_by_user, train.n_items, np.dtype(dtype))
 
 
-def zero_one(lists: ItemLists, n_items: int, dtype: np.dtype[Any]) -> csr_array:
+def _zero_one(lists: ItemLists, n_items: int, dtype: np.dtype[Any]) -> csr_array:
     """[n_rows, n_items] sparse: 1 where the list of the row holds the item."""
     ones = np.ones(len(lists.items), dtype=dtype)
     shape = (lists.n_rows, n_items)

@@ -7,7 +7,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from scipy.sparse import csr_matrix
 
 from twotower.baselines.base import interaction_matrix
-from twotower.baselines.factors import Factors, import_implicit
+from twotower.baselines.implicit_library import import_implicit
+from twotower.model import DotProductScorer
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["BPR"]
@@ -40,4 +41,6 @@ class BPR:
         )
         model.fit(csr_matrix(interaction_matrix(train, "float32")), show_progress=False)
         # The last column is 1 for users and the bias for items.
-        return Factors(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
+        return DotProductScorer(
+            torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors)
+        )

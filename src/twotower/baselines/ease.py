@@ -1,19 +1,18 @@
 """EASE, the linear item-item model with a closed form."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import PositiveFloat
-from scipy.sparse import csr_array
 from torch import Tensor
 
-from twotower.baselines.base import interaction_matrix, zero_one
+from twotower.baselines.base import HistoryScorer, interaction_matrix
 from twotower.baselines.memory import available_bytes, gigabytes
 from twotower.errors import ConfigError
-from twotower.types import Histories, Scorer, TrainInteractions
+from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["Ease"]
 
@@ -59,21 +58,8 @@ class Ease:
 
 
 @dataclass(frozen=True)
-class _Linear:
-    matrix: csr_array  # [n_users, n_items]
+class _Linear(HistoryScorer):
     weights: NDArray[np.floating]  # [n_items, n_items]
-
-    @property
-    def n_users(self) -> int:
-        return int(self.matrix.shape[0])
-
-    @property
-    def n_items(self) -> int:
-        return int(self.matrix.shape[1])
-
-    def told(self, histories: Histories) -> Scorer:
-        lists = histories.distinct()
-        return replace(self, matrix=zero_one(lists, self.n_items, self.matrix.dtype))
 
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy(self.matrix[users.numpy()] @ self.weights)

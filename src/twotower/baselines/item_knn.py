@@ -1,6 +1,6 @@
 """ItemKNN: items like those that the user has interacted with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ from pydantic import NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
-from twotower.baselines.base import interaction_matrix, zero_one
-from twotower.types import Histories, Scorer, TrainInteractions
+from twotower.baselines.base import HistoryScorer, interaction_matrix
+from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["ItemKNN"]
 
@@ -59,21 +59,8 @@ class ItemKNN:
 
 
 @dataclass(frozen=True)
-class _Similarities:
-    matrix: csr_array  # [n_users, n_items]
+class _Similarities(HistoryScorer):
     similarities: csr_array  # [n_items, n_items], column j: the neighbours of item j
-
-    @property
-    def n_users(self) -> int:
-        return int(self.matrix.shape[0])
-
-    @property
-    def n_items(self) -> int:
-        return int(self.matrix.shape[1])
-
-    def told(self, histories: Histories) -> Scorer:
-        lists = histories.distinct()
-        return replace(self, matrix=zero_one(lists, self.n_items, self.matrix.dtype))
 
     def score_all(self, users: Tensor) -> Tensor:
         return torch.from_numpy((self.matrix[users.numpy()] @ self.similarities).toarray())

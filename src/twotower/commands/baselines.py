@@ -52,7 +52,7 @@ class Baselines:
     tracking: Tracking
 
     @staticmethod
-    def conflicts(config: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
         """What does not fit together in a config, which may hold other mistakes."""
         split, evaluation = config.get("split"), config.get("evaluation")
         parts = (

@@ -3,7 +3,8 @@
 A node is a mapping with `_target_`: its other keys must be the parameters of that class, and its
 values must fit their type hints. For classes of this project these are the parameters before `*`
 (what stands after it comes from the run), all of them required: YAML is the one place of values.
-A class may have a static method `conflicts(node)` that yields what does not fit together in it.
+A class may have a static method `conflicts(node, path)` that yields what does not fit together in
+the node, which stands at `path`; the node may hold other mistakes.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
     errors = list(_parameter_errors(path, node, target))
     yield from errors
     if hasattr(target, "conflicts"):
-        yield from target.conflicts(node)
+        yield from target.conflicts(node, path)
     # The root is built once all is right; a part tells by itself what no type hint can.
     if path and not errors and not node.get(_PARTIAL, False):
         yield from _construction_errors(path, node)

@@ -47,15 +47,15 @@ class SASRecEncoder(nn.Module):
         )
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """Every head has as many of the hidden numbers."""
         hidden, n_heads = node.get("hidden"), node.get("n_heads")
         if not isinstance(hidden, int) or not isinstance(n_heads, int) or n_heads < 1:
             return  # told by the type hints
         if hidden % n_heads:
             yield (
-                f"tower.encoder.n_heads: got {n_heads}, which does not divide "
-                f"tower.encoder.hidden={hidden}; valid are its divisors"
+                f"{path}.n_heads: got {n_heads}, which does not divide "
+                f"{path}.hidden={hidden}; valid are its divisors"
             )
 
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor, nn
 
+from twotower import seeding
+
 __all__ = ["SeededDropout", "drawing_from"]
 
 
@@ -15,35 +17,23 @@ def drawing_from(generator: Generator) -> Iterator[None]:
 
     torch's modules draw of its global generator on the CPU, which is left as it was.
     """
-    seed = _draw_seed(generator)
+    seed = seeding.draw_seed(generator)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(seed))
+        torch.default_generator.manual_seed(seed)
         yield
 
 
 class SeededDropout(nn.Module):
-    """In training, zeros a share `dropout` of all numbers and scales the others up to make up.
-
-    What it zeros follows from `seed`, a buffer that counts on with each call: training that goes on
-    from a checkpoint draws what it would have drawn without the break.
-    """
-
-    seed: Tensor
+    """In training, zeros a share `dropout` of all numbers and scales the others up to make up."""
 
     def __init__(self, dropout: float, *, generator: Generator) -> None:
         super().__init__()
         self._dropout = dropout
-        self.register_buffer("seed", _draw_seed(generator))
+        self.draws = seeding.Draws(generator)
 
     def forward(self, values: Tensor) -> Tensor:
         """The shape of `values`."""
         if not self.training or not self._dropout:
             return values
-        generator = Generator(device=values.device).manual_seed(int(self.seed))
-        self.seed += 1
-        kept = torch.rand(values.shape, generator=generator, device=values.device) >= self._dropout
+        kept: Tensor = self.draws(values.shape, values.device) >= self._dropout
         return values * kept / (1 - self._dropout)
-
-
-def _draw_seed(generator: Generator) -> Tensor:
-    return torch.randint(2**62, (), generator=generator)

@@ -11,14 +11,11 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.errors import ConfigError
+from twotower.errors import below
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.types import Hardest, Negatives, TrainInteractions
 
 __all__ = ["HardSampler"]
-
-_GROUP = "negative_sampling"
-_KEY = f"{_GROUP}.num_negatives"
 
 
 class HardSampler(NegativeSampler):
@@ -48,33 +45,33 @@ class HardSampler(NegativeSampler):
         """Raises ConfigError where there are fewer items than negatives, or the candidates do."""
         check_num_negatives(num_negatives, train)
         self._hardest = Hardest(num_negatives, of_each)
-        try:
+        with below("negative_sampling", "candidates"):
             self._candidates = candidates(train=train, device=device)
-        except ConfigError as error:
-            message = str(error).replace(_GROUP, f"{_GROUP}.candidates", 1)
-            raise ConfigError(message) from error
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """There are as many candidates as negatives, or more, and equal groups of them."""
         candidates, n = node.get("candidates"), node.get("num_negatives")
         if not isinstance(candidates, Mapping):
             return  # told by its type
         if "candidates" in candidates:
             yield (
-                f"{_GROUP}.candidates: got a sampler of hard negatives; "
+                f"{path}.candidates: got a sampler of hard negatives; "
                 "valid is one that keeps all that it draws"
             )
         drawn = _number(candidates)
         if drawn is None or not isinstance(n, int) or n < 1:
             return  # told when the data is read, or by its type
         if n > drawn:
-            yield f"{_KEY}: got {n}, but there are only {drawn} candidates; valid are 1 to {drawn}"
+            yield (
+                f"{path}.num_negatives: got {n}, but there are only {drawn} candidates; "
+                f"valid are 1 to {drawn}"
+            )
         elif node.get("of_each") is True and drawn % n:
             divisors = ", ".join(str(d) for d in range(1, drawn + 1) if drawn % d == 0)
             yield (
-                f"{_KEY}: got {n}, which with of_each=true does not make equal groups of {drawn} "
-                f"candidates; valid are {divisors}"
+                f"{path}.num_negatives: got {n}, which with of_each=true does not make equal "
+                f"groups of {drawn} candidates; valid are {divisors}"
             )
 
     def fresh(self) -> HardSampler:

@@ -7,13 +7,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from twotower.errors import ConfigError
+from twotower.errors import below
 from twotower.negative_sampling.base import NegativeSampler, log_count
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["MixedSampler"]
-
-_KEY = "negative_sampling.components"
 
 
 class MixedSampler(NegativeSampler):
@@ -36,36 +34,33 @@ class MixedSampler(NegativeSampler):
         """Raises ConfigError where a component does."""
         self._parts: list[NegativeSampler] = []
         for name, component in components.items():
-            try:
+            with below("negative_sampling", f"components.{name}"):
                 self._parts.append(component(train=train, device=device))
-            except ConfigError as error:
-                message = str(error).replace("negative_sampling", f"{_KEY}.{name}", 1)
-                raise ConfigError(message) from error
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """Without components there is nothing to mix; seen items count everywhere or nowhere.
 
         An item that one component masks and another one counts would come more often than the
         valid places show, and no one count per item would be right for both.
         """
-        components = node["components"]
+        key, components = f"{path}.components", node.get("components")
         if not components or not isinstance(components, Mapping):
-            yield f"{_KEY}: got {components!r}; valid is one sampler or more, each under a name"
+            yield f"{key}: got {components!r}; valid is one sampler or more, each under a name"
             return
         for name, component in components.items():
             if not isinstance(component, Mapping):
-                yield f"{_KEY}.{name}: got {component!r}; valid is a sampler, as a choice gives"
+                yield f"{key}.{name}: got {component!r}; valid is a sampler, as a choice gives"
             elif "candidates" in component:
                 yield (
-                    f"{_KEY}.{name}: got a sampler of hard negatives, which chooses among all that "
+                    f"{key}.{name}: got a sampler of hard negatives, which chooses among all that "
                     "a row has; valid is one that keeps all that it draws (hard negatives of a "
                     "mixture: negative_sampling=hard with the mixture as its candidates)"
                 )
         flags = dict(_exclusions(components))
         if len(set(flags.values())) > 1:
             got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
-            yield f"{_KEY}: got exclude_seen {got}; valid is the same value in all of them"
+            yield f"{key}: got exclude_seen {got}; valid is the same value in all of them"
 
     def fresh(self) -> "MixedSampler":
         """The same of fresh components."""

@@ -70,14 +70,17 @@ def make_fold(
         raise DataError(_nothing_left(holdout, pairs, n_users, n_items))
     users = users[: n_users if drop_cold_users else None]
     items = items[: n_items if drop_cold_items else None]
-    train = _in_time(train)
-    told = _in_time(history if known is None else pl.concat([history, known], how="diagonal"))
-    seen, learned = _encode(told, users, items), _encode(told, users, items[:n_items])
+    ordered = _in_time(train)
+    trained = seen = _encode(ordered, users, items)
+    if history is not train or known is not None:
+        told = history if known is None else pl.concat([history, known], how="diagonal")
+        seen = _encode(_in_time(told), users, items)
+    learned = seen[1] < n_items  # histories are read in the embeddings of items of train
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
-        TrainInteractions(*_encode(train, users, items), n_users, n_items, _timestamps(train)),
+        TrainInteractions(*trained, n_users, n_items, _timestamps(ordered)),
         _holdout((pairs[0][kept], pairs[1][kept]), seen),
-        Histories.of(*learned, len(users), timed=TIMESTAMP in told.columns),
+        Histories.of(seen[0][learned], seen[1][learned], len(users), TIMESTAMP in train.columns),
         _features(user_features, USER, users["id"]),
         _features(item_features, ITEM, items["id"]),
     )

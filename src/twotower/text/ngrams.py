@@ -49,14 +49,14 @@ class NgramText(Bag):
         super().__init__(rows, values, n=len(known), n_train=n_train, dim=dim, generator=generator)
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """There is something to look for, from the shortest to the longest."""
         spans = {key: node.get(key) for key in ("words", "characters")}
         if not any(spans.values()):
-            yield "tower.text.words, tower.text.characters: got null twice; valid is a span in one"
+            yield f"{path}.words, {path}.characters: got null twice; valid is a span in one"
         for key, span in spans.items():
             if isinstance(span, list) and len(span) == 2 and span[0] > span[1]:
-                yield f"tower.text.{key}: got {span}; valid is the shortest first: {span[::-1]}"
+                yield f"{path}.{key}: got {span}; valid is the shortest first: {span[::-1]}"
 
 
 def _hashed(texts: list[str], analyzer: str, span: tuple[int, int], num_buckets: int) -> Tensor:

@@ -38,10 +38,10 @@ class EmbeddingTower(nn.Module):
         self.weight = nn.Parameter(weight)
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """At length 1 no number of a vector can be the same for all users."""
-        if node["bias"] is True and node["similarity"] == "cosine":
-            yield "tower.bias: got true with tower.similarity=cosine; valid is false, or dot"
+        if node.get("bias") is True and node.get("similarity") == "cosine":
+            yield f"{path}.bias: got true with {path}.similarity=cosine; valid is false, or dot"
 
     def forward(self, ids: Tensor) -> Tensor:
         """[..., emb_dim] for `ids` ([...] int64)."""

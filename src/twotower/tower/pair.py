@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import PositiveInt
 from torch import Generator, nn
 
-from twotower.errors import ConfigError
+from twotower.errors import ConfigError, below
 from twotower.tower.base import HistoryEncoder
 from twotower.types import Side
 
@@ -30,10 +29,8 @@ def tower_of_pair(
     emb_dim, similarity: those of both, which YAML hands on to them. Raises ConfigError where the
     tower does, and where the item tower is one that reads histories of users.
     """
-    try:
+    with below("tower", side.kind):
         tower = {"user": user, "item": item}[side.kind](side=side, generator=generator)
-    except ConfigError as error:
-        raise ConfigError(re.sub(r"\btower\.", f"tower.{side.kind}.", str(error))) from error
     if side.kind == "item" and isinstance(tower, HistoryEncoder):
         raise ConfigError(
             "tower.item: got a tower that reads what users had met; valid is one of items"
@@ -41,20 +38,20 @@ def tower_of_pair(
     return tower
 
 
-def _conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+def _conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
     """Embeddings of users and items have one length and are compared in one way, and a bias of
     items needs users who end in 1."""
     user, item = node.get("user"), node.get("item")
     biased = isinstance(item, Mapping) and item.get("bias") is True
     if biased and not (isinstance(user, Mapping) and user.get("bias") is True):
-        yield "tower.item.bias: got true; valid is false, or tower.user=embedding with bias too"
+        yield f"{path}.item.bias: got true; valid is false, or {path}.user=embedding with bias too"
     for side in ("user", "item"):
         tower = node.get(side)
         for key in ("emb_dim", "similarity"):
             if isinstance(tower, Mapping) and tower.get(key) != node.get(key):
                 yield (
-                    f"tower.{side}.{key}: got {tower.get(key)}; valid is that of both, "
-                    f"tower.{key}={node.get(key)}"
+                    f"{path}.{side}.{key}: got {tower.get(key)}; valid is that of both, "
+                    f"{path}.{key}={node.get(key)}"
                 )
 
 

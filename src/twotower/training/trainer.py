@@ -99,12 +99,12 @@ class Trainer:
             )
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any]) -> Iterator[str]:
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """Of the epochs that are trained one has to be validated."""
-        every, most = node["validate_every"], node["max_epochs"]
+        every, most = node.get("validate_every"), node.get("max_epochs")
         if isinstance(every, int) and isinstance(most, int) and every > most:
             yield (
-                f"trainer.validate_every: got {every}, but trainer.max_epochs={most}: no epoch "
+                f"{path}.validate_every: got {every}, but {path}.max_epochs={most}: no epoch "
                 f"would be validated; valid are 1 to {most}"
             )
 

@@ -1,0 +1,35 @@
+"""The few values that travel between the packages, all frozen.
+
+Frames (Polars) come first: `Interactions` out of a dataset, `SplitFrames` out of a split. Then
+tensors: a `Fold` holds what one training run may see (`TrainInteractions`) and what it is judged
+by (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabulary` in tensors.
+"""
+
+from twotower.types.batch import Hardest, Negatives, Scores
+from twotower.types.fold import Fold, Holdout, Side, TrainInteractions, Vocabulary
+from twotower.types.frames import ITEM, RATING, TIMESTAMP, USER, Interactions, SplitFrames
+from twotower.types.lists import Histories, ItemLists, Past
+from twotower.types.ranking import EVERYBODY, Recommendations, Scorer
+
+__all__ = [
+    "EVERYBODY",
+    "ITEM",
+    "RATING",
+    "TIMESTAMP",
+    "USER",
+    "Fold",
+    "Hardest",
+    "Histories",
+    "Holdout",
+    "Interactions",
+    "ItemLists",
+    "Negatives",
+    "Past",
+    "Recommendations",
+    "Scorer",
+    "Scores",
+    "Side",
+    "SplitFrames",
+    "TrainInteractions",
+    "Vocabulary",
+]

@@ -1,0 +1,55 @@
+"""A batch in training: its negatives, and what a loss sees of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Hardest", "Negatives", "Scores"]
+
+
+@dataclass(frozen=True)
+class Hardest:
+    """The negatives of a row are those of its candidates that the model now scores highest.
+
+    n: how many; of_each: the best of each of n equal groups of candidates, not the n best of all.
+    """
+
+    n: int
+    of_each: bool
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """A draw of negative items for a batch of B positives.
+
+    items: [B, N] int64, own negatives for each row, or [N], one pool that the batch shares.
+    log_expected_count: shaped as `items`, float32: log of how often the draw was expected to bring
+        that item into the row's (or the pool's) N places. The logQ of Yi et al. 2019 (RecSys,
+        "Sampling-bias-corrected neural modeling"), exact for every sampler and mixture.
+    valid: [B, N] bool: False where the item must not count against the row, an accidental hit on
+        its positive or, where asked for, an item of the user's train history. None: all count.
+    hardest: which of these candidates count; None: all.
+    """
+
+    items: Tensor
+    log_expected_count: Tensor
+    valid: Tensor | None
+    hardest: Hardest | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a loss sees of a batch.
+
+    positive: [B], negative: [B, N], the scores of users against their positives and negatives.
+    valid: [B, N] bool or None (all valid); log_expected_count: [B, N] or [N].
+    embeddings: [B, D] of the users and [B, D] of their positives, for losses of these themselves.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    valid: Tensor | None
+    log_expected_count: Tensor
+    embeddings: tuple[Tensor, Tensor] | None = None

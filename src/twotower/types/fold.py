@@ -1,0 +1,137 @@
+"""A fold as tensors of row numbers: what a training run may see, and what it is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from twotower.types.lists import Histories, ItemLists
+
+__all__ = ["Fold", "Holdout", "Side", "TrainInteractions", "Vocabulary"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Row number <-> original id.
+
+    users, items: row r of the user (item) table stands for the id `users[r]` (`items[r]`): first
+        those of the train part of a fold, then, where they are judged, cold ones.
+    """
+
+    users: pl.Series
+    items: pl.Series
+
+
+@dataclass(frozen=True)
+class Side:
+    """All users, or all items, of a fold in the order of their rows, as a tower may know them.
+
+    kind: which of the two.
+    n: how many rows there are, those of train first.
+    n_train: how many train holds. What is learned of features (vocabularies, means) is learned of
+        these alone; later rows are cold, known by their features or histories.
+    features: [n] rows, one column a feature, null where unknown; None: the source has none.
+    """
+
+    kind: Literal["user", "item"]
+    n: int
+    n_train: int
+    features: pl.DataFrame | None
+
+
+@dataclass(frozen=True)
+class TrainInteractions:
+    """The train part of a fold: the one thing that samplers, counts and models are fitted on.
+
+    users, items: [n] int64 row numbers, one entry an interaction, in order of time where known.
+    timestamps: [n] int64, microseconds since 1970 (UTC), of the same entries; None: not known.
+    """
+
+    users: Tensor
+    items: Tensor
+    n_users: int
+    n_items: int
+    timestamps: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def items_by_user(self) -> ItemLists:
+        """[n_users] lists: every user's train history."""
+        return ItemLists.from_pairs(self.users, self.items, self.n_users)
+
+    @cached_property
+    def item_counts(self) -> Tensor:
+        """[n_items] int64: how many interactions each item has."""
+        return torch.bincount(self.items, minlength=self.n_items)
+
+    @cached_property
+    def histories(self) -> Histories:
+        """[n_users] histories."""
+        return Histories.of(self.users, self.items, self.n_users, self.timestamps is not None)
+
+    @cached_property
+    def before(self) -> Tensor | None:
+        """[n] int64: how many of its user's interactions were earlier than each; None: not known.
+
+        Those of one moment are not before each other.
+        """
+        if self.timestamps is None:
+            return None
+        order = torch.argsort(self.users, stable=True)  # by user, then by time
+        users, times = self.users[order], self.timestamps[order]
+        first = torch.ones(len(self), dtype=torch.bool)  # of the user's interactions of a moment
+        first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
+        places = torch.arange(len(self))
+        firsts = places.where(first, 0).cummax(0).values
+        before = torch.empty_like(places)
+        before[order] = firsts - self.histories.offsets[users]
+        return before
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What a model is judged by: for each user the items that it should have ranked first.
+
+    users: [U] int64, ascending. A row number of n_users or more is a *cold* user, one that the
+        train part does not hold. A model that cannot serve it gives no list, which scores 0.
+    relevant: [U] lists, row r for users[r]. A row number of n_items or more is a cold item, which
+        only a model that knows items by their features can recommend.
+    seen: [U] lists of what users[r] had interacted with before; dropped from its ranking.
+    """
+
+    users: Tensor
+    relevant: ItemLists
+    seen: ItemLists
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Train on `train`, be judged on `holdout`; `vocabulary` translates the ids of both.
+
+    histories: [users of the vocabulary] what users had met when they are judged.
+    user_features, item_features: see Side.features.
+    """
+
+    vocabulary: Vocabulary
+    train: TrainInteractions
+    holdout: Holdout
+    histories: Histories
+    user_features: pl.DataFrame | None = None
+    item_features: pl.DataFrame | None = None
+
+    @property
+    def users(self) -> Side:
+        """The users that a model may know."""
+        return Side("user", len(self.vocabulary.users), self.train.n_users, self.user_features)
+
+    @property
+    def items(self) -> Side:
+        """The items that a model may know."""
+        return Side("item", len(self.vocabulary.items), self.train.n_items, self.item_features)

@@ -1,0 +1,62 @@
+"""Interactions as frames, with ids of the source's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+__all__ = ["ITEM", "RATING", "TIMESTAMP", "USER", "Interactions", "SplitFrames"]
+
+USER = "user_id"
+ITEM = "item_id"
+RATING = "rating"
+TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What a dataset gives: an interaction log, and what is known of users and items.
+
+    log: columns `user_id`, `item_id` (any type without nulls), and where the source has them
+        `rating` (Float64) and `timestamp` (Datetime, microseconds).
+    users, items: one row an id, key column `user_id` or `item_id`, feature columns after it
+        (an item's `title` is used wherever people read); None where the source has none.
+    test: the test part of a log that comes split already, with the columns of `log`; else None.
+    origin: where the data came from, in words for the terminal.
+    digest: hex digest of the content, the same for the same data wherever it came from.
+    """
+
+    log: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame | None
+    test: pl.DataFrame | None
+    origin: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class SplitFrames:
+    """A log after filters and split; `validation` is None where none is cut.
+
+    train: interactions with the columns of `Interactions.log`.
+    validation, test: ground truth alone, each (user, item) pair once.
+    validation_known, test_known: what a model is told of the users of that part when it is judged,
+        neither train nor ground truth, in order of time where known; None: nothing.
+    history: the whole log before the test part, in order of time: train and all of validation,
+        also what of it is told, not relevant or cold to train. A model that is trained anew for the
+        test is trained on it, and it is what users of the test part have seen. Without
+        validation: train.
+    users, items: features of the ids that occur in any part; None where the source has none.
+    digest: hex digest of the content of the parts, the identity of the split.
+    """
+
+    train: pl.DataFrame
+    validation: pl.DataFrame | None
+    validation_known: pl.DataFrame | None
+    test: pl.DataFrame
+    test_known: pl.DataFrame | None
+    history: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame | None
+    digest: str
