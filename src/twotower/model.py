@@ -171,7 +171,6 @@ class DotProductScorer:
         """See Scorer."""
         return len(self.items)
 
-    @torch.inference_mode()
     def score_all(self, users: Tensor) -> Tensor:
         """[B, n_items] for `users` ([B] int64)."""
         return self.users[users.to(self.users.device)] @ self.items.T

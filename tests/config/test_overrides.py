@@ -47,6 +47,11 @@ def test_what_is_deleted_is_missing(group: str) -> None:
     assert f"\n  {group}: missing; it must be set" in message(f"~{group}")
 
 
+@pytest.mark.parametrize("key", ["trainer.validate_every", "tower.bias", "tower.similarity"])
+def test_a_deleted_value_is_missing_where_it_is_compared_with_another(key: str) -> None:
+    assert message(f"~{key}").endswith(f"\n  {key}: missing; it must be set")
+
+
 def test_columns_are_keys_like_others() -> None:
     text = message("dataset=file", "dataset.path=a.csv", "+dataset.columns={user: 1, itm: b}")
     assert text.splitlines()[1:] == [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -11,26 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_logs import make_log  # type: ignore[import-not-found]
 from polars.testing import assert_series_equal
 
 from twotower.errors import DataError
 from twotower.split.fold import make_fold
 from twotower.types import Fold, ItemLists
-
-START = datetime(2024, 1, 1)
-
-
-def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
-    """Rows of (user, item, seconds after the start of 2024)."""
-    return pl.DataFrame(
-        {
-            "user_id": [row[0] for row in rows],
-            "item_id": [row[1] for row in rows],
-            "timestamp": [START + timedelta(seconds=row[2]) for row in rows],
-        },
-        schema_overrides={"timestamp": pl.Datetime("us")},
-    )
-
 
 # Users a=0 b=1 c=2, items x=0 y=1 z=2. In order of time: cz ax bx by.
 TRAIN = make_log(("b", "x", 5), ("a", "x", 3), ("b", "y", 9), ("c", "z", 1))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
 from typing import Any
 
+import made_logs  # type: ignore[import-not-found]
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -14,20 +14,11 @@ from polars.testing import assert_frame_equal
 
 from twotower.split.fold_in import fold_in
 
-START = datetime(2024, 1, 1)
-
 
 def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
-    """Rows of (user, item, seconds after the start of 2024), a row number beside each."""
-    return pl.DataFrame(
-        {
-            "user_id": [row[0] for row in rows],
-            "item_id": [row[1] for row in rows],
-            "timestamp": [START + timedelta(seconds=row[2]) for row in rows],
-            "row": range(len(rows)),
-        },
-        schema_overrides={"timestamp": pl.Datetime("us")},
-    )
+    """As made_logs.make_log, a row number beside each."""
+    log: pl.DataFrame = made_logs.make_log(*rows)
+    return log.with_columns(row=pl.int_range(pl.len()))
 
 
 def text(frame: pl.DataFrame) -> str:

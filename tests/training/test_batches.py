@@ -33,16 +33,25 @@ def fold() -> Fold:
 
 
 def batches(
-    seed: int = 0, epoch: int = 0, rank: int = 0, world_size: int = 1, batch_size: int = 4
+    made: Fold | None = None,
+    /,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    batch_size: int = 4,
+    half_life: float | None = None,
+    history_length: int | None = None,
 ) -> FoldBatches:
     drawn = FoldBatches(
-        fold(),
+        fold() if made is None else made,
         partial(UniformSampler, 2, True),
         batch_size=batch_size,
-        half_life=None,
+        half_life=half_life,
         seed=seed,
         device=torch.device("cpu"),
-        history_length=None,
+        history_length=history_length,
     )
     drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
         current_epoch=epoch, global_rank=rank, world_size=world_size
@@ -127,18 +136,7 @@ def test_with_a_half_life_newer_interactions_come_more_often() -> None:
     times = torch.tensor([0, 3, 6]).repeat_interleave(1000) * day
     n = len(times)
     train = TrainInteractions(torch.zeros_like(times), torch.arange(n), 1, n, times)
-    drawn = FoldBatches(
-        replace(fold(), train=train),
-        partial(UniformSampler, 1, False),
-        batch_size=n,
-        half_life=3.0,
-        seed=0,
-        device=torch.device("cpu"),
-        history_length=None,
-    )
-    drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
-        current_epoch=0, global_rank=0, world_size=1
-    )
+    drawn = batches(replace(fold(), train=train), batch_size=n, half_life=3.0)
     (batch,) = drawn.train_dataloader()
     assert len(batch.users) == n
     # Standard errors are below sqrt(3000) / 2 = 27.4.
@@ -148,30 +146,14 @@ def test_with_a_half_life_newer_interactions_come_more_often() -> None:
 
 def test_a_half_life_needs_timestamps() -> None:
     with pytest.raises(DataError, match=r"trainer.half_life: got 3.0, which needs the time"):
-        FoldBatches(
-            fold(),
-            partial(UniformSampler, 1, False),
-            batch_size=2,
-            half_life=3.0,
-            seed=0,
-            device=torch.device("cpu"),
-            history_length=None,
-        )
+        batches(half_life=3.0)
 
 
 def test_a_validation_of_cold_pairs_alone_is_one_batch_in_length() -> None:
     # Lightning skips a validation of no batches; what is ranked is not of these batches.
     holdout = fold().holdout
     cold = replace(holdout, users=torch.tensor([3, 4, 5]))
-    drawn = FoldBatches(
-        replace(fold(), holdout=cold),
-        partial(UniformSampler, 2, True),
-        batch_size=4,
-        half_life=None,
-        seed=0,
-        device=torch.device("cpu"),
-        history_length=None,
-    )
+    drawn = batches(replace(fold(), holdout=cold))
     assert len(drawn.val_dataloader()) == 1
     assert list(drawn.val_dataloader()) == []
 
@@ -187,18 +169,7 @@ def pasts(timestamps: bool, length: int) -> dict[tuple[int, int], set[tuple[int,
     users, items, times = torch.tensor(TIMED).T
     train = TrainInteractions(users, items, 2, 7, times if timestamps else None)
     made = replace(fold(), train=train, histories=train.histories)
-    drawn = FoldBatches(
-        made,
-        partial(UniformSampler, 1, False),
-        batch_size=3,
-        half_life=None,
-        seed=0,
-        device=torch.device("cpu"),
-        history_length=length,
-    )
-    drawn.trainer = SimpleNamespace(  # type: ignore[assignment]
-        current_epoch=0, global_rank=0, world_size=1
-    )
+    drawn = batches(made, batch_size=3, history_length=length)
     shown: dict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
     for batch in drawn.train_dataloader():
         assert batch.past is not None
@@ -241,15 +212,7 @@ def test_without_timestamps_a_positive_is_no_part_of_its_own_past() -> None:
 
 def test_held_out_pairs_are_shown_with_all_that_their_users_had_met() -> None:
     drawn = batches()
-    shown = FoldBatches(
-        fold(),
-        partial(UniformSampler, 1, False),
-        batch_size=8,
-        half_life=None,
-        seed=0,
-        device=torch.device("cpu"),
-        history_length=5,
-    )
+    shown = batches(batch_size=8, history_length=5)
     assert next(iter(drawn.val_dataloader())).past is None
     # The pairs (0, 6) and (1, 0): users 0 and 1 had met 0 to 3 and 2 to 5.
     past = next(iter(shown.val_dataloader())).past
