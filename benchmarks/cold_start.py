@@ -5,8 +5,8 @@
 Cold items: a fifth of the films is held out with all their ratings; all films compete. New users: a
 fifth of the users is held out; of each one's ratings the older half is told to the model when it is
 judged (fold-in), the newer half, where 4 and more, is what it should find. Towers of ids cannot
-serve either. The recipes' values were set by a few runs on the validation parts; the other rows take
-the same but for what they say.
+serve either. The recipes' values were set by a few runs on the validation parts; the other rows
+take the same but for what they say.
 """
 
 from __future__ import annotations
