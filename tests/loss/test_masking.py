@@ -23,7 +23,7 @@ from twotower.types import Scores
 
 LOSSES = [
     BayesianPersonalisedRanking(),
-    BilateralSoftmax(1.0, 0.1),
+    BilateralSoftmax(1.0, 0.1, 1.0),
     BinaryCrossEntropy(),
     CosineContrastive(0.4, 10.0),
     GeneralisedBinaryCrossEntropy(1.0),
