@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 # Tests run in parallel, some with processes of their own: threads that wait for one another on
 # cores that others hold take ten times as long. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell starts what it puts in the background with SIGINT ignored, which commands started here
+# would inherit: those that tests interrupt would never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # 60 users and 40 items: a run takes a second or two.
 SMALL = (
