@@ -92,7 +92,8 @@ def _train(arguments: list[str]) -> None:
                 conf.build(conf.compose("train", ends))
         if sweeps:
             folder = _sweep_folder(config, fixed, [axis.key for axis in axes])
-            overrides = [f"hydra.sweep.dir={folder}", *overrides]
+            place = conf.render("hydra.sweep.dir", conf.literal(str(folder)))
+            overrides = [place, *overrides]
     _hydra([*flags, *overrides])
 
 

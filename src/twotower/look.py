@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +45,7 @@ def sweep_links(
 
 def _ui(config: Mapping[str, Any]) -> tuple[str, str]:
     """`twotower ui` with the overrides that find the store of `config`, and the UI's address."""
-    here = [f"output_dir={config['output_dir']}"]
+    here = [_override("output_dir", config["output_dir"])]
     ui, tracking = conf.compose("ui", here), config["tracking"]
     needed = [] if conf.compose("ui", []) == ui else here
     base = f"http://{ui['host']}:{ui['port']}"
@@ -55,5 +54,9 @@ def _ui(config: Mapping[str, Any]) -> tuple[str, str]:
         base = mask(tracking["uri"])
     for key in ("uri", "experiment_name"):
         if tracking[key] != ui["tracking"][key]:
-            needed.append(f"tracking.{key}={mask(tracking[key])}")
-    return shlex.join(["twotower", "ui", *needed]), base
+            needed.append(_override(f"tracking.{key}", mask(tracking[key])))
+    return conf.command("ui", *needed), base
+
+
+def _override(key: str, value: Any) -> str:
+    return conf.render(key, conf.literal(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class TwoTowerSweeper(Sweeper):
             search = conf.build_part("hydra.sweeper.search", self._search)
             request = Request(
                 folder=Path(self._config.hydra.sweep.dir),
-                command=shlex.join(["twotower", "train", "-m", *_typed(self._config)]),
+                command=conf.command("train", "-m", *_typed(self._config)),
                 fixed=fixed,
                 axes=axes,
                 search=search,
@@ -83,7 +82,7 @@ class TwoTowerSweeper(Sweeper):
 
         assert self._launcher is not None
         jobs = [
-            [*conf.lenient(line), *self._bar(), f"hydra.sweep.subdir={folder}"]
+            [*conf.lenient(line), *self._bar(), conf.render("hydra.sweep.subdir", folder)]
             for *line, folder in lines
         ]
         returned = self._launcher.launch(jobs, initial_job_idx=0)

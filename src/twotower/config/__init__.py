@@ -3,6 +3,7 @@
 from twotower.config.check import check
 from twotower.config.compose import build, build_part, compose, plain
 from twotower.config.overrides import Axis, axes, combinations, lenient, with_seeds
+from twotower.config.render import command, literal, render
 from twotower.config.tree import CONF_DIR
 
 __all__ = [
@@ -13,8 +14,11 @@ __all__ = [
     "build_part",
     "check",
     "combinations",
+    "command",
     "compose",
     "lenient",
+    "literal",
     "plain",
+    "render",
     "with_seeds",
 ]

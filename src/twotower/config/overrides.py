@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, OverrideType
 from hydra.errors import HydraException
 
+from twotower.config.render import render_value
 from twotower.config.suggest import suggest
 from twotower.config.tree import choices, has_choice, is_group
 from twotower.errors import ConfigError
@@ -71,7 +72,7 @@ class Axis:
 
     def override(self, value: Any) -> str:
         """The override for `value`: an entry of `choices`, or a number of the interval."""
-        return f"{self.key}={value}"
+        return f"{self.key}={value if isinstance(value, str) else render_value(value)}"
 
 
 def axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from twotower.comparison import Compared, Comparison, Model
+from twotower.config import command as command_line
 from twotower.errors import TwoTowerError
 from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
@@ -143,7 +143,7 @@ def _best_command(table: SweepTable) -> str | None:
     overrides = table.best.finished[0].overrides
     if len(table.best.outcomes) > 1:  # no single seed is the mean of all
         overrides = tuple(o for o in overrides if not o.startswith("seed="))
-    return shlex.join(["twotower", "train", *overrides])
+    return command_line("train", *overrides)
 
 
 def _split(table: SweepTable, trials: Sequence[PlannedTrial]) -> str:
