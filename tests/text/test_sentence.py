@@ -107,9 +107,9 @@ def test_where_the_library_is_missing_the_error_says_what_to_install(
 
 def _tiny_model(folder: Path) -> str:
     """A BERT of one layer with the weights of a seed, saved as sentence-transformers reads it."""
-    from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found]
-    from sentence_transformers.models import Pooling, Transformer  # type: ignore[import-not-found]
-    from transformers import BertConfig, BertModel, BertTokenizer  # type: ignore[import-not-found]
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bb", "ccc"]
     (folder / "vocab.txt").write_text("\n".join(words))
