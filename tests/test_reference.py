@@ -167,7 +167,6 @@ def test_a_fit_that_fails_leaves_nothing(references: References, fold: Fold) -> 
     broken = replace(references, baselines={"up": Broken()}, nodes={"up": node_of(Broken())})
     with pytest.raises(MemoryError):
         broken.measure(fold, KEY)
-    assert broken.cached(KEY) == {}
     assert [path.name for path in references.directory.rglob("*.json")] == []
 
 
@@ -175,39 +174,6 @@ def test_a_fit_that_fails_leaves_nothing(references: References, fold: Fold) -> 
 class Broken:
     def fit(self, train: TrainInteractions) -> Scorer:
         raise MemoryError
-
-
-def test_what_others_measured_is_shown_for_nothing(
-    references: References, fold: Fold, tmp_path: Path
-) -> None:
-    measured = references.measure(fold, KEY)
-    own = make({"own": 5.0, "up": 5.0}, references.evaluation_node, tmp_path)
-    assert references.cached(KEY) == own.cached("1234abcd/test") == {}
-    FITS.clear()
-    others = own.cached(KEY)
-    assert list(others) == ["down"]  # `up` is a name of its own
-    assert_same(others["down"], measured["down"])
-    deeper = {**references.evaluation_node, "k": 2}
-    assert make({}, deeper, tmp_path).cached(KEY) == {}
-    assert FITS == []
-
-
-def test_of_several_values_the_latest_is_shown(
-    evaluation_node: dict[str, Any], fold: Fold, tmp_path: Path
-) -> None:
-    for slope in (-1.0, 1.0, -2.0, 2.0):
-        make({"line": slope}, evaluation_node, tmp_path).measure(fold, KEY)
-    shown = make({}, evaluation_node, tmp_path).cached(KEY)
-    assert shown["line"].values["hitrate_at_1"] == pytest.approx(2 / 3)
-
-
-def test_others_that_cannot_be_read_are_left_out(references: References, fold: Fold) -> None:
-    references.measure(fold, KEY)
-    for path in references.directory.rglob("*.parquet"):
-        path.write_bytes(b"")
-    assert replace(references, baselines={}).cached(KEY) == {}
-    references.measure(fold, KEY)
-    assert FITS == [1.0, -1.0] * 2
 
 
 def test_a_node_comes_back_from_what_was_made_of_it(evaluation_node: dict[str, Any]) -> None:

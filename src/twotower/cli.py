@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _train(arguments: list[str]) -> None:
     parsed = get_args_parser().parse_args(arguments)
     flags = [argument for argument in arguments if argument not in parsed.overrides]
+    parsed.overrides = conf.with_baselines(parsed.overrides)
     if parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
         if parsed.multirun:
             raise ConfigError("-m: got one of Hydra's flags that only show; valid is it without -m")

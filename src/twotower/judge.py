@@ -26,7 +26,7 @@ class Judge:
     directory: Path
 
     def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
-        """Beside the baselines, and those that were measured on the same fold before.
+        """Measure the model and the baselines of the config on a holdout.
 
         part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
         """
@@ -47,7 +47,7 @@ class Judge:
             fold=fold,
             scorer=scorer,
             measured=self.evaluation.measure(recommendations, fold),
-            baselines=references.measure(fold, key) | references.cached(key),
+            baselines=references.measure(fold, key),
             recommendations=recommendations,
             recommendation_lists=recommendations_frame(
                 recommendations, fold.vocabulary, frames.items

@@ -1,15 +1,16 @@
-"""Measured baselines, kept on disk: each is fitted once for a split, however many runs follow."""
+"""Measured baselines, kept on disk: each is fitted once for a split, however many runs follow.
+
+The cache saves time only. Which baselines a run shows follows from its config, never from what is
+cached.
+"""
 
 from __future__ import annotations
 
 import inspect
 import logging
-import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,24 +86,6 @@ class References:
         code = Path(inspect.getfile(type(self.baselines[name]))).read_text(encoding="utf-8")
         return f"{self._folder(key)}/{digest_of([self.nodes[name], code])}"
 
-    def cached(self, key: str) -> dict[str, Measured]:
-        """What else has been measured under `key` by this evaluation, by name.
-
-        Where a name has been measured with several values it is the latest; names of this
-        object's own baselines are left out. Entries that cannot be read are, too.
-        """
-        found = []
-        for path in sorted((self.directory / self._folder(key)).glob("*/meta.json")):
-            with suppress(_UnreadableError):
-                found.append(cached(path.parent, partial(_remove, path.parent)))
-        found.sort(key=lambda entry: float(entry.note["fitted_at"]))
-        latest = {entry.note["name"]: entry for entry in found}
-        return {
-            name: _as_reference(latest[name]).measured
-            for name in sorted(latest)
-            if name not in self.baselines
-        }
-
     def _folder(self, key: str) -> str:
         relevant = {k: v for k, v in self.evaluation_node.items() if k not in _IRRELEVANT}
         made_by = [FORMAT, version("twotower"), version("replay-rec")]
@@ -142,12 +125,3 @@ def _as_reference(entry: Entry) -> Reference:
     assert per_user is not None
     intervals = {name: (low, high) for name, (low, high) in note["intervals"].items()}
     return Reference(note["name"], Measured(note["values"], intervals, per_user), note["seconds"])
-
-
-class _UnreadableError(Exception):
-    """An entry is damaged, or has been removed since it was listed."""
-
-
-def _remove(entry: Path) -> Entry:
-    shutil.rmtree(entry, ignore_errors=True)
-    raise _UnreadableError

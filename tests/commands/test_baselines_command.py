@@ -64,6 +64,24 @@ def test_measures_what_a_run_shows_beside_itself(small: list[str], data: list[st
     assert list(measured) == ["popularity", "item_knn"]
 
 
+def test_a_run_shows_the_baselines_of_its_config_whatever_is_cached(
+    small: list[str], data: list[str]
+) -> None:
+    def shown(*overrides: str) -> tuple[list[str], dict[str, float]]:
+        result = twotower.run([*small, "tracking=none", *overrides])
+        assert result.validation is not None
+        assert list(result.validation.baselines) == list(result.judged.baselines)
+        own = {k: v for k, v in result.metrics.items() if "baseline/" not in k}
+        return list(result.judged.baselines), own
+
+    before = shown("baselines=[]")
+    measure(*data, TWO)
+    assert before[0] == []
+    assert shown("baselines=[]") == shown("~baselines") == before
+    assert shown("baselines=[item_knn]") == (["item_knn"], before[1])
+    assert shown() == (["popularity"], before[1])
+
+
 def test_logs_each_baseline_as_a_run_of_its_own(data: list[str], output_dir: Path) -> None:
     measured = measure(*data, TWO)
     found = runs(output_dir)

@@ -1,5 +1,6 @@
 """The config: composed by Hydra, checked whole before any data is read, then instantiated."""
 
+from twotower.config.baselines import with_baselines
 from twotower.config.check import check
 from twotower.config.compose import build, build_part, compose, plain
 from twotower.config.overrides import Axis, axes, combinations, lenient, with_seeds
@@ -20,5 +21,6 @@ __all__ = [
     "literal",
     "plain",
     "render",
+    "with_baselines",
     "with_seeds",
 ]

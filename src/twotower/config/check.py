@@ -13,7 +13,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra._internal.utils import _locate
 from hydra.errors import HydraException
@@ -24,6 +24,7 @@ from pydantic_core import SchemaError
 from typing_extensions import is_typeddict
 
 from twotower.config.suggest import suggest
+from twotower.config.tree import choices, is_group
 from twotower.errors import ConfigError
 
 __all__ = ["check"]
@@ -103,16 +104,37 @@ def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
         yield from _node_errors(path, value)
     elif is_typeddict(hint) and isinstance(value, Mapping):
         yield from _parameter_errors(path, value, hint)
-    elif _holds_nodes(value):
+    elif _holds_nodes(value) or (isinstance(value, Mapping) and _takes_nodes(hint)):
         children = value.items() if isinstance(value, Mapping) else enumerate(value)
+        of_child = get_args(hint)[-1] if get_origin(hint) in (dict, list) else Any
         for key, child in children:
-            yield from _value_errors(_join(path, str(key)), child, Any)
-    elif getattr(hint, "_is_protocol", False) or (
-        inspect.isclass(hint) and inspect.isabstract(hint)
-    ):
-        yield f"{path}: got {value!r}; {_NODE}"
+            yield from _value_errors(_join(path, str(key)), child, of_child)
+    elif _is_kind(hint):
+        yield f"{path}: got {value!r}; {_choice_hint(path)}"
     else:
         yield from _type_errors(path, value, hint)
+
+
+def _is_kind(hint: Any) -> bool:
+    """Whether only a node gives an object of `hint`."""
+    return bool(getattr(hint, "_is_protocol", False)) or (
+        inspect.isclass(hint) and inspect.isabstract(hint)
+    )
+
+
+def _takes_nodes(hint: Any) -> bool:
+    """Whether `hint` is a mapping of nodes by name."""
+    return get_origin(hint) is dict and _is_kind(get_args(hint)[-1])
+
+
+def _choice_hint(path: str) -> str:
+    """How the node at `path` is chosen: by a name in the list of a group, or as a group itself."""
+    group, _, name = path.rpartition(".")
+    if not is_group(group):
+        return _NODE
+    if name in choices(group):
+        return f"the choice {name} is not selected; {group}=[{name}] selects it"
+    return suggest(name, choices(group))
 
 
 def _type_errors(path: str, value: Any, hint: Any) -> Iterator[str]:

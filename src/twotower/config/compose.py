@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from twotower.config.baselines import with_baselines
 from twotower.config.check import check
 from twotower.config.overrides import known_choices, lenient, with_ids
 from twotower.config.tree import CONF_DIR
@@ -26,7 +27,7 @@ def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     config_name: a file of the config tree, such as `train`; overrides as on the command line,
     without sweeps. Raises ConfigError naming everything that is wrong.
     """
-    known, unknown = known_choices(with_ids(overrides))
+    known, unknown = known_choices(with_baselines(with_ids(overrides)))
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
