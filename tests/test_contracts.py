@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -24,7 +25,17 @@ from torch import Generator, Tensor, nn
 from twotower.config import CONF_DIR, build, compose
 from twotower.loss import SampledSoftmax
 from twotower.tower import HistoryEncoder
-from twotower.types import Negatives, Scores, Side, TrainInteractions
+from twotower.training.batches import Batches, FoldBatches
+from twotower.types import (
+    Fold,
+    Holdout,
+    ItemLists,
+    Negatives,
+    Scores,
+    Side,
+    TrainInteractions,
+    Vocabulary,
+)
 
 GROUPS = sorted(
     folder.name for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra"
@@ -182,10 +193,11 @@ def make_sampler(
     exclude_seen: bool | None,
     num_negatives: int = 6,
     train: TrainInteractions = TRAIN,
+    device: torch.device | None = None,
 ) -> Any:
     own = {"num_negatives": num_negatives, "exclude_seen": exclude_seen}
     node = with_values(node_of("negative_sampling", choice), own)
-    return build(node)(train=train, device=torch.device("cpu"))
+    return build(node)(train=train, device=device or torch.device("cpu"))
 
 
 def batch(size: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -295,10 +307,10 @@ def test_a_draw_tells_what_its_sampler_says_of_any_item(
 
 @st.composite
 def train_parts(draw: st.DrawFn) -> TrainInteractions:
-    """1 to 4 users of 3 to 6 items, at least one interaction; some items may have none."""
+    """1 to 4 users of 3 to 6 items, at least two interactions; some items may have none."""
     n_items = draw(st.integers(3, 6))
     pair = st.tuples(st.integers(0, 3), st.integers(0, n_items - 1))
-    users, items = torch.tensor(sorted(draw(st.sets(pair, min_size=1)))).T
+    users, items = torch.tensor(sorted(draw(st.sets(pair, min_size=2)))).T
     return TrainInteractions(users, items, int(users.max()) + 1, n_items)
 
 
@@ -387,37 +399,68 @@ def test_the_softmax_gradient_tends_to_the_exact_one(
     assert many < 0.05
 
 
-@EACH_SAMPLER
-def test_an_item_comes_as_often_as_expected(choice: str, exclude_seen: bool | None) -> None:
-    """Each place weighs 1 / expected count: of an item that can come, 1 in the mean of a draw.
+def epochs_of(
+    choice: str, exclude_seen: bool | None, half_life: float | None, world_size: int, number: int
+) -> Iterator[Batches]:
+    """So many epochs of the first of `world_size` processes, as in training."""
+    days = torch.arange(len(TRAIN)) * 5 % 7  # in no order of users or items
+    train = replace(TRAIN, timestamps=days * 86_400 * 1_000_000)
+    nothing = ItemLists(torch.zeros(1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    fold = Fold(
+        Vocabulary(pl.Series(range(TRAIN.n_users)), pl.Series(range(N_ITEMS))),
+        train,
+        Holdout(torch.zeros(0, dtype=torch.int64), nothing, nothing),
+        train.histories,
+    )
+    batches = FoldBatches(
+        fold,
+        lambda **keys: make_sampler(choice, exclude_seen, **keys),
+        batch_size=6,
+        half_life=half_life,
+        seed=6,
+        device=torch.device("cpu"),
+        history_length=None,
+    )
+    for epoch in range(number):
+        batches.trainer = SimpleNamespace(  # type: ignore[assignment]
+            current_epoch=epoch, global_rank=0, world_size=world_size
+        )
+        yield batches.train_dataloader()
 
-    Over T draws the mean of an item has a standard error of its own, so the sum of squares of the
-    errors in units of it is about chi-squared with one degree of freedom an item.
+
+@pytest.mark.parametrize("world_size", [1, 2])
+@pytest.mark.parametrize("half_life", [None, 2.0])
+@EACH_SAMPLER
+def test_an_item_comes_as_often_as_expected(
+    choice: str, exclude_seen: bool | None, half_life: float | None, world_size: int
+) -> None:
+    """Each valid place weighs 1 / expected count: in the mean 1 for each item that can come.
+
+    That holds for every row, given its own positive, so also for the sum over the rows of an epoch,
+    of the last, smaller batch and of a memory that is not yet full. The mean over T epochs has a
+    standard error of its own, so the sum of squares of the errors in units of it is about
+    chi-squared with one degree of freedom per item. Interactions are up to 8 times as likely as
+    others with a half-life of 2 days.
     """
-    generator = torch.Generator().manual_seed(6)
-    sampler = make_sampler(choice, exclude_seen)
     unseen = torch.ones(TRAIN.n_users, N_ITEMS, dtype=torch.bool)
     if exclude_seen:
         unseen[TRAIN.users, TRAIN.items] = False
-    draws = []
-    for _ in range(1500):
-        sampler = sampler.fresh()  # draws that share what is remembered would not be independent
-        sampler.sample(*batch(5, generator), generator)
-        users, positives = batch(16, generator)
-        negatives = sampler.sample(users, positives, generator)
-        weights = torch.exp(-negatives.log_expected_count.double())
-        if negatives.items.dim() == 2:  # a row whose user has seen everything counts for nothing
-            possible = unseen[users]  # [B, n_items]
-            weights = weights * possible.gather(1, negatives.items)
-            expected = possible.sum(0).double()
-        else:
-            expected = torch.ones(N_ITEMS, dtype=torch.float64)
+    totals = []
+    for epoch in epochs_of(choice, exclude_seen, half_life, world_size, number=300):
         total = torch.zeros(N_ITEMS, dtype=torch.float64)
-        total.index_add_(0, negatives.items.flatten(), weights.flatten())
-        draws.append(total - expected)
-    errors = torch.stack(draws)
+        for users, positives, negatives, _ in epoch:
+            assert len(users) > 1  # a row alone has no other rows
+            valid = validity(negatives, users)
+            weights = torch.exp(-negatives.log_expected_count.double()) * valid  # [B, N]
+            items = negatives.items.expand(valid.shape)
+            total.index_add_(0, items.flatten(), weights.flatten())
+            possible = unseen[users]
+            possible[torch.arange(len(users)), positives] = False
+            total -= possible.sum(0)
+        totals.append(total)
+    errors = torch.stack(totals)
     # Where nothing is left to chance errors and their standard error are 0.
-    z = errors.mean(0) / (errors.std(0) / len(draws) ** 0.5).clamp(min=1e-9)
+    z = errors.mean(0) / (errors.std(0) / len(errors) ** 0.5).clamp(min=1e-6)
     assert chi2.sf(float((z**2).sum()), df=N_ITEMS) > 1e-3
 
 

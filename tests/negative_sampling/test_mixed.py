@@ -49,8 +49,8 @@ def test_pools_are_put_one_after_the_other_and_counts_added_up() -> None:
     drawn = draw(batch=partial(InBatchSampler, False), pool=partial(SharedSampler, 4, 0.0, False))
     assert drawn.items.shape == (6,)
     assert drawn.items[:2].tolist() == [1, 2]
-    # 2 places of the batch bring 2 * count / 6, 4 uniform ones bring each of 4 items once.
-    assert_told(drawn, [1 + 1 / 3, 1 + 2 / 3, 1 + 3 / 3, 1])
+    # The other row brings count / 5, 4 uniform draws bring each of 4 items once.
+    assert_told(drawn, [1 + 1 / 5, 1 + 2 / 5, 1 + 3 / 5, 1])
     assert drawn.valid is not None
     assert torch.equal(drawn.valid, drawn.items != POSITIVES[:, None])
 
@@ -73,11 +73,10 @@ def test_a_pool_beside_negatives_of_their_own_is_part_of_each_row() -> None:
     assert drawn.valid[:, 4:].tolist() == [[False, True], [True, False]]
     assert drawn.valid[:, :4].all()
     # 4 popular draws, for user 0 of items 0 (1 of 4) and 2 (3 of 4), for user 2 of 0 (1 of 3) and
-    # 1 (2 of 3); the pool of 2 brings 1/3, 2/3, 1 and 0 of items 0 to 3 to either.
-    assert_told(
-        Negatives(drawn.items[0], drawn.log_expected_count[0], None), [1 + 1 / 3, 2 / 3, 4, 0]
-    )
-    assert_told(Negatives(drawn.items[1], drawn.log_expected_count[1], None), [5 / 3, 10 / 3, 1, 0])
+    # 1 (2 of 3); the other row brings 1/5, 2/5, 3/5 and 0 of items 0 to 3 to either.
+    row_0, row_1 = (Negatives(drawn.items[r], drawn.log_expected_count[r], None) for r in (0, 1))
+    assert_told(row_0, [1 + 1 / 5, 2 / 5, 3 + 3 / 5, 0])
+    assert_told(row_1, [4 / 3 + 1 / 5, 8 / 3 + 2 / 5, 3 / 5, 0])
 
 
 def test_a_mixture_of_one_is_that_one() -> None:
@@ -95,7 +94,7 @@ def test_a_mixture_of_one_is_that_one() -> None:
 def test_mixtures_nest() -> None:
     inner = partial(MixedSampler, {"pool": partial(SharedSampler, 4, 0.0, False)})
     drawn = draw(batch=partial(InBatchSampler, False), inner=inner)
-    assert_told(drawn, [1 + 1 / 3, 1 + 2 / 3, 1 + 3 / 3, 1])  # as without the nest
+    assert_told(drawn, [1 + 1 / 5, 1 + 2 / 5, 1 + 3 / 5, 1])  # as without the nest
 
 
 def test_a_fresh_mixture_has_fresh_components() -> None:
@@ -115,8 +114,8 @@ def test_what_a_component_remembers_is_counted() -> None:
     for n_remembered in (2, 4, 6, 6):
         drawn = mixed.sample(USERS, POSITIVES, generator)
         assert drawn.items.shape == (n_remembered + 4,)
-        # The memory brings n * count / 6 of an item, the pool each once.
-        assert_told(drawn, [n_remembered * count / 6 + 1 for count in (1, 2, 3, 0)])
+        # The other places of the memory bring (n - 1) * count / 5 of an item, the pool each once.
+        assert_told(drawn, [(n_remembered - 1) * count / 5 + 1 for count in (1, 2, 3, 0)])
 
 
 def config(*overrides: str) -> dict[str, Any]:

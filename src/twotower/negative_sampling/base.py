@@ -28,6 +28,9 @@ class NegativeSampler(Protocol):
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """How often the last draw, for `users` ([B]), was expected to bring each of `items`.
 
+        Given the row's own positive, for items that are not that positive (draws of it are not
+        valid), and under `train.positives`, the distribution that positives are drawn from.
+
         items: [B, M], or [M] where the sampler draws one pool for the batch. Float64 of a shape
         that broadcasts to it; 0 for what cannot come. A mixture adds these up over its parts.
         """

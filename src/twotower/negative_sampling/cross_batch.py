@@ -22,8 +22,11 @@ class CrossBatchSampler(NegativeSampler):
     here the memory holds ids, and the model as it stands encodes them anew: no embedding is stale,
     and gradients reach every item of the pool.
 
-    P places are expected to bring item i P * count(i) / n times, as in InBatchSampler. An epoch
-    begins with an empty memory, and its pools grow over the first `num_batches` batches.
+    Given a row, the P - 1 other places are expected to bring an item i that is not its positive
+    (P - 1) * count(i) / (n - 1) times, as in InBatchSampler: in a permutation the batches of an
+    epoch are one draw without replacement, however many of them the pool holds. With weights it is
+    (P - 1) * p(i). An epoch begins with an empty memory, and its pools grow over the first
+    `num_batches` batches; P is the size of the pool as it is.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class CrossBatchSampler(NegativeSampler):
         train: TrainInteractions,
         device: torch.device,
     ) -> None:
-        self._shares = (train.item_counts.double() / len(train)).to(device)  # [n_items]
+        self._shares = train.positive_shares.to(device)  # [n_items]
         self._validity = PoolValidity(train, device, exclude_seen)
         self._memory: deque[Tensor] = deque(maxlen=num_batches)
 
@@ -57,4 +60,5 @@ class CrossBatchSampler(NegativeSampler):
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler."""
-        return sum(len(batch) for batch in self._memory) * self._shares[items]
+        others = sum(len(batch) for batch in self._memory) - 1
+        return max(others, 0) * self._shares[items]

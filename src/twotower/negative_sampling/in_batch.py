@@ -13,16 +13,20 @@ __all__ = ["InBatchSampler"]
 class InBatchSampler(NegativeSampler):
     """The batch's B positives as one pool: nothing is drawn, so popular items come often.
 
-    A batch of B of the n train interactions is expected to bring item i B * count(i) / n times
-    (Yi et al. 2019, RecSys, "Sampling-bias-corrected neural modeling"); here the counts are known,
-    theirs are estimated from a stream. In a row its own positive is not valid wherever it stands
-    in the pool, nor with `exclude_seen` what its user has seen.
+    Given a row, the B - 1 others of its batch are expected to bring an item i that is not its
+    positive (B - 1) * count(i) / (n - 1) times, where an epoch is a permutation of the n train
+    interactions, and (B - 1) * p(i) times, where it draws them with weights that give item i the
+    share p(i); see PositiveDistribution. Yi et al. 2019 (RecSys, "Sampling-bias-corrected neural
+    modeling") estimate such counts from a stream. In a row its own positive is not valid wherever
+    it is in the pool, nor with `exclude_seen` what its user has seen.
+
+    The held-out positives of a validation are counted as if they had been drawn from train.
     """
 
     def __init__(
         self, exclude_seen: bool, *, train: TrainInteractions, device: torch.device
     ) -> None:
-        self._shares = (train.item_counts.double() / len(train)).to(device)  # [n_items]
+        self._shares = train.positive_shares.to(device)  # [n_items]
         self._validity = PoolValidity(train, device, exclude_seen)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
@@ -36,4 +40,4 @@ class InBatchSampler(NegativeSampler):
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler."""
-        return len(users) * self._shares[items]
+        return (len(users) - 1) * self._shares[items]

@@ -17,7 +17,9 @@ __all__ = ["PopularitySampler"]
 class PopularitySampler(NegativeSampler):
     """`num_negatives` items for each positive, p(i) ~ count(i)^alpha, with replacement.
 
-    Mikolov et al. 2013 (NIPS, "Distributed representations of words and phrases") use 0.75.
+    Mikolov et al. 2013 (NIPS, "Distributed representations of words and phrases") use 0.75. Counts
+    are those of the train part, each interaction once, however positives are drawn: a recency
+    weighting of positives does not change what is popular here.
 
     With `exclude_seen` a row draws from the items outside its user's train history, exactly and
     without rejection. Put the items side by side, each as wide as its weight. Of the items seen,

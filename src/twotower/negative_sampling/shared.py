@@ -17,8 +17,9 @@ __all__ = ["SharedSampler"]
 class SharedSampler(NegativeSampler):
     """`num_negatives` items for each batch, p(i) ~ count(i)^alpha, with replacement.
 
-    All rows are scored against the one pool by one matrix product, so many more negatives cost
-    little. In a row its positive is not valid, nor with `exclude_seen` what its user has seen.
+    Counts are those of the train part, as in PopularitySampler. All rows are scored against the one
+    pool by one matrix product, so many more negatives cost little. In a row its positive is not
+    valid, nor with `exclude_seen` what its user has seen.
     """
 
     def __init__(

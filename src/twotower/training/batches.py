@@ -1,7 +1,7 @@
 """Batches: slices of permuted tensors, with negatives drawn for the whole batch at once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -11,7 +11,14 @@ from torch import Generator, Tensor
 from twotower import seeding
 from twotower.errors import DataError
 from twotower.negative_sampling import NegativeSampler
-from twotower.types import Fold, Histories, Negatives, Past, TrainInteractions
+from twotower.types import (
+    Fold,
+    Histories,
+    Negatives,
+    Past,
+    PositiveDistribution,
+    TrainInteractions,
+)
 
 __all__ = ["Batch", "Batches", "FoldBatches"]
 
@@ -100,7 +107,8 @@ class FoldBatches(pl.LightningDataModule):
         """half_life: see conf/trainer; history_length: how many items of a user's past the model
         reads, None: it does not. Raises DataError where a half-life meets a log without times."""
         super().__init__()
-        self._ends = None if half_life is None else _recency(fold.train, half_life).to(device)
+        if half_life is not None:
+            fold = replace(fold, train=_with_recency(fold.train, half_life))
         self._fold = fold
         self._history_length = history_length
         self._sampler = sampler(train=fold.train, device=device)
@@ -120,7 +128,8 @@ class FoldBatches(pl.LightningDataModule):
         )
         users, positives = self._train
         n = len(users)
-        order = self._order(n, self._generator(seeding.TRAINING, epoch))
+        shuffle = self._generator(seeding.TRAINING, epoch)
+        order = self._fold.train.positives.draw(n, shuffle)
         order = order[rank : n - n % world_size : world_size]
         draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
         return self._batches(users[order], positives[order], draws, self._train_pasts(order))
@@ -132,14 +141,6 @@ class FoldBatches(pl.LightningDataModule):
         train = self._fold.train
         before = None if train.before is None else train.before.to(self._device)[order]
         return Pasts(train.histories.to(self._device), self._history_length, before)
-
-    def _order(self, n: int, shuffle: Generator) -> Tensor:
-        """[n] int64: which interactions come in an epoch, in their order."""
-        if self._ends is None:
-            return torch.randperm(n, generator=shuffle, device=self._device)
-        points = torch.rand(n, generator=shuffle, device=self._device, dtype=torch.float64)
-        order = torch.searchsorted(self._ends, points * self._ends[-1], right=True)
-        return order.clamp_(max=n - 1)  # where a product was rounded up
 
     def val_dataloader(self) -> Batches:
         """The held-out pairs that the model can score, with the same negatives at each call."""
@@ -162,15 +163,15 @@ class FoldBatches(pl.LightningDataModule):
         return Batches(users, positives, self._sampler, self._batch_size, generator, pasts)
 
 
-def _recency(train: TrainInteractions, half_life: float) -> Tensor:
-    """[n] float64: running sums of 2^(-age / half_life), age in days from the newest one."""
+def _with_recency(train: TrainInteractions, half_life: float) -> TrainInteractions:
+    """The same, its positives drawn by 2^(-age / half_life), age in days from the newest one."""
     if train.timestamps is None:
         raise DataError(
             f"trainer.half_life: got {half_life}, which needs the time of each interaction, and "
             "the log has none: set dataset.columns.timestamp, or trainer.half_life=null"
         )
     ages = (train.timestamps.max() - train.timestamps).double() / _MICROSECONDS_A_DAY
-    return (-ages / half_life).exp2().cumsum(0)
+    return replace(train, positives=PositiveDistribution((-ages / half_life).exp2()))
 
 
 def _known_pairs(fold: Fold) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from twotower.types.batch import Hardest, Negatives, Scores
 from twotower.types.fold import Fold, Holdout, Side, TrainInteractions, Vocabulary
 from twotower.types.frames import ITEM, RATING, TIMESTAMP, USER, Interactions, SplitFrames
 from twotower.types.lists import Histories, ItemLists, Past
+from twotower.types.positives import PositiveDistribution
 from twotower.types.ranking import EVERYBODY, Recommendations, Scorer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ItemLists",
     "Negatives",
     "Past",
+    "PositiveDistribution",
     "Recommendations",
     "Scorer",
     "Scores",

@@ -26,8 +26,9 @@ class Negatives:
 
     items: [B, N] int64, own negatives for each row, or [N], one pool that the batch shares.
     log_expected_count: shaped as `items`, float32: log of how often the draw was expected to bring
-        that item into the row's (or the pool's) N places. The logQ of Yi et al. 2019 (RecSys,
-        "Sampling-bias-corrected neural modeling"), exact for every sampler and mixture.
+        that item into the row's (or the pool's) N places, given the row's own positive. The logQ of
+        Yi et al. 2019 (RecSys, "Sampling-bias-corrected neural modeling"), exact for every sampler
+        and mixture, under the distribution that positives are drawn from.
     valid: [B, N] bool: False where the item must not count against the row, an accidental hit on
         its positive or, where asked for, an item of the user's train history. None: all count.
     hardest: which of these candidates count; None: all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from twotower.types.lists import Histories, ItemLists
+from twotower.types.positives import PositiveDistribution
 
 __all__ = ["Fold", "Holdout", "Side", "TrainInteractions", "Vocabulary"]
 
@@ -50,6 +51,7 @@ class TrainInteractions:
 
     users, items: [n] int64 row numbers, one entry an interaction, in order of time where known.
     timestamps: [n] int64, microseconds since 1970 (UTC), of the same entries; None: not known.
+    positives: how an epoch of training draws its positives from them.
     """
 
     users: Tensor
@@ -57,6 +59,7 @@ class TrainInteractions:
     n_users: int
     n_items: int
     timestamps: Tensor | None = None
+    positives: PositiveDistribution = field(default_factory=PositiveDistribution)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -70,6 +73,14 @@ class TrainInteractions:
     def item_counts(self) -> Tensor:
         """[n_items] int64: how many interactions each item has."""
         return torch.bincount(self.items, minlength=self.n_items)
+
+    @cached_property
+    def positive_shares(self) -> Tensor:
+        """[n_items] float64: how often one other row's positive is expected to be each item.
+
+        See PositiveDistribution.item_shares.
+        """
+        return self.positives.item_shares(self.items, self.n_items)
 
     @cached_property
     def histories(self) -> Histories:
