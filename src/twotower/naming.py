@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from twotower.config.params import Param, params, short_name
 
 __all__ = ["run_name", "setting_name"]
 
 _WORDS = {"None": "null", "True": "true", "False": "false"}
-_ELSEWHERE = ("output_dir", "run_name", "dataset.", "tracking", "trainer.progress_bar", "hydra")
+_LONGEST = 80  # characters of a run's name
+_LONGEST_VALUE = 24
+_DATA = ("dataset", "preprocessing", "split", "evaluation")  # named last
+_UNNAMED = re.compile(r"path$|token|secret|password|passwd|api_?key|credential", re.IGNORECASE)
+_PATH = re.compile(r"[/\\]|://")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
-    """What the overrides change of the model, such as `emb_dim=32 num_negatives=10`.
+    """What differs from the default recipe, such as `emb_dim=32 num_negatives=10`.
 
-    Values get the last part of their key. Where nothing is changed: tower and loss. Where the data
-    lie and where the run is written says nothing of the model.
+    It makes no difference whether a value came from the command line, an experiment file or a
+    config of one's own. The experiment's name comes first; values that the command line names
+    before others. Where all is as in `conf/train.yaml`: `movielens_100k default`. Names are at most
+    80 characters long, and hold neither paths nor what is tracked where.
     """
-    named = [override.lstrip("+") for override in overrides if not override.startswith("~")]
+    found = params(config)
+    different = [param for param in found if not param.is_default and _is_namable(param)]
+    ends = [param.path.rpartition(".")[2] for param in different]
+    typed = [short_name(o.lstrip("+~").partition("=")[0]) for o in overrides]
     parts = [
-        f"{key.rpartition('.')[2]}={value}"
-        for key, _, value in (override.partition("=") for override in named)
-        if not key.startswith(_ELSEWHERE)
+        (_order(param, typed), f"{param.name if ends.count(end) > 1 else end}={_text(param.value)}")
+        for param, end in zip(different, ends, strict=True)
     ]
-    if parts:
-        return " ".join(parts)
-    return " ".join(_choice(config[group]) for group in ("tower", "loss"))
+    parts.sort(key=lambda part: part[0])
+    recipe = _experiment(overrides)
+    if recipe and len(" ".join([*recipe, *(text for _, text in parts)])) > _LONGEST:
+        parts = [part for part in parts if part[0] < (len(typed), 0)]
+    if not parts:
+        dataset = next((str(param.value) for param in found if param.path == "dataset"), "")
+        return " ".join(recipe) or f"{dataset} default".strip()
+    return _fitting([*recipe, *(text for _, text in parts)])
 
 
 def setting_name(varied: Mapping[str, Any]) -> str:
@@ -40,6 +57,49 @@ def setting_name(varied: Mapping[str, Any]) -> str:
     )
 
 
-def _choice(node: Mapping[str, Any]) -> str:
-    """`embedding` for the target `twotower.tower.embedding.EmbeddingTower`."""
-    return str(node["_target_"]).split(".")[-2]
+def _is_namable(param: Param) -> bool:
+    """Paths and secrets are not, nor what is too long for a name."""
+    if _UNNAMED.search(param.path):
+        return False
+    text = _text(param.value)
+    return bool(text) and len(text) <= _LONGEST_VALUE and not _PATH.search(text)
+
+
+def _order(param: Param, typed: Sequence[str]) -> tuple[int, int]:
+    """What was typed in its order, then what is of the model, then what is of the data."""
+    of_data = param.path.partition(".")[0] in _DATA
+    return typed.index(param.name) if param.name in typed else len(typed), int(of_data)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "" if any(isinstance(v, Mapping) for v in value) else _listed(value)
+    text = "" if isinstance(value, Mapping) else _WORDS.get(repr(value), str(value))
+    return _UNSEEN.sub("", text)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return f"[{','.join(map(_text, values))}]"
+
+
+def _experiment(overrides: Sequence[str]) -> list[str]:
+    """The last part of what `experiment=` names; nothing where it names nothing."""
+    pairs = [override.lstrip("+").partition("=") for override in overrides]
+    chosen = [value.rpartition("/")[2] for key, _, value in pairs if key == "experiment"]
+    return [chosen[-1]] if chosen and chosen[-1] != "null" else []
+
+
+def _fitting(parts: Sequence[str]) -> str:
+    """As many as fit, and how many more there are."""
+    kept = list(_shown(parts))
+    left = len(parts) - len(kept)
+    return " ".join(kept) + (f" and {left} more" if left else "")
+
+
+def _shown(parts: Sequence[str]) -> Iterator[str]:
+    length = 0
+    for number, part in enumerate(parts):
+        length += len(part) + 1
+        if number and length > _LONGEST:
+            return
+        yield part

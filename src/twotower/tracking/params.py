@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from twotower.config.params import params
+
+__all__ = ["MAX_VALUE", "flat_params"]
+
 MAX_VALUE = 6000  # MLflow cuts a param value silently after that many characters
-_MAX_KEY = 250
-_KEY = re.compile(r"[\w-]+", re.ASCII)
+_MAX_NAME = 250
+_TARGET = "_target_"
 
 
 def flat_params(config: Mapping[str, Any], whole: str) -> dict[str, str]:
-    """`{"tower": {"emb_dim": 16}}` as `{"tower.emb_dim": "16"}`.
+    """What a person may vary, by short names: `{"tower": "embedding", "emb_dim": "16"}`.
 
-    Lists, empty mappings and mappings with keys that no param name may hold are one param each,
-    as JSON. In place of a value that is too long stands its length and the name of the artifact
-    that holds the `whole` config.
+    See `twotower.config.params` for what is left out. Lists are one param each, as JSON. A value
+    that is too long is replaced by its length and the name of the artifact that holds the `whole`
+    config, which also holds params whose names are too long.
     """
+    texts = {param.name: _as_text(param.value) for param in params(config)}
     return {
-        key: value if len(value) <= MAX_VALUE else f"<{len(value):,} characters: see {whole}>"
-        for key, value in _flatten(config, "")
+        name: text if len(text) <= MAX_VALUE else f"<{len(text):,} characters: see {whole}>"
+        for name, text in texts.items()
+        if len(name) <= _MAX_NAME
     }
-
-
-def _flatten(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and _has_param_names(value, name):
-            yield from _flatten(value, f"{name}.")
-        else:
-            yield name, _as_text(value)
-
-
-def _has_param_names(mapping: Mapping[str, Any], prefix: str) -> bool:
-    return bool(mapping) and all(
-        isinstance(key, str) and _KEY.fullmatch(key) and len(prefix) + 1 + len(key) <= _MAX_KEY
-        for key in mapping
-    )
 
 
 def _as_text(value: Any) -> str:
     """Strings as they are, everything else as JSON, which is how YAML spells it."""
+    if isinstance(value, list) and any(_is_component(item) for item in value):
+        return ", ".join(map(_component, value)) or "[]"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_component(value: Any) -> bool:
+    return isinstance(value, Mapping) and _TARGET in value
+
+
+def _component(value: Any) -> str:
+    """`LowRatingFilter(value=4)`."""
+    if not _is_component(value):
+        return _as_text(value)
+    arguments = ", ".join(f"{k}={_as_text(v)}" for k, v in value.items() if not k.startswith("_"))
+    return f"{value[_TARGET].rpartition('.')[2]}({arguments})"
