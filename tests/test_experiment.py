@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from twotower.recommender import Recommender
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
 
+SHOWN = ("ndcg", "hitrate", "coverage")
 RECIPES = sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml"))
 
 
@@ -43,16 +45,27 @@ def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Pa
     result = twotower.run([*small, "evaluation.k=[5,10]"])
     run = only_run(output_dir)
     assert (run.info.run_id, run.info.status) == (result.run_id, "FINISHED")
-    for name in ("ndcg", "hitrate", "coverage"):
+    for name in SHOWN:
         for part in ("test/", "val/", "baseline/popularity/"):
             assert 0 <= result.metrics[f"{part}{name}_at_10"] <= 1
     # The last value of a validation curve, which tables show, is that of the kept epoch.
-    assert {name: run.data.metrics[name] for name in result.metrics} == pytest.approx(
-        result.metrics, abs=1e-12
-    )
+    own = {name: v for name, v in result.metrics.items() if name.startswith(("test/", "val/"))}
+    assert {name: run.data.metrics[name] for name in own} == pytest.approx(own, abs=1e-12)
     assert result.metrics["val/ndcg_at_5"] == pytest.approx(result.history["val/ndcg_at_5"].max())
-    low, high = (run.data.metrics[f"test_interval/ndcg_at_5_{end}"] for end in ("low", "high"))
-    assert low < result.metrics["test/ndcg_at_5"] < high
+    told = json.loads(fetch(output_dir, run, "test/metrics.json").read_text())
+    of_test = told["this run"]["ndcg_at_5"]
+    assert of_test["low"] < result.metrics["test/ndcg_at_5"] == of_test["value"] < of_test["high"]
+    # One baseline, at the depth that is looked at: the others are in the file.
+    assert {name for name in run.data.metrics if "baseline/" in name} == {
+        f"{part}baseline/{name}_at_5" for part in ("", "val_") for name in SHOWN
+    }
+    popularity = result.metrics["baseline/popularity/ndcg_at_5"]
+    assert run.data.metrics["baseline/ndcg_at_5"] == popularity
+    assert told["popularity"]["ndcg_at_5"]["value"] == popularity
+    assert run.data.tags["best_baseline"] == "popularity"
+    assert {name.partition("/")[0] for name in run.data.metrics} == {
+        *("train", "val", "test", "model", "data", "baseline", "val_baseline")
+    }
     curve = store(output_dir).get_metric_history(run.info.run_id, "train/loss")
     assert [point.step for point in curve][: len(result.history)] == list(
         range(1, len(result.history) + 1)
@@ -62,8 +75,10 @@ def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Pa
 def test_params_inputs_tags_and_description(small: list[str], output_dir: Path) -> None:
     result = twotower.run(small)
     run = only_run(output_dir)
-    assert run.data.params["tower.emb_dim"] == "4"
-    assert run.data.params["negative_sampling.num_negatives"] == "4"
+    params = run.data.params
+    assert (params["tower"], params["emb_dim"], params["num_negatives"]) == ("embedding", "4", "4")
+    assert not [name for name in params if name.startswith(("tracking", "_")) or "._" in name]
+    assert not [value for value in params.values() if "twotower." in value]
     assert run.inputs is not None
     inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
     assert set(inputs) == {"train", "validation", "test"}

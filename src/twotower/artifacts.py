@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
+from twotower.evaluation import Measured
 from twotower.recommender import MODEL_FOLDER
 from twotower.result import Judged, Result
-from twotower.titles import metric_title
+from twotower.titles import looked_at_first, metric_title
 from twotower.tracking import plots
 from twotower.tracking.base import Run
 
-__all__ = ["PER_USER", "RELEVANT", "log", "log_judged", "summary", "warnings_of"]
+__all__ = [
+    "BEST_BASELINE",
+    "METRICS",
+    "PER_USER",
+    "RELEVANT",
+    "log",
+    "log_judged",
+    "metrics_text",
+    "summary",
+    "warnings_of",
+]
 
 PER_USER = "per_user.parquet"
 RELEVANT = "relevant.parquet"
+METRICS = "metrics.json"
+BEST_BASELINE = "best_baseline"  # tag: whose metrics are `baseline/...`
 
 
 def log(run: Run, result: Result) -> None:
@@ -26,8 +40,10 @@ def log(run: Run, result: Result) -> None:
     A run that was not tested, as most trials of a sweep, is told by its validation metrics, and
     does without plots, which take longer than a short training.
     """
-    # Those of validation stand there already, epoch by epoch.
-    run.log_metrics({k: v for k, v in summary(result).items() if not k.startswith("val/")})
+    # Those of validation are there already, epoch by epoch.
+    others = ("val/", "val_baseline/", "baseline/")
+    own = {name: value for name, value in summary(result).items() if not name.startswith(others)}
+    run.log_metrics({**own, **_to_beat(run, result)})
     for judged in (result.validation, result.test):
         if judged is not None:
             log_judged(run, judged)
@@ -43,21 +59,11 @@ def log(run: Run, result: Result) -> None:
 def summary(result: Result) -> dict[str, float]:
     """The metrics of the whole run, by their names in MLflow."""
     test = result.test
-    ends = (
-        {}
-        if test is None
-        else {
-            f"{name.replace('test/', 'test_interval/', 1)}_{end}": value
-            for name, interval in test.intervals.items()
-            for end, value in zip(("low", "high"), interval, strict=True)
-        }
-    )
     train = result.judged.fold.train
     first, *refits = result.fits
     users = {} if test is None else {"data/test_users": float(len(test.fold.holdout.users))}
     return {
         **result.metrics,
-        **ends,
         **users,
         "model/parameters": result.n_parameters,
         "model/best_epoch": first.best_epoch,
@@ -69,12 +75,49 @@ def summary(result: Result) -> dict[str, float]:
     }
 
 
+def _to_beat(run: Run, result: Result) -> dict[str, float]:
+    """The best baseline, for charts: `baseline/ndcg_at_10` on the test and `val_baseline/...`.
+
+    It is the one that the monitor puts first on validation, or on the test where there is no
+    validation; the tag `best_baseline` names it. All are in `<part>/metrics.json`.
+    """
+    chosen_on = result.validation or result.judged
+    if not chosen_on.baselines:
+        return {}
+    names = chosen_on.baselines
+    best = max(names, key=lambda name: names[name].values[result.monitor])
+    run.set_tags({BEST_BASELINE: best})
+    values: dict[str, float] = {}
+    for judged, prefix in ((result.validation, "val_baseline"), (result.test, "baseline")):
+        if judged is not None and best in judged.baselines:
+            known = judged.baselines[best].values
+            shown = looked_at_first(known, result.monitor) or [result.monitor]
+            values |= {f"{prefix}/{name}": known[name] for name in shown}
+    return values
+
+
 def log_judged(run: Run, judged: Judged) -> None:
     """The values behind the means: of each user, and of each held-out pair."""
     run.log_frame(judged.measured.per_user, f"{judged.part}/{PER_USER}")
     run.log_frame(judged.relevant, f"{judged.part}/{RELEVANT}")
+    models = {"this run": judged.measured, **judged.baselines}
+    run.log_text(metrics_text(models), f"{judged.part}/{METRICS}")
     for name, measured in judged.baselines.items():
         run.log_frame(measured.per_user, f"{judged.part}/baselines/{name}/{PER_USER}")
+
+
+def metrics_text(models: Mapping[str, Measured]) -> str:
+    """As JSON, by model and metric: `value`, and where it has an interval `low` and `high`."""
+    told = {
+        model: {name: _with_ends(measured, name) for name in measured.values}
+        for model, measured in models.items()
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _with_ends(measured: Measured, name: str) -> dict[str, float]:
+    ends = dict(zip(("low", "high"), measured.intervals.get(name, ()), strict=False))
+    return {"value": measured.values[name], **ends}
 
 
 def _log_plots(run: Run, result: Result, test: Judged) -> None:

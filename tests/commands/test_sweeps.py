@@ -234,8 +234,8 @@ def test_a_search_goes_on_where_it_was(short: list[str], output_dir: Path, tmp_p
     assert len(more) == 3
     assert set(first) < set(more)
     for run in more.values():
-        assert 2 <= int(run.data.params["tower.emb_dim"]) <= 6
-        assert 1e-3 <= float(run.data.params["optimizer.lr"]) <= 1e-1
+        assert 2 <= int(run.data.params["emb_dim"]) <= 6
+        assert 1e-3 <= float(run.data.params["lr"]) <= 1e-1
 
 
 @pytest.mark.parametrize(

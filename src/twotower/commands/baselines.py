@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twotower.artifacts import METRICS, PER_USER, metrics_text
 from twotower.baselines import Baseline
 from twotower.dataset import Dataset
 from twotower.errors import TwoTowerError
@@ -133,13 +134,14 @@ class Baselines:
             logger.info("baseline %s: its run is there already", name)
             return
         config = {
-            "baselines": {name: references.nodes[name]},
+            "baseline": references.nodes[name],
             "evaluation": references.evaluation_node,
         }
         with self.tracking.run(name=name, config=config, tags=tags) as run:
             run.log_metrics(_metrics(parts))
             for part, reference in parts.items():
-                run.log_frame(reference.measured.per_user, f"{part}/per_user.parquet")
+                run.log_frame(reference.measured.per_user, f"{part}/{PER_USER}")
+                run.log_text(metrics_text({name: reference.measured}), f"{part}/{METRICS}")
 
 
 def _told(error: Exception) -> str:
@@ -162,9 +164,6 @@ def _metrics(parts: Mapping[str, Reference]) -> dict[str, float]:
     for part, reference in parts.items():
         prefix, measured = _PREFIXES[part], reference.measured
         metrics |= {f"{prefix}/{name}": value for name, value in measured.values.items()}
-        for name, ends in measured.intervals.items():
-            for end, value in zip(("low", "high"), ends, strict=True):
-                metrics[f"{prefix}_interval/{name}_{end}"] = value
     return metrics
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from twotower.comparison import Compared, Comparison, Model
 from twotower.config import command as command_line
+from twotower.config.params import short_name
 from twotower.errors import TwoTowerError
 from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
@@ -73,8 +74,10 @@ def tell(
         for frame_name, frame in compared.tables.items():
             run.log_frame(frame, f"comparison/{frame_name}.parquet")
     run.log_metrics(_metrics(table))
-    params = [key for key in table.keys if "." in key]  # of a group there is no parameter
-    run.save_chart_view(params, sorted(table.shown, key=lambda name: name != table.monitor))
+    run.save_chart_view(
+        [short_name(key) for key in table.keys],
+        sorted(table.shown, key=lambda name: name != table.monitor),
+    )
     run.set_description(_description(report))
     print_sweep(report, Console(highlight=False, soft_wrap=True))
     return report
