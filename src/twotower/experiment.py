@@ -31,6 +31,7 @@ from twotower.result import Result
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
+from twotower.tower import TowerFactory
 from twotower.tracking.base import Context, Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
@@ -55,7 +56,7 @@ class Experiment:
     preprocessing: Preprocessing
     split: Split
     negative_sampling: Callable[..., NegativeSampler]
-    tower: Callable[..., nn.Module]
+    tower: TowerFactory
     loss: Loss
     optimizer: Callable[[Iterable[Tensor]], Optimizer]
     trainer: Trainer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import polars as pl
@@ -12,10 +13,11 @@ import torch
 import yaml
 from torch import Tensor
 
-from twotower.config import build
+from twotower.config import build_stored
 from twotower.errors import DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
+from twotower.tower import TowerFactory
 from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary
 
 __all__ = ["MODEL_FOLDER", "Recommender"]
@@ -153,19 +155,24 @@ class Recommender:
         pl.DataFrame({"user_row": rows, "item_row": columns}).write_parquet(folder / _HISTORY)
 
     @classmethod
-    def load(cls, folder: Path) -> Recommender:
-        """What `save` wrote into `folder`. Raises DataError where it is not all there."""
+    def load(cls, folder: Path, allow_targets: Sequence[str] = ()) -> Recommender:
+        """What `save` wrote into `folder`. Raises DataError where it is not all there.
+
+        allow_targets: packages, such as `my_package`, that the model's classes may come from
+            besides twotower and torch.nn. Raises ConfigError for a model that names any other
+            code, none of which was run.
+        """
         missing = [name for name in _FILES if not (folder / name).is_file()]
         if missing:
             raise DataError(f"{folder} holds no whole model: {', '.join(missing)} not found")
-        tower = yaml.safe_load((folder / _TOWER).read_text())
-        of_train = yaml.safe_load((folder / _ROWS).read_text())["of_train"]
+        tower, of_train = _stored(folder / _TOWER), _of_train(folder / _ROWS)
         known = {key: pl.read_parquet(folder / file) for key, file in _KNOWN.items()}
         users = _side("user", known[USER], of_train["users"])
         items = _side("item", known[ITEM], of_train["items"])
         history = pl.read_parquet(folder / _HISTORY)
-        model = TwoTower.build(build(tower), users=users, items=items, seed=0)
-        model.load_state_dict(torch.load(folder / _WEIGHTS, weights_only=True))
+        made = build_stored("tower", tower, TowerFactory, allow_targets)
+        model = TwoTower.build(made, users=users, items=items, seed=0)
+        _load_weights(model, folder / _WEIGHTS)
         return cls(
             model=model,
             tower=tower,
@@ -179,6 +186,35 @@ class Recommender:
             users=users,
             items=items,
         )
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """Plain containers. Raises DataError for what is no mapping in YAML."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as plain YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds no mapping")
+    return content
+
+
+def _of_train(path: Path) -> dict[str, int]:
+    """How many of the `users` and `items` are of train. Raises DataError where it is not there."""
+    of_train = _stored(path).get("of_train")
+    keys = {"users", "items"}
+    if not isinstance(of_train, dict) or {k for k in keys if type(of_train.get(k)) is int} != keys:
+        raise DataError(f"{path}: of_train must have the numbers `users` and `items`")
+    return of_train
+
+
+def _load_weights(model: TwoTower, path: Path) -> None:
+    """Raises DataError where the file holds more than tensors, or those of another model."""
+    try:
+        model.load_state_dict(torch.load(path, weights_only=True))
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} does not hold the weights of this model: {reason}") from error
 
 
 def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> Side:

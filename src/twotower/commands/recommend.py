@@ -39,6 +39,7 @@ class Recommend:
     k: PositiveInt
     drop_seen: bool
     file: str
+    allow_targets: list[str]
     output_dir: str
     tracking: MlflowTracking
 
@@ -54,7 +55,7 @@ class Recommend:
         run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
         with TemporaryDirectory(prefix="twotower-") as folder:
             saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
-            recommender = Recommender.load(saved)
+            recommender = Recommender.load(saved, self.allow_targets)
         if self.new_users is None:
             frame = recommender.recommend(self.users, self.k, self.drop_seen)
         else:

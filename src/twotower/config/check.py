@@ -3,6 +3,9 @@
 A node is a mapping with `_target_`: its other keys must be the parameters of that class, and its
 values must fit their type hints. For classes of this project these are the parameters before `*`
 (what stands after it comes from the run), all of them required: YAML is the one place of values.
+What a node gives must be of the kind that the type hint of its key asks for. That is known without
+calling anything, so a wrong target has no effect but that its module is imported. A stored config,
+one that is read from an artifact, may only name what its `Targets` hold.
 A class may have a static method `conflicts(node, path)` that yields what does not fit together in
 the node, which stands at `path`; the node may hold other mistakes.
 """
@@ -15,21 +18,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
-from hydra._internal.utils import _locate
-from hydra.errors import HydraException
-from hydra.utils import instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import SchemaError
 from typing_extensions import is_typeddict
 
+from twotower.config.instantiate import PARTIAL as _PARTIAL
+from twotower.config.instantiate import TARGET as _TARGET
+from twotower.config.instantiate import instantiate
+from twotower.config.kinds import child_hint, kind_error
 from twotower.config.suggest import suggest
+from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
 from twotower.errors import ConfigError
 
 __all__ = ["check"]
 
-_TARGET, _PARTIAL = "_target_", "_partial_"
+_ANY_CODE = Targets()
 _MISSING = "???"
 _NODE = f"valid is a node with {_TARGET}, as a choice gives"
 _OBJECT = "needs_python_object"  # pydantic's word for a class that no JSON value is
@@ -41,39 +46,57 @@ class _Parameter:
     required: bool
 
 
-def check(config: Mapping[str, Any], errors: Sequence[str] = (), path: str = "") -> None:
+def check(
+    config: Mapping[str, Any],
+    errors: Sequence[str] = (),
+    path: str = "",
+    *,
+    kind: Any = None,
+    targets: Targets = _ANY_CODE,
+) -> None:
     """Raises ConfigError naming each wrong key and value of a composed, resolved config.
 
-    errors: what is known to be wrong already, told before. path: where `config` stands.
+    errors: what is known to be wrong already, reported first. path: where `config` stands.
+    kind: hint of what it must give, None where its class is known to be right.
+    targets: which code it may name.
     """
-    errors = [*errors, *_node_errors(path, config)]
+    errors = [*errors, *_node_errors(path, config, kind, targets)]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         raise ConfigError("\n  ".join([f"the config has {count}; no data was read", *errors]))
 
 
-def _node_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
+def _node_errors(path: str, node: Mapping[str, Any], kind: Any, targets: Targets) -> Iterator[str]:
+    name, partial = node.get(_TARGET), node.get(_PARTIAL, False)
     try:
-        target = _locate(str(node[_TARGET]))  # hydra.utils.get_object also logs the error
+        target = targets.locate(name)
     except Exception as error:  # an import may fail in any way; each is reported
         reason = str(error.__cause__ or error).partition("\n")[0]
-        yield f"{_join(path, _TARGET)}: got {node[_TARGET]!r}, which cannot be imported: {reason}"
+        yield f"{_join(path, _TARGET)}: got {name!r}, which cannot be imported: {reason}"
         return
-    errors = list(_parameter_errors(path, node, target))
-    yield from errors
+    if not isinstance(partial, bool):
+        yield f"{_join(path, _PARTIAL)}: got {partial!r}; must be true or false"
+        return
+    if kind is not None and (wrong := kind_error(kind, target, partial)):
+        yield f"{_join(path, _TARGET)}: got {name!r}, {wrong}"
+        return
+    found = list(_parameter_errors(path, node, target, targets))
+    yield from found
     if hasattr(target, "conflicts"):
         yield from target.conflicts(node, path)
     # The root is built once all is right; a part tells by itself what no type hint can.
-    if path and not errors and not node.get(_PARTIAL, False):
-        yield from _construction_errors(path, node)
+    if path and not found and not partial:
+        yield from _construction_errors(path, node, targets)
 
 
-def _parameter_errors(path: str, node: Mapping[str, Any], target: Any) -> Iterator[str]:
+def _parameter_errors(
+    path: str, node: Mapping[str, Any], target: Any, targets: Targets
+) -> Iterator[str]:
     parameters = _parameters(target)
     values = {key: value for key, value in node.items() if key not in (_TARGET, _PARTIAL)}
     for key, value in values.items():
         if key in parameters:
-            yield from _value_errors(_join(path, key), value, parameters[key].hint)
+            yield from _value_errors(_join(path, key), value, parameters[key].hint, targets)
         else:
             yield f"{_join(path, key)}: no such key; {suggest(key, parameters)}"
     partial = node.get(_PARTIAL, False)
@@ -82,33 +105,28 @@ def _parameter_errors(path: str, node: Mapping[str, Any], target: Any) -> Iterat
             yield f"{_join(path, key)}: missing; it must be set"
 
 
-def _construction_errors(path: str, node: Mapping[str, Any]) -> Iterator[str]:
+def _construction_errors(path: str, node: Mapping[str, Any], targets: Targets) -> Iterator[str]:
     try:
-        instantiate(dict(node), _convert_="all")
-    except HydraException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        if isinstance(cause, ConfigError):
-            yield str(cause)
-        else:
-            values = ", ".join(f"{k}={v}" for k, v in node.items() if k != _TARGET)
-            reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
-            yield f"{path}: {node[_TARGET]} refuses {values} ({reason})"
+        instantiate(node, targets)
+    except ConfigError as error:
+        yield str(error)
+    except Exception as error:  # a class may refuse its values in any way; each is reported
+        values = ", ".join(f"{k}={v}" for k, v in node.items() if k != _TARGET)
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        yield f"{path}: {node[_TARGET]} refuses {values} ({reason})"
 
 
-def _value_errors(path: str, value: Any, hint: Any) -> Iterator[str]:
+def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterator[str]:
     if value == _MISSING:
         yield f"{path}: must be set"
     elif isinstance(value, Mapping) and _TARGET in value:
-        yield from _node_errors(path, value)
+        yield from _node_errors(path, value, hint, targets)
     elif is_typeddict(hint) and isinstance(value, Mapping):
-        yield from _parameter_errors(path, value, hint)
+        yield from _parameter_errors(path, value, hint, targets)
     elif _holds_nodes(value) or (isinstance(value, Mapping) and _takes_nodes(hint)):
         children = value.items() if isinstance(value, Mapping) else enumerate(value)
-        of_child = get_args(hint)[-1] if get_origin(hint) in (dict, list) else Any
         for key, child in children:
-            yield from _value_errors(_join(path, str(key)), child, of_child)
+            yield from _value_errors(_join(path, str(key)), child, child_hint(hint, key), targets)
     elif _is_kind(hint):
         yield f"{path}: got {value!r}; {_choice_hint(path)}"
     else:
@@ -166,13 +184,10 @@ def _reason(detail: Any) -> str:
 
 
 def _holds_nodes(value: Any) -> bool:
+    """Whether a node is anywhere in `value`."""
     if isinstance(value, Mapping):
-        children = list(value.values())
-    elif isinstance(value, list):
-        children = value
-    else:
-        return False
-    return any(isinstance(child, Mapping) and _TARGET in child for child in children)
+        return _TARGET in value or any(map(_holds_nodes, value.values()))
+    return isinstance(value, list) and any(map(_holds_nodes, value))
 
 
 def _parameters(target: Any) -> dict[str, _Parameter]:
@@ -202,7 +217,7 @@ def _hints(target: Any) -> dict[str, Any]:
 
 
 def _foreign(target: Any) -> bool:
-    return not target.__module__.startswith("twotower.")
+    return not str(target.__module__).startswith("twotower.")
 
 
 def _join(path: str, key: str) -> str:

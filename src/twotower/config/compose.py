@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from twotower.config.baselines import with_baselines
 from twotower.config.check import check
+from twotower.config.instantiate import TARGET, instantiate
+from twotower.config.kinds import Contract
 from twotower.config.overrides import known_choices, lenient, with_ids
+from twotower.config.targets import Targets
 from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
 
-__all__ = ["build", "build_part", "compose", "plain"]
+__all__ = ["build", "build_part", "build_stored", "compose", "plain"]
+
+_PARTS = {"hydra.sweeper.search": "twotower.sweep.search.Search"}  # the class of each
 
 
 def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -34,13 +38,14 @@ def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
             config = hydra.compose(config_name, lenient(known))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError("\n".join([*unknown, str(error)])) from error
-    return plain(config, unknown)
+    return plain(config, unknown, config_name)
 
 
-def plain(config: Any, errors: Sequence[str] = ()) -> dict[str, Any]:
+def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -> dict[str, Any]:
     """A composed config as plain containers, resolved and checked.
 
-    errors: what is known to be wrong already. Raises ConfigError for these and for its own.
+    errors: what is known to be wrong already. config_name: of the command, whose class it must
+    describe. Raises ConfigError for these and for its own.
     """
     try:
         container = OmegaConf.to_container(config, resolve=True)
@@ -49,21 +54,13 @@ def plain(config: Any, errors: Sequence[str] = ()) -> dict[str, Any]:
         raise ConfigError("\n".join([*errors, told])) from error
     assert isinstance(container, dict)
     checked = {str(key): value for key, value in container.items()}
-    check(checked, errors)
+    check(checked, errors, kind=Annotated[Any, Contract(_command(config_name))])
     return checked
 
 
-def build(config: dict[str, Any]) -> Any:
+def build(config: Mapping[str, Any]) -> Any:
     """The object that a checked config describes. Raises ConfigError where values do not fit."""
-    try:
-        return instantiate(config, _convert_="all")
-    except HydraException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None and not isinstance(cause, ConfigError):
-            cause = cause.__cause__
-        if isinstance(cause, ConfigError):
-            raise cause from None
-        raise ConfigError(f"the config cannot be built: {error}") from error
+    return _built(config, Targets())
 
 
 def build_part(path: str, node: Any) -> Any:
@@ -74,5 +71,45 @@ def build_part(path: str, node: Any) -> Any:
     container = OmegaConf.to_container(node, resolve=True)
     assert isinstance(container, dict)
     part = {str(key): value for key, value in container.items()}
-    check(part, path=path)
+    check(part, path=path, kind=Annotated[Any, Contract(_PARTS[path])])
     return build(part)
+
+
+def build_stored(
+    path: str, node: Mapping[str, Any], kind: Any, allow_targets: Sequence[str]
+) -> Any:
+    """The object that a config describes which was read from an artifact, where anybody may have
+    written it.
+
+    It may only name classes and functions of `twotower`, `torch.nn` and `allow_targets`, each of
+    the kind that its place asks for; interpolations in it are text.
+
+    Args:
+        path: where the node belongs, such as `tower`, for messages.
+        node: plain containers, as `yaml.safe_load` reads them.
+        kind: hint of what it must be.
+        allow_targets: packages or modules that are trusted besides, such as `my_package`.
+
+    Raises:
+        ConfigError: naming everything that is wrong in it; nothing of it was called then.
+    """
+    targets = Targets.stored(allow_targets)
+    check(node, path=path, kind=kind, targets=targets)
+    return _built(node, targets)
+
+
+def _built(config: Mapping[str, Any], targets: Targets) -> Any:
+    try:
+        return instantiate(config, targets)
+    except ConfigError:
+        raise
+    except Exception as error:  # of any class that the config names
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the config cannot be built: {reason}") from error
+
+
+def _command(config_name: str) -> str:
+    """The class that a config of that name describes."""
+    lines = (CONF_DIR / f"{config_name}.yaml").read_text().splitlines()
+    line = next(line for line in lines if line.startswith(TARGET))
+    return line.partition(":")[2].strip()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Annotated, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["HistoryEncoder", "Tower"]
+from twotower.config import Contract
+
+__all__ = ["HistoryEncoder", "Tower", "TowerFactory"]
 
 
 class Tower(Protocol):
@@ -44,3 +47,7 @@ class HistoryEncoder(Protocol):
         A row may have nothing valid: a user of whom nothing is known.
         """
         ...
+
+
+# What a node of the group `tower` gives: called with `side` and `generator`, a tower.
+TowerFactory = Annotated[Callable[..., nn.Module], Contract(Tower, HistoryEncoder)]

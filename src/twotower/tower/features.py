@@ -11,7 +11,9 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.config import Contract
 from twotower.errors import ConfigError
+from twotower.text import TextEncoder
 from twotower.tower.columns import column_encoder, column_width
 from twotower.tower.id_vectors import IdVectors
 from twotower.tower.kinds import Columns, Kind, column_kinds
@@ -44,7 +46,7 @@ class FeatureTower(nn.Module):
         max_distinct: Annotated[NonNegativeFloat, Field(le=1)],
         feature_dim: PositiveInt,
         hidden: list[PositiveInt],
-        text: Callable[..., nn.Module],
+        text: Annotated[Callable[..., nn.Module], Contract(TextEncoder)],
         *,
         side: Side,
         generator: Generator,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import PositiveInt
 from torch import Generator, nn
 
+from twotower.config import Contract
 from twotower.errors import ConfigError, below
-from twotower.tower.base import HistoryEncoder
+from twotower.tower.base import HistoryEncoder, Tower, TowerFactory
 from twotower.types import Side
 
 __all__ = ["tower_of_pair"]
@@ -18,12 +19,12 @@ __all__ = ["tower_of_pair"]
 def tower_of_pair(
     emb_dim: PositiveInt,
     similarity: Literal["dot", "cosine"],
-    user: Callable[..., nn.Module],
-    item: Callable[..., nn.Module],
+    user: TowerFactory,
+    item: TowerFactory,
     *,
     side: Side,
     generator: Generator,
-) -> nn.Module:
+) -> Annotated[nn.Module, Contract(Tower, HistoryEncoder)]:
     """The tower of that side: what `user` gives for users, what `item` gives for items.
 
     emb_dim, similarity: those of both, which YAML hands on to them. Raises ConfigError where the

@@ -23,6 +23,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.optim import Optimizer
 
+from twotower.config import KeywordsOf
 from twotower.errors import ConfigError
 from twotower.loss import Loss
 from twotower.model import TwoTower
@@ -86,7 +87,7 @@ class Trainer:
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
     checkpoint_seconds: NonNegativeFloat
     progress_bar: bool
-    lightning: dict[str, Any]
+    lightning: Annotated[dict[str, Any], KeywordsOf(LightningTrainer)]
 
     def __post_init__(self) -> None:
         """Raises ConfigError for arguments that Lightning's Trainer lacks or that are set here."""

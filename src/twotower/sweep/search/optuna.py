@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from twotower.config import Axis
+from twotower.config import Axis, Contract
 from twotower.errors import ConfigError
 from twotower.sweep.search.base import Setting
 from twotower.sweep.search.study import is_range, open_study, quiet, resume_study, space_of
@@ -35,8 +35,8 @@ class Optuna:
     n_trials: PositiveInt
     n_jobs: PositiveInt
     seed: NonNegativeInt
-    sampler: Callable[..., Any]
-    pruner: Callable[..., Any] | None
+    sampler: Annotated[Callable[..., Any], Contract("optuna.samplers.BaseSampler")]
+    pruner: Annotated[Callable[..., Any], Contract("optuna.pruners.BasePruner")] | None
 
     def total(self, axes: Sequence[Axis]) -> int:
         """See Search."""

@@ -1,0 +1,241 @@
+"""What kind of object a key takes, and whether a class or function gives one: by type hints alone,
+without calling it."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from typing_extensions import get_protocol_members, is_protocol, is_typeddict
+
+__all__ = ["Contract", "KeywordsOf", "child_hint", "kind_error"]
+
+_UNKNOWN = (Any, object)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """In `Annotated[...]`: what an object must be besides its hint; one of `kinds` is enough.
+
+    kinds: classes, protocols, or the name of a class that is slow to import.
+    """
+
+    kinds: tuple[Any, ...]
+
+    def __init__(self, *kinds: Any) -> None:
+        object.__setattr__(self, "kinds", kinds)
+
+
+@dataclass(frozen=True)
+class KeywordsOf:
+    """In `Annotated[dict[str, Any], ...]`: the values are arguments of that class."""
+
+    target: Any
+
+
+def kind_error(hint: Any, target: Any, partial: bool) -> str | None:
+    """Why `target` is no class or function that gives what `hint` asks for; None where it is.
+
+    partial: whether the node only fixes arguments, to be called by the run.
+    """
+    alternatives = [each for each in _alternatives(hint) if each is not types.NoneType]
+    if not alternatives or any(each in _UNKNOWN or _is_variable(each) for each in alternatives):
+        return "no node is accepted here, since no type hint says of what kind it must be"
+    results = _results(target)
+    if isinstance(results, str):
+        return f"{results}; {_accepted(alternatives)}"
+    reasons = [
+        reason
+        for result in results
+        if all((reason := _mismatch(result, each, partial)) for each in alternatives)
+    ]
+    return f"{reasons[0]}; {_accepted(alternatives)}" if reasons else None
+
+
+def child_hint(hint: Any, key: Any) -> Any:
+    """The hint of the value at `key`, of a mapping or list that is hinted by `hint`."""
+    found = []
+    for each in _alternatives(hint):
+        if isinstance(each, KeywordsOf):
+            return _hints(each.target.__init__).get(key, Any)
+        if is_typeddict(each):
+            found.append(get_type_hints(each, include_extras=True).get(key, Any))
+            continue
+        origin, arguments = get_origin(each), get_args(each)
+        kinds = (Mapping, 1) if isinstance(key, str) else (Sequence, 0)
+        if inspect.isclass(origin) and issubclass(origin, kinds[0]) and arguments:
+            found.append(arguments[kinds[1]])
+    return Union[tuple(found)] if found else Any  # noqa: UP007  # of a number known only here
+
+
+def _alternatives(hint: Any) -> Iterator[Any]:
+    """What `hint` leaves to choose from, each without Annotated."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        base, *metadata = get_args(hint)
+        for special in metadata:
+            if isinstance(special, KeywordsOf):
+                yield special
+                return
+            if isinstance(special, Contract):
+                yield from _contracted(base, special)
+                return
+        yield from _alternatives(base)
+    elif origin in (Union, types.UnionType):
+        for each in get_args(hint):
+            yield from _alternatives(each)
+    else:
+        yield hint
+
+
+def _contracted(base: Any, contract: Contract) -> Iterator[Any]:
+    """The kinds of `contract`, or what makes them, where `base` is a Callable."""
+    for kind in contract.kinds:
+        if isinstance(kind, str):
+            module, _, name = kind.rpartition(".")
+            kind = getattr(import_module(module), name)
+        yield Callable[..., kind] if _is_callable_hint(base) else kind
+
+
+def _results(target: Any) -> list[Any] | str:
+    """What `target` gives when it is called; a reason where that is not known."""
+    if inspect.isclass(target):
+        return [target]
+    if not inspect.isroutine(target):
+        return "which is neither a class nor a function"
+    returned = _hints(target).get("return")
+    if returned is None:
+        return "which is a function without a return annotation"
+    if returned is Self:
+        returned = getattr(target, "__self__", None)
+    return list(_alternatives(returned))
+
+
+def _mismatch(result: Any, kind: Any, partial: bool) -> str | None:
+    """Why an object of class `result` is not of `kind`."""
+    if _is_callable_hint(kind):
+        made = [get_args(kind)[1]] if get_args(kind) else [Any]
+        if partial:
+            given: list[Any] | str = [result]
+        else:
+            given = _results(call) if (call := _method(result, "__call__")) else "no function"
+        if isinstance(given, str):
+            return "which gives an object that is not called; _partial_ must be true"
+        wanted = list(_alternatives(made[0]))
+        return next((r for g in given if all((r := _unlike(g, w)) for w in wanted)), None)
+    if partial:
+        return "which _partial_=true keeps from being made; _partial_ must be false"
+    return _unlike(result, kind)
+
+
+def _unlike(result: Any, kind: Any) -> str | None:
+    result, kind = get_origin(result) or result, get_origin(kind) or kind
+    name = getattr(result, "__name__", str(result))
+    if not inspect.isclass(result) or not inspect.isclass(kind) or kind in _UNKNOWN:
+        return f"which gives {name}"
+    if kind in result.__mro__:
+        return None
+    if not is_protocol(kind):
+        return None if issubclass(result, kind) else f"which gives {name}"
+    for member in sorted(get_protocol_members(kind)):
+        wanted = _method(kind, member)
+        if wanted is not None and not _fits(_method(result, member), wanted):
+            return f"which gives {name}, without the method {_shown(member, wanted)}"
+    return None
+
+
+def _fits(method: Any, wanted: Any) -> bool:
+    """Whether `method` can be called as `wanted`, and the hints of both, where known, agree."""
+    if method is None:
+        return False
+    try:
+        given = inspect.signature(method).parameters.values()
+        places = list(inspect.signature(wanted).parameters.values())
+        inspect.signature(method).bind(
+            *[None for p in places if p.kind is p.POSITIONAL_OR_KEYWORD],
+            **{p.name: None for p in places if p.kind is p.KEYWORD_ONLY},
+        )
+    except (TypeError, ValueError):
+        return False
+    here, there = _hints(method), _hints(wanted)
+    pairs = [(there.get(w.name), here.get(g.name)) for w, g in zip(places, given, strict=False)]
+    pairs.append((here.get("return"), there.get("return")))
+    return all(_is_a(narrow, wide) for narrow, wide in pairs)
+
+
+def _is_a(narrow: Any, wide: Any) -> bool:
+    """Whether one plain class is a subclass of the other; true for all other hints."""
+    known = [each for each in (narrow, wide) if inspect.isclass(each) and not is_protocol(each)]
+    return len(known) < 2 or get_origin(narrow) or get_origin(wide) or issubclass(narrow, wide)
+
+
+def _method(owner: Any, name: str) -> Any:
+    """The function `name` of a class, None where it has none; of a torch module `__call__` is what
+    `forward` says."""
+    classes = getattr(owner, "__mro__", ())
+    if name == "__call__" and any("forward" in vars(each) for each in classes):
+        name = "forward"
+    found = next((vars(each)[name] for each in classes if name in vars(each)), None)
+    if isinstance(found, staticmethod | classmethod):
+        return getattr(owner, name)
+    return found if inspect.isroutine(found) else None
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+        return {}
+
+
+def _is_callable_hint(hint: Any) -> bool:
+    return (get_origin(hint) or hint) is Callable
+
+
+def _is_variable(hint: Any) -> bool:
+    return isinstance(hint, TypeVar)
+
+
+def _accepted(kinds: Sequence[Any]) -> str:
+    """What may be named, in words."""
+    made = [
+        get_args(kind)[1] if _is_callable_hint(kind) and get_args(kind) else kind for kind in kinds
+    ]
+    names = [name for each in made for name in map(_kind_name, _alternatives(each))]
+    return (
+        f"must be a {' or '.join(dict.fromkeys(names))}: a class, or a function that is annotated "
+        "to return one"
+    )
+
+
+def _kind_name(kind: Any) -> str:
+    if get_origin(kind) is Literal or not inspect.isclass(kind):
+        return str(kind).replace("typing.", "")
+    if kind.__module__ == "builtins":
+        return kind.__name__
+    members = [
+        _shown(name, method)
+        for name in sorted(get_protocol_members(kind) if is_protocol(kind) else ())
+        if (method := _method(kind, name)) is not None
+    ]
+    having = f" (with {', '.join(members)})" if members else ""
+    return f"{kind.__module__}.{kind.__qualname__}{having}"
+
+
+def _shown(name: str, method: Any) -> str:
+    """Such as `sample(users, positives, generator)`."""
+    return f"{name}({', '.join(list(inspect.signature(method).parameters)[1:])})"

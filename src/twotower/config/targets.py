@@ -1,0 +1,81 @@
+"""From the name in `_target_` to the class or function that it names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from hydra._internal.utils import _locate
+
+from twotower.errors import ConfigError
+
+__all__ = ["Targets"]
+
+_ALWAYS = ("twotower", "torch.nn")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Which code a config may name.
+
+    packages: those that a stored config may name, with all that is below them; None for a config
+        that the user composes, which may name any.
+    """
+
+    packages: tuple[str, ...] | None = None
+
+    @classmethod
+    def stored(cls, allow_targets: Sequence[str]) -> Targets:
+        """For a config that is read from an artifact: `twotower`, `torch.nn` and `allow_targets`.
+
+        Raises ConfigError where `allow_targets` holds anything but names of packages or modules.
+        """
+        for name in allow_targets:
+            if not all(part.isidentifier() for part in str(name).split(".")):
+                raise ConfigError(
+                    f"allow_targets: got {name!r}; must be the name of a package or module, "
+                    "such as my_package"
+                )
+        return cls((*_ALWAYS, *allow_targets))
+
+    def locate(self, name: Any) -> Any:
+        """The object of that name. Importing is execution: a module outside of `packages` is not
+        imported, and what a module inside merely imports from elsewhere is refused.
+
+        Raises any exception where there is no such object, ImportError where it is not allowed.
+        """
+        if self.packages is None:
+            return _locate(str(name))
+        parts = str(name).split(".")
+        if not self._holds(str(name)) or not all(part.isidentifier() for part in parts):
+            raise ImportError(self._refusal)
+        module, attribute = _split(parts)
+        found = getattr(module, attribute)
+        home = f"{getattr(found, '__module__', None)}.{attribute}"
+        if not (inspect.isclass(found) or inspect.isfunction(found)) or not self._holds(home):
+            raise ImportError(self._refusal)
+        return found
+
+    def _holds(self, name: str) -> bool:
+        return any(name.startswith(f"{package}.") for package in self.packages or ())
+
+    @property
+    def _refusal(self) -> str:
+        return (
+            f"a stored config may only name classes and functions of "
+            f"{', '.join(self.packages or ())}; allow_targets=[package] adds one that you trust"
+        )
+
+
+def _split(parts: Sequence[str]) -> tuple[ModuleType, str]:
+    """The module and the name in it. Raises ImportError where there is no such module."""
+    module = ".".join(parts[:-1])
+    for end in range(1, len(parts)):
+        if find_spec(".".join(parts[:end])) is None:
+            raise ModuleNotFoundError(f"No module named {'.'.join(parts[:end])!r}")
+    return import_module(module), parts[-1]

@@ -1,0 +1,214 @@
+"""A stored model may come from anybody who can write to the store: it runs no code of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from twotower.config import build
+from twotower.errors import ConfigError, DataError, TwoTowerError
+from twotower.model import TwoTower
+from twotower.recommender import Recommender
+from twotower.types import Histories, Side, Vocabulary
+
+TOWER = {
+    "_target_": "twotower.tower.embedding.EmbeddingTower",
+    "_partial_": True,
+    "emb_dim": 2,
+    "init_std": 0.1,
+    "similarity": "dot",
+    "bias": False,
+}
+HISTORY = {
+    "_target_": "twotower.tower.history.tower_of_side",
+    "_partial_": True,
+    "emb_dim": 2,
+    "init_std": 0.1,
+    "similarity": "dot",
+    "history_length": 2,
+}
+
+PLUGIN = """
+from pathlib import Path
+from torch import nn
+from twotower.tower.embedding import EmbeddingTower
+Path("{marker}").touch()
+
+class MyTower(EmbeddingTower):
+    pass
+"""
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    users, items = Side("user", 3, 3, None), Side("item", 4, 4, None)
+    recommender = Recommender(
+        model=TwoTower.build(build(TOWER), users=users, items=items, seed=0),
+        tower=TOWER,
+        vocabulary=Vocabulary(pl.Series([5, 7, 9]), pl.Series([1, 2, 3, 4])),
+        histories=Histories.of(torch.tensor([0]), torch.tensor([0]), 3, True),
+        users=users,
+        items=items,
+    )
+    recommender.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """A file that is there once the code of an attack was run."""
+    return tmp_path / "attacked"
+
+
+def change(saved: Path, **changes: Any) -> None:
+    """Of the keys of the tower's node, and its special ones such as `_target_`."""
+    node = {**TOWER, **changes}
+    (saved / "tower.yaml").write_text(yaml.safe_dump(node))
+
+
+def refused(saved: Path, **changes: Any) -> str:
+    change(saved, **changes)
+    with pytest.raises(TwoTowerError) as caught:
+        Recommender.load(saved)
+    return str(caught.value)
+
+
+def attacks(marker: Path) -> list[dict[str, Any]]:
+    touch = ["touch", str(marker)]
+    return [
+        {"_target_": "distutils.spawn.spawn", "cmd": touch},
+        {"_target_": "mlflow.utils.process._exec_cmd", "cmd": touch},
+        {"_target_": "subprocess.Popen", "args": touch},
+        {"_target_": "subprocess.check_output", "_args_": [touch]},
+        {"_target_": "twotower.tracking.ui.subprocess.Popen", "args": touch},
+        {"_target_": "twotower.config.check.json.loads", "s": "1"},
+        {"_target_": "twotower.recommender.torch.hub.load", "repo_or_dir": str(marker)},
+        {"_target_": "twotower.recommender.Path.touch", "self": str(marker)},
+        {"_target_": "twotower.sweep.files.write_json", "path": str(marker), "value": 1},
+        {"_target_": "twotower.cli.main", "argv": ["train", f"output_dir={marker}"]},
+        {"_target_": "torch.hub.load", "repo_or_dir": str(marker), "model": "x"},
+        {"_target_": "torch.nn.modules.module.torch.hub.load", "repo_or_dir": str(marker)},
+        {"_target_": "pandas.read_pickle", "filepath_or_buffer": str(marker)},
+        {"_target_": "pathlib.Path.touch", "self": str(marker)},
+        {"_target_": "os.system", "command": " ".join(touch)},
+        {"_target_": "builtins.exec", "_args_": [f"open({str(marker)!r}, 'w')"]},
+        {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.getcwd"}},
+        {"_target_": "functools.partial", "_args_": ["touch"]},
+    ]
+
+
+@pytest.mark.parametrize("place", range(18))
+@pytest.mark.parametrize("nested", ["beside", "value", "list", "deep", "root", "encoder"])
+def test_no_node_names_code_from_elsewhere(
+    saved: Path, marker: Path, place: int, nested: str
+) -> None:
+    attack = attacks(marker)[place]
+    changes: dict[str, dict[str, Any]] = {
+        "beside": {"zz": attack},
+        "value": {"emb_dim": attack},
+        "list": {"init_std": [0.1, attack]},
+        "deep": {"zz": {"a": [{"b": attack}]}},
+        "root": {**attack, "_partial_": True},
+        "encoder": {**HISTORY, "encoder": {**attack, "_partial_": True}},
+    }
+    told = refused(saved, **changes[nested])
+    assert not marker.exists()
+    assert "tower" in told
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("twotower.loss.bce.BinaryCrossEntropy", "without the method"),
+        ("twotower.run", "must be a twotower.tower.base.Tower (with"),
+        ("torch.nn.Linear", "without the method"),
+        ("torch.nn.init.normal_", "must be a twotower.tower.base.Tower"),
+        ("twotower.tower", "a stored config may only name classes and functions of twotower"),
+        ("twotower.nothing.Tower", "No module named 'twotower.nothing'"),
+        ("twotower", "may only name"),
+        ("torch.nn.", "may only name"),
+        ("twotowerx.Tower", "may only name"),
+        (None, "may only name"),
+        (["twotower.tower.embedding.EmbeddingTower"], "may only name"),
+    ],
+)
+def test_what_is_allowed_must_be_a_tower(saved: Path, target: Any, told: str) -> None:
+    text = refused(saved, _target_=target)
+    assert text.startswith("the config has 1 error; no data was read\n  tower._target_: got ")
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_args_": [1]},
+        {"_recursive_": False},
+        {"_convert_": "all"},
+        {"_partial_": "yes"},
+        {"_partial_": False},
+        {"emb_dim": "${oc.env:HOME}"},
+        {"similarity": "${oc.env:KIND,dot}"},
+    ],
+)
+def test_hydras_special_keys_and_interpolations_mean_nothing(
+    saved: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "1")
+    assert f"tower.{next(iter(changes))}" in refused(saved, **changes) or "_partial_" in changes
+
+
+def test_a_package_of_ones_own_is_imported_only_where_it_is_allowed(
+    saved: Path, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_towers.py").write_text(PLUGIN.format(marker=marker))
+    monkeypatch.syspath_prepend(tmp_path)
+    told = refused(saved, _target_="own_towers.MyTower")
+    assert "allow_targets=[package] adds one that you trust" in told
+    assert not marker.exists()
+    assert "own_towers" not in sys.modules
+    loaded = Recommender.load(saved, allow_targets=["own_towers"])
+    assert marker.exists()
+    assert type(loaded.model.item_tower).__name__ == "MyTower"
+    change(saved, _target_="own_towers.Path")  # what the package itself imports
+    with pytest.raises(ConfigError, match="may only name"):
+        Recommender.load(saved, allow_targets=["own_towers"])
+    monkeypatch.delitem(sys.modules, "own_towers")
+
+
+@pytest.mark.parametrize("name", ["", "*", "a.*", ".", "a..b"])
+def test_allow_targets_are_names_of_packages(saved: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"allow_targets: got .*; must be the name of a package"):
+        Recommender.load(saved, allow_targets=[name])
+
+
+@pytest.mark.parametrize("file", ["tower.yaml", "rows.yaml"])
+@pytest.mark.parametrize(
+    "content",
+    ["!!python/object/apply:os.system ['touch {marker}']", "[1", "text", "", "of_train: 3", "\xff"],
+)
+def test_files_hold_plain_values_alone(saved: Path, marker: Path, file: str, content: str) -> None:
+    (saved / file).write_bytes(content.format(marker=marker).encode("latin-1"))
+    with pytest.raises((DataError, ConfigError)):
+        Recommender.load(saved)
+    assert not marker.exists()
+
+
+class _Attack:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.marker,))
+
+
+def test_weights_hold_tensors_alone(saved: Path, marker: Path) -> None:
+    torch.save({"user_tower.weight": _Attack(marker)}, saved / "weights.pt")
+    with pytest.raises(DataError, match=r"weights.pt does not hold the weights of this model"):
+        Recommender.load(saved)
+    assert not marker.exists()
