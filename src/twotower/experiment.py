@@ -19,6 +19,7 @@ from twotower.baselines import Baseline
 from twotower.comparison import Comparison
 from twotower.dataset import Dataset
 from twotower.dataset.digest import frames_digest
+from twotower.dataset.time_range import report_times
 from twotower.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation
 from twotower.judge import Judge
@@ -130,6 +131,7 @@ class Experiment:
         """The dataset, and its parts, which are kept below `output_dir` once they are prepared."""
         interactions = self.dataset.load()
         logger.info("data: %s", interactions.origin)
+        report_times(interactions)
         nodes = {key: config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
         return interactions, prepare(interactions, self.preprocessing, self.split, cache, nodes)

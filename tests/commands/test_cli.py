@@ -55,7 +55,9 @@ def test_users_who_came_later_are_served_by_a_file(
     result = twotower.run([*small, "tower=history", "evaluation.test=never"])
     known = result.recommender.vocabulary.items[:3].to_list()
     log = tmp_path / "later.csv"
-    log.write_text("user_id,item_id,timestamp\n" + "".join(f"neo,{i},{i}\n" for i in known))
+    log.write_text(
+        "user_id,item_id,timestamp\n" + "".join(f"neo,{i},{900_000_000 + i}\n" for i in known)
+    )
     file = output_dir / "recommendations.csv"
     where = [f"output_dir={output_dir}", f"new_users={log}", "k=4"]
     main(["recommend", *where])

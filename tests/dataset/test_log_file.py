@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from twotower.errors import ConfigError, DataError
 from twotower.types import Interactions
 
 CSV = "who,what,when,stars,note\nann,7,2,4.5,x\nbob,8,1,3,y\n"
-AT = [dt.datetime(1970, 1, 1, 0, 0, second) for second in (1, 2)]
+AT = [1, 2]
 
 
 def log_file(path: Path, **changes: Any) -> LogFile:
@@ -29,7 +28,7 @@ def log_file(path: Path, **changes: Any) -> LogFile:
         "columns": columns | changes.pop("columns", {}),
         "title": None,
         "separator": None,
-        "timestamp_unit": "s",
+        "timestamp_unit": "order",
         "timestamp_format": None,
     }
     return LogFile(**(values | changes))
@@ -192,7 +191,9 @@ def test_a_rating_that_is_no_number(tmp_path: Path, bad: str) -> None:
 
 
 def test_a_timestamp_that_cannot_be_read(tmp_path: Path) -> None:
-    message = refusal(tmp_path / "log.csv", "who,what,when,stars\na,1,1,1\nb,1,soon,1\n")
+    message = refusal(
+        tmp_path / "log.csv", "who,what,when,stars\na,1,9e8,1\nb,1,soon,1\n", timestamp_unit="s"
+    )
     assert message == (
         f"{tmp_path}/log.csv: column 'when' has no readable timestamp in 1 of 2 rows, first in "
         "row 2 (counted from 1, without the header): 'soon'; correct or remove these rows or name "

@@ -48,7 +48,9 @@ def test_1m_reads_dat_files(
 @pytest.mark.parametrize("name", ["ml-20m", "ml-25m", "ml-latest-small"])
 def test_csv_releases(tmp_path: Path, write_zip: WriteZip, name: str) -> None:
     members = {
-        f"{name}/ratings.csv": b"userId,movieId,rating,timestamp\n1,296,5.0,10\n1,1,0.5,11\n",
+        f"{name}/ratings.csv": (
+            b"userId,movieId,rating,timestamp\n1,296,5.0,978300010\n1,1,0.5,978300011\n"
+        ),
         f"{name}/movies.csv": (
             b"movieId,title,genres\n"
             b'1,"American President, The (1995)",Comedy|Drama\n'

@@ -10,7 +10,10 @@ import pytest
 from twotower.dataset.recbole import RecBoleFiles
 from twotower.errors import DataError
 
-INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\t10\t4\t2\nu2\t9\t3.5\t1\n"
+INTER = (
+    "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    "u1\t10\t4\t900000002\nu2\t9\t3.5\t900000001\n"
+)
 ITEM = (
     "item_id:token\tname:token_seq\ttags:token_seq\tprice:float\tvector:float_seq\n"
     '10\tUp "and" away\ta b\t1.5\t0.5 -1\n'
@@ -24,7 +27,7 @@ def files(folder: Path, name: str | None = None, title: str | None = "name") -> 
         name,
         {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "rating": "rating"},
         title,
-        "s",
+        "auto",
     )
 
 
@@ -37,8 +40,8 @@ def test_reads_the_three_files(tmp_path: Path) -> None:
     write(tmp_path, inter=INTER, item=ITEM, user="user_id:token\tage:token\nu2\t30\nu1\t40\n")
     data = files(tmp_path).load()
     assert data.log.rows() == [
-        ("u2", 9, 3.5, dt.datetime(1970, 1, 1, 0, 0, 1)),
-        ("u1", 10, 4.0, dt.datetime(1970, 1, 1, 0, 0, 2)),
+        ("u2", 9, 3.5, dt.datetime(1998, 7, 9, 16, 0, 1)),
+        ("u1", 10, 4.0, dt.datetime(1998, 7, 9, 16, 0, 2)),
     ]
     assert data.users is not None
     assert data.users.rows() == [("u1", 40), ("u2", 30)]

@@ -30,13 +30,14 @@ class RecentPopularity:
     half_life: PositiveFloat | None
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline. Raises DataError where the train part has no timestamps."""
-        if train.timestamps is None:
+        """See Baseline. Raises DataError where the train part has no moments in time."""
+        if train.moments is None:
             raise DataError(
                 "baselines.recent_popularity needs the time of each interaction, and the log has "
-                "none: set dataset.columns.timestamp, or take `popularity` in its place"
+                "none (dataset.timestamp_unit=order gives an order alone): set "
+                "dataset.columns.timestamp, or take `popularity` in its place"
             )
-        weights = torch.bincount(train.items, self._weights(train.timestamps), train.n_items)
+        weights = torch.bincount(train.items, self._weights(train.moments), train.n_items)
         by_both = torch.stack([weights, train.item_counts.double()], dim=1)
         # Rows are sorted by weight, then by count: their places are scores that keep both.
         return Counts(torch.unique(by_both, dim=0, return_inverse=True)[1].float())

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from twotower.dataset.mapping import Columns, map_log
 from twotower.dataset.tables import read_tables, require_columns
+from twotower.dataset.timestamps import TimeFormat
 from twotower.errors import ConfigError
 from twotower.recommender import MODEL_FOLDER, Recommender
 from twotower.tracking.load import download, find_run
@@ -85,7 +86,7 @@ def _interactions(path: str) -> pl.DataFrame:
         "timestamp": TIMESTAMP if timed else None,
         "rating": None,
     }
-    return map_log(tables, columns, "s", None)
+    return map_log(tables, columns, TimeFormat("auto", None, node=""))
 
 
 def _table(frame: pl.DataFrame, title: str) -> Table:

@@ -18,7 +18,7 @@ from twotower.dataset.mapping import (
     same_id_types,
 )
 from twotower.dataset.tables import read_tables
-from twotower.dataset.timestamps import TimestampUnit
+from twotower.dataset.timestamps import TimeFormat, TimestampUnit
 from twotower.types import ITEM, USER, Interactions
 
 
@@ -56,7 +56,7 @@ class LogFile:
 
     def _log(self, path: str, key: str) -> pl.DataFrame:
         tables = read_tables(path, key, self.separator, named_columns(self.columns))
-        return map_log(tables, self.columns, self.timestamp_unit, self.timestamp_format)
+        return map_log(tables, self.columns, TimeFormat(self.timestamp_unit, self.timestamp_format))
 
     def _features(
         self, path: str, part: str, field: str, canonical: str, title: str | None

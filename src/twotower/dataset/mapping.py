@@ -17,7 +17,7 @@ from twotower.dataset.columns import (
     ratings,
 )
 from twotower.dataset.tables import Table, require_columns
-from twotower.dataset.timestamps import TimestampUnit, timestamps
+from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.errors import ConfigError, DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
 
@@ -47,19 +47,15 @@ def named_columns(columns: Columns) -> list[tuple[str, str | None]]:
     return named
 
 
-def map_log(
-    tables: Sequence[Table], columns: Columns, unit: TimestampUnit, text_format: str | None
-) -> pl.DataFrame:
+def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.DataFrame:
     """One log with canonical columns. Raises DataError for the first value that does not fit."""
-    mapped = [_mapped(table, columns, unit, text_format) for table in tables]
+    mapped = [_mapped(table, columns, times) for table in tables]
     return pl.concat(same_id_types(mapped))
 
 
-def _mapped(
-    table: Table, columns: Columns, unit: TimestampUnit, text_format: str | None
-) -> pl.DataFrame:
+def _mapped(table: Table, columns: Columns, times: TimeFormat) -> pl.DataFrame:
     def place(name: str, field: str) -> Place:
-        return Place(str(table.file), name, f"dataset.columns.{field}")
+        return Place(str(table.file), name, times.key(f"columns.{field}"))
 
     user, item = columns["user"], columns["item"]
     series = {
@@ -70,7 +66,7 @@ def _mapped(
         series[RATING] = ratings(table.frame[name], place(name, "rating"))
     if (name := columns["timestamp"]) is not None:
         at = place(name, "timestamp")
-        series[TIMESTAMP] = timestamps(table.frame[name], at, unit, text_format)
+        series[TIMESTAMP] = timestamps(table.frame[name], at, times)
     return pl.DataFrame(series)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,10 @@ import polars as pl
 
 from twotower.dataset.cache import CacheEntry, cache_root
 from twotower.dataset.canonical import interactions
+from twotower.dataset.columns import Place
 from twotower.dataset.download import Archive, SourceError
-from twotower.errors import DownloadError
+from twotower.dataset.timestamps import TimeFormat, timestamps
+from twotower.errors import DataError, DownloadError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
 Source = Callable[[Path], Interactions]
@@ -31,6 +34,12 @@ USER_SCHEMA = pl.Schema(
         "occupation": pl.String,
         "zip_code": pl.String,
     }
+)
+
+# What a file that is not MovieLens, or only half of it, raises somewhere.
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, LookupError),
+    *(pl.exceptions.PolarsError, DataError),
 )
 
 
@@ -100,7 +109,7 @@ def read_zip(path: Path, parse: Parse, origin: str) -> Interactions:
     try:
         with zipfile.ZipFile(path) as archive:
             frames = parse(archive)
-    except (zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
+    except _UNREADABLE as error:
         raise SourceError(f"{path} does not hold MovieLens: {error}") from error
     return interactions(**frames._asdict(), test=None, origin=origin)
 
@@ -115,8 +124,8 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def dated_log(log: pl.DataFrame) -> pl.DataFrame:
     """`log` with its Unix seconds turned into a canonical timestamp."""
-    seconds = pl.col(TIMESTAMP).cast(pl.Int64)
-    return log.with_columns((seconds * 1_000_000).cast(pl.Datetime("us")))
+    place = Place("the archive", TIMESTAMP, None)
+    return log.with_columns(timestamps(log[TIMESTAMP], place, TimeFormat("s", None)))
 
 
 def titled_items(items: pl.DataFrame) -> pl.DataFrame:

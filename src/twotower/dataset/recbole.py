@@ -20,7 +20,7 @@ from twotower.dataset.mapping import (
     same_id_types,
 )
 from twotower.dataset.tables import Table, read_text, require_columns
-from twotower.dataset.timestamps import TimestampUnit
+from twotower.dataset.timestamps import TimeFormat, TimestampUnit
 from twotower.errors import DataError
 from twotower.types import ITEM, USER, Interactions
 
@@ -44,7 +44,7 @@ class RecBoleFiles:
         require_columns(log.file, log.frame.columns, named_columns(self.columns))
         if log.frame.is_empty():
             raise DataError(f"{log.file} (dataset.path) is empty: it holds no row of data")
-        frames = {"log": map_log([log], self.columns, self.timestamp_unit, None)}
+        frames = {"log": map_log([log], self.columns, TimeFormat(self.timestamp_unit, None))}
         for part, field, key in (("users", "user", USER), ("items", "item", ITEM)):
             file = stem.with_name(f"{stem.name}.{field}")
             if file.exists():

@@ -1,47 +1,96 @@
-"""Timestamps of any spelling as naive UTC datetimes in microseconds."""
+"""Timestamps of any spelling as naive UTC datetimes in microseconds, or as integers that order."""
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from twotower.dataset.columns import Place
+from twotower.dataset.time_hints import compact_format, cut_off, number_remedy, text_remedy
+from twotower.dataset.time_units import EARLIEST, UNITS, in_unit, latest_year
+from twotower.errors import ConfigError
 
-TimestampUnit = Literal["s", "ms", "us", "ns"]
+TimestampUnit = Literal["auto", "s", "ms", "us", "ns", "d", "order"]
 
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_EARLIEST, _LATEST = 1900, 2200  # years; anything else is a wrong unit or format
-_SECONDS_A_YEAR = 31_556_952
 _ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M")
+_GUESSED = ("s", "ms", "us", "ns")  # no number is between 1971 and next year in two of these
+
+logger = logging.getLogger(__name__)
 
 
-def timestamps(
-    values: pl.Series, place: Place, unit: TimestampUnit, text_format: str | None
-) -> pl.Series:
-    """Timestamps as naive UTC Datetime in microseconds.
+@dataclass(frozen=True)
+class TimeFormat:
+    """How a column of timestamps is written.
 
-    Numbers (also as strings, where no format is given) count `unit`s since 1970; strings are read
-    by `text_format` (None: ISO 8601, UTC where no offset stands). Raises DataError for what
-    cannot be read.
+    unit: what numbers count since 1970; `auto` finds it; `order`: they only order interactions.
+    text: strptime format of strings and of numbers such as 20230520; None: ISO 8601, or numbers.
+    node: the config node of both, for messages.
     """
+
+    unit: TimestampUnit
+    text: str | None
+    node: str = "dataset"
+
+    def key(self, name: str) -> str:
+        """`name` as a key of the config: `dataset.timestamp_unit`."""
+        return f"{self.node}.{name}" if self.node else name
+
+
+def timestamps(values: pl.Series, place: Place, times: TimeFormat) -> pl.Series:
+    """Timestamps as naive UTC Datetime in microseconds, or as Int64 under the unit `order`.
+
+    Raises DataError for what cannot be read and for years outside 1971 to next year, which a wrong
+    unit or format makes of any time. ConfigError for a format that is none.
+    """
+    if times.unit == "order":
+        return _places(values, place)
     dtype = values.dtype
+    if dtype.is_numeric() and times.text is not None:
+        values = values.cast(pl.Int64, strict=False).cast(pl.String)
+        dtype = values.dtype
     if isinstance(dtype, pl.Datetime | pl.Date):
         read = _naive_utc(values)
-    elif dtype == pl.String and (text_format is not None or not _starts_with_number(values)):
-        read = _from_text(values, text_format)
-        expected = "ISO 8601" if text_format is None else repr(text_format)
-        bad = ~read.dt.year().is_between(_EARLIEST, _LATEST).fill_null(False)
-        if bad.any():
-            remedy = f"set dataset.timestamp_format ({expected} was expected)"
-            place.refuse(bad, values, "no readable timestamp", remedy)
+        remedy = "correct or remove these rows"
+    elif dtype == pl.String and (times.text is not None or not _starts_with_number(values)):
+        read = _from_text(values, times)
+        remedy = text_remedy(values, times.text, times.key("timestamp_format"))
     elif dtype == pl.String or dtype.is_numeric():
-        return _from_numbers(values, place, unit)
+        return _from_numbers(values, place, times)
     else:
         place.refuse_type(dtype, "numbers, dates, datetimes or strings")
-    if read.null_count():
-        place.refuse(read.is_null(), values, "no timestamp (null)", "remove these rows")
+    if (null := read.is_null()).any():
+        what = (
+            "no timestamp (null)" if values.null_count() == null.sum() else "no readable timestamp"
+        )
+        place.refuse(null, values, what, remedy)
+    bad = ~read.dt.year().is_between(EARLIEST, latest_year())
+    if bad.any():
+        unknown = "; 1970-01-01 often means that the time is unknown: remove these rows"
+        epoch = bool((read.filter(bad) == dt.datetime(1970, 1, 1)).all())
+        place.refuse(bad, values, _outside(), remedy + (unknown if epoch else ""))
     return read
+
+
+def _outside() -> str:
+    return f"a time outside the years {EARLIEST} to {latest_year()}"
+
+
+def _places(values: pl.Series, place: Place) -> pl.Series:
+    """Int64 that sorts as `values` do."""
+    if not (values.dtype.is_numeric() or values.dtype == pl.String):
+        place.refuse_type(values.dtype, "numbers where timestamp_unit=order")
+    exact = values.cast(pl.Int64, strict=False)
+    if exact.null_count() == 0 and not values.dtype.is_float():
+        return exact
+    numbers = values.cast(pl.Float64, strict=False)
+    bad = ~numbers.is_finite().fill_null(False)
+    if bad.any():
+        place.refuse(bad, values, "no number to order by", "correct or remove these rows")
+    return numbers.rank("dense").cast(pl.Int64) if (numbers % 1 != 0).any() else exact
 
 
 def _starts_with_number(values: pl.Series) -> bool:
@@ -49,35 +98,54 @@ def _starts_with_number(values: pl.Series) -> bool:
     return first.null_count() == 0 and len(first) == 1
 
 
-def _from_numbers(values: pl.Series, place: Place, unit: TimestampUnit) -> pl.Series:
+def _from_numbers(values: pl.Series, place: Place, times: TimeFormat) -> pl.Series:
     numbers = values.cast(pl.Float64, strict=False)
     bad = ~numbers.is_finite().fill_null(False)
     if bad.any():
         place.refuse(bad, values, "no readable timestamp", "correct or remove these rows")
-    seconds = numbers / _PER_SECOND[unit]
-    years = 1970 + seconds / _SECONDS_A_YEAR
-    bad = ~years.is_between(_EARLIEST, _LATEST)
+    unit = _likeliest(numbers) if times.unit == "auto" else times.unit
+    bad = ~in_unit(numbers, unit)
+    if times.unit == "auto" and not bad.any():
+        bad |= compact_format(values, sure=True) is not None
     if bad.any():
-        what = f"a time outside {_EARLIEST} to {_LATEST}, read in the unit {unit!r},"
-        place.refuse(bad, values, what, "set dataset.timestamp_unit (s, ms, us or ns)")
+        what = f"{_outside()} when read as {UNITS[unit].name} since 1970"
+        remedy = number_remedy(values, numbers, bad, unit, times.key)
+        place.refuse(bad, values, what, remedy)
+    if values.dtype == pl.String and cut_off(values):
+        logger.warning(
+            "%s: the last value of column %r, %s, has fewer digits than any other: the file may "
+            "have been cut off",
+            *(place.file, place.column, values[-1]),
+        )
     exact = values.cast(pl.Int64, strict=False)
     if exact.null_count() or values.dtype.is_float():
-        micros = (seconds * 1_000_000).round().cast(pl.Int64)
+        micros = (numbers * UNITS[unit].micros).round().cast(pl.Int64)
     elif unit == "ns":
         micros = exact // 1_000
     else:
-        micros = exact * (1_000_000 // _PER_SECOND[unit])
+        micros = exact * int(UNITS[unit].micros)
     return micros.cast(pl.Datetime("us"))
 
 
-def _from_text(values: pl.Series, text_format: str | None) -> pl.Series:
+def _likeliest(numbers: pl.Series) -> str:
+    """The unit that fits most of `numbers`: where it does not fit them all, they are refused."""
+    return max(_GUESSED, key=lambda unit: int(in_unit(numbers, unit, guessed=True).sum()))
+
+
+def _from_text(values: pl.Series, times: TimeFormat) -> pl.Series:
     """Null where a string cannot be read."""
-    if text_format is None:
+    text = times.text
+    if text is None:
         tries = [_parse(values, fmt, zoned=False) for fmt in _ISO_FORMATS]
         tries.append(_parse(values, "%+", zoned=True))
         return pl.select(pl.coalesce(tries)).to_series()
-    zoned = any(mark in text_format for mark in ("%z", "%:z", "%#z", "%+"))
-    return _parse(values, text_format, zoned=zoned)
+    zoned = any(mark in text for mark in ("%z", "%:z", "%#z", "%+"))
+    try:
+        return _parse(values, text, zoned=zoned)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        key = times.key("timestamp_format")
+        raise ConfigError(f"{key}: got {text!r}, which reads no time: {reason}") from error
 
 
 def _parse(values: pl.Series, text_format: str, *, zoned: bool) -> pl.Series:

@@ -96,6 +96,12 @@ def _transform(filter_: Filter, log: pl.DataFrame, name: str, whole: str) -> pl.
         kept: pl.DataFrame = copy.deepcopy(filter_).transform(log.with_row_index(_ROW))
     except pl.exceptions.ColumnNotFoundError as error:
         raise DataError(_lacks_column(log, name, whole, error)) from error
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        if TIMESTAMP not in log.columns or log[TIMESTAMP].dtype.is_temporal():
+            raise
+        raise DataError(
+            f"{name} fails on timestamps that only order (dataset.timestamp_unit=order): {error}"
+        ) from error
     return kept.sort(_ROW).drop(_ROW)
 
 

@@ -99,6 +99,14 @@ class Split(ABC):
         validation_known, validation = self._hold(train, validation, "validation", steps)
         return Parts(train, validation, validation_known, test, test_known, history)
 
+    def refuse_order(self, times: pl.Series, key: str) -> None:
+        """Raise DataError where `times` are places in an order, and `key` needs moments."""
+        if not times.dtype.is_temporal():
+            raise DataError(
+                f"{key} needs moments in time, and dataset.timestamp_unit=order gives an order"
+                " alone. Set the unit of your timestamps, or another split."
+            )
+
     def _hold(
         self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> tuple[pl.DataFrame | None, pl.DataFrame]:

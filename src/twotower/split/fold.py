@@ -78,7 +78,7 @@ def make_fold(
     learned = seen[1] < n_items  # histories are read in the embeddings of items of train
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
-        TrainInteractions(*trained, n_users, n_items, _timestamps(ordered)),
+        TrainInteractions(*trained, n_users, n_items, *_timestamps(ordered)),
         _holdout((pairs[0][kept], pairs[1][kept]), seen),
         Histories.of(seen[0][learned], seen[1][learned], len(users), TIMESTAMP in train.columns),
         _features(user_features, USER, users["id"]),
@@ -129,9 +129,12 @@ def _in_time(log: pl.DataFrame) -> pl.DataFrame:
     return log.sort(TIMESTAMP, maintain_order=True) if TIMESTAMP in log.columns else log
 
 
-def _timestamps(log: pl.DataFrame) -> Tensor | None:
-    """[n] microseconds since 1970, in the order of `log`."""
-    return _tensor(log[TIMESTAMP].dt.epoch("us")) if TIMESTAMP in log.columns else None
+def _timestamps(log: pl.DataFrame) -> tuple[Tensor | None, bool]:
+    """[n] as of TrainInteractions, in the order of `log`, and whether they are moments."""
+    if TIMESTAMP not in log.columns:
+        return None, True
+    times = log[TIMESTAMP]
+    return _tensor(times.cast(pl.Int64)), times.dtype.is_temporal()
 
 
 def _tensor(series: pl.Series) -> Tensor:

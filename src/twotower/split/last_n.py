@@ -27,4 +27,6 @@ class LastNSplit(Split):
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
         time = log[TIMESTAMP] if self.strategy == "timedelta" else None
+        if time is not None:
+            self.refuse_order(time, "split.strategy=timedelta")
         return cut_by(splitter.split, log, time)

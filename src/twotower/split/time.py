@@ -42,6 +42,9 @@ class TimeSplit(Split):
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         times = log[TIMESTAMP]
+        if self._moment(part) is not None:
+            self.refuse_order(times, f"split.{part}_start")
+        times = times.cast(pl.Datetime("us"))
         # RePlay's own share cuts ties by row on Polars and by moment on pandas: this is pandas'.
         start = self._moment(part) or times.sort()[int(len(times) * (1 - self.test_size))]
         return cut_by(TimeSplitter(start, **TIME_COLUMNS).split, log, times)

@@ -165,12 +165,13 @@ class FoldBatches(pl.LightningDataModule):
 
 def _with_recency(train: TrainInteractions, half_life: float) -> TrainInteractions:
     """The same, its positives drawn by 2^(-age / half_life), age in days from the newest one."""
-    if train.timestamps is None:
+    if train.moments is None:
         raise DataError(
             f"trainer.half_life: got {half_life}, which needs the time of each interaction, and "
-            "the log has none: set dataset.columns.timestamp, or trainer.half_life=null"
+            "the log has none (dataset.timestamp_unit=order gives an order alone): set "
+            "dataset.columns.timestamp, or trainer.half_life=null"
         )
-    ages = (train.timestamps.max() - train.timestamps).double() / _MICROSECONDS_A_DAY
+    ages = (train.moments.max() - train.moments).double() / _MICROSECONDS_A_DAY
     return replace(train, positives=PositiveDistribution((-ages / half_life).exp2()))
 
 

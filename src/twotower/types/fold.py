@@ -51,6 +51,7 @@ class TrainInteractions:
 
     users, items: [n] int64 row numbers, one entry an interaction, in order of time where known.
     timestamps: [n] int64, microseconds since 1970 (UTC), of the same entries; None: not known.
+    dated: False where the timestamps only order the entries and are no moments.
     positives: how an epoch of training draws its positives from them.
     """
 
@@ -59,10 +60,16 @@ class TrainInteractions:
     n_users: int
     n_items: int
     timestamps: Tensor | None = None
+    dated: bool = True
     positives: PositiveDistribution = field(default_factory=PositiveDistribution)
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def moments(self) -> Tensor | None:
+        """`timestamps` where they are moments in time."""
+        return self.timestamps if self.dated else None
 
     @cached_property
     def items_by_user(self) -> ItemLists:

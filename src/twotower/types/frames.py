@@ -19,7 +19,8 @@ class Interactions:
     """What a dataset gives: an interaction log, and what is known of users and items.
 
     log: columns `user_id`, `item_id` (any type without nulls), and where the source has them
-        `rating` (Float64) and `timestamp` (Datetime, microseconds).
+        `rating` (Float64) and `timestamp` (Datetime, microseconds; Int64 where the source says that
+        its timestamps only order the interactions).
     users, items: one row an id, key column `user_id` or `item_id`, feature columns after it
         (an item's `title` is used wherever people read); None where the source has none.
     test: the test part of a log that comes split already, with the columns of `log`; else None.
