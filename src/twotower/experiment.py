@@ -231,7 +231,8 @@ class Experiment:
         if model.needs_order and fold.train.timestamps is None:
             raise DataError(
                 "tower: the user tower reads what users met in its order, and the log has no "
-                "timestamps: set dataset.columns.timestamp, or take an encoder that needs no "
+                "timestamps: set dataset.columns.timestamp, or dataset.order=file if its lines are "
+                "in order of time, or take an encoder that needs no "
                 "order, such as encoder@tower.encoder=mean"
             )
         return model

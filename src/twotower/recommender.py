@@ -18,7 +18,7 @@ from twotower.errors import DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
 from twotower.tower import TowerFactory
-from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary
+from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary, in_time
 
 __all__ = ["MODEL_FOLDER", "Recommender"]
 
@@ -77,8 +77,9 @@ class Recommender:
 
         interactions: columns `user_id` and `item_id`, and `timestamp` where known, any that sorts.
         The users may be of any ids; interactions of items that the model was not trained on are
-        left out. Columns as of `recommend`, users in order of id. Raises DataError where the
-        model's users are no histories.
+        left out. For interactions of one timestamp see `twotower.types.time_order`. Columns as of
+        `recommend`, users in order of id. Raises DataError where the model's users are no
+        histories.
         """
         if self.model.history_length is None:
             raise DataError(
@@ -86,8 +87,7 @@ class Recommender:
                 f"with, and this one's user tower is {type(self.model.user_tower).__name__}; "
                 "train one with tower=history"
             )
-        timed = TIMESTAMP in interactions.columns
-        log = interactions.sort(TIMESTAMP, maintain_order=True) if timed else interactions
+        log, timed = in_time(interactions), TIMESTAMP in interactions.columns
         ids = log[USER].unique().sort()
         users = _row_numbers(ids, log[USER])
         items = _row_numbers(self._trained, log[ITEM])

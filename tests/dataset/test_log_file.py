@@ -29,6 +29,7 @@ def log_file(path: Path, **changes: Any) -> LogFile:
         "title": None,
         "separator": None,
         "timestamp_unit": "order",
+        "order": "time",
         "timestamp_format": None,
     }
     return LogFile(**(values | changes))

@@ -28,6 +28,7 @@ def files(folder: Path, name: str | None = None, title: str | None = "name") -> 
         {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "rating": "rating"},
         title,
         "auto",
+        "time",
     )
 
 

@@ -94,16 +94,11 @@ def test_ratio_takes_a_share_of_each_user() -> None:
 
 
 def test_ratio_leaves_users_with_few_interactions_whole() -> None:
-    log = make_log(*(("a", i, 1) for i in "vwxyz"), ("b", "v", 2))
+    log = make_log(*(("a", i, k) for k, i in enumerate("vwxyz")), ("b", "v", 9))
     keys = {"test_size": 0.2, "min_interactions_per_user": 2, "validation": False}
     parts = split(log, "ratio", **keys, **KEEP_COLD)
     assert text(pairs(parts.train)) == "av aw ax ay bv"
     assert text(pairs(parts.test)) == "az"
-
-
-def test_ties_of_time_go_by_the_order_of_the_log() -> None:
-    log = make_log(*((u, i, 0) for u in "ab" for i in "vwx"))
-    assert parts_of(log, "last_n", n=1) == ("av bv", "aw bw", "ax bx")
 
 
 def test_random_takes_a_share_of_all_rows() -> None:
@@ -328,7 +323,8 @@ def test_a_split_by_time_without_timestamps_names_the_key_and_the_others() -> No
         assert message.startswith(f"split={choice} (split.validation=True, ")
         assert (
             "orders interactions by time, and the log has no timestamps, only ['user_id',"
-            " 'item_id']. Set dataset.columns.timestamp, or take a split that needs none:"
+            " 'item_id']. Set dataset.columns.timestamp, or dataset.order=file if its lines are"
+            " in order of time, or take a split that needs no time:"
             " random, cold_user, cold_item, k_folds, given." in message
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from twotower.dataset.digest import frames_digest
-from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
+from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, Interactions
 
 
 def interactions(
@@ -19,7 +19,8 @@ def interactions(
     """`Interactions` in canonical order, with their digest.
 
     A log is sorted by timestamp, user, item and rating (as far as it has them), features by id:
-    neither the digest nor a later split depends on the order of lines in a file.
+    neither the digest nor a later split depends on the order of lines in a file, unless the log has
+    it as a column (`file_order`). Then it is sorted by timestamp and that.
     """
     frames = {
         "log": sorted_log(log),
@@ -35,6 +36,7 @@ def interactions(
 
 def sorted_log(log: pl.DataFrame) -> pl.DataFrame:
     """`log` with its canonical columns alone, rows in canonical order."""
-    columns = [name for name in (USER, ITEM, RATING, TIMESTAMP) if name in log.columns]
-    order = [name for name in (TIMESTAMP, USER, ITEM, RATING) if name in log.columns]
-    return log.select(columns).sort(order)
+    kept = [USER, ITEM, RATING, TIMESTAMP, FILE_ORDER]
+    ties = [FILE_ORDER] if FILE_ORDER in log.columns else [USER, ITEM, RATING]
+    log = log.select(name for name in kept if name in log.columns)
+    return log.sort(name for name in [TIMESTAMP, *ties] if name in log.columns)

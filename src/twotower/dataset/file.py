@@ -12,9 +12,11 @@ from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.mapping import (
     Columns,
+    Order,
     map_features,
     map_log,
     named_columns,
+    ordered,
     same_id_types,
 )
 from twotower.dataset.tables import read_tables
@@ -35,6 +37,7 @@ class LogFile:
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None
     timestamp_unit: TimestampUnit
     timestamp_format: str | None
+    order: Order
 
     def load(self) -> Interactions:
         """Raises DataError for the first file, column or value that cannot be used."""
@@ -56,7 +59,8 @@ class LogFile:
 
     def _log(self, path: str, key: str) -> pl.DataFrame:
         tables = read_tables(path, key, self.separator, named_columns(self.columns))
-        return map_log(tables, self.columns, TimeFormat(self.timestamp_unit, self.timestamp_format))
+        times = TimeFormat(self.timestamp_unit, self.timestamp_format)
+        return ordered(map_log(tables, self.columns, times), self.order)
 
     def _features(
         self, path: str, part: str, field: str, canonical: str, title: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 import polars.selectors as cs
@@ -19,7 +20,7 @@ from twotower.dataset.columns import (
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.errors import ConfigError, DataError
-from twotower.types import ITEM, RATING, TIMESTAMP, USER
+from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER
 
 
 class Columns(TypedDict):
@@ -45,6 +46,18 @@ def named_columns(columns: Columns) -> list[tuple[str, str | None]]:
         if name is not None:
             named.append((name, f"dataset.columns.{field}"))
     return named
+
+
+Order = Literal["time", "file"]
+
+
+def ordered(log: pl.DataFrame, order: Order) -> pl.DataFrame:
+    """`log` with the places of its lines, where they are its order in time (`file`): as a column of
+    their own, or in place of timestamps that it lacks."""
+    if order == "time":
+        return log
+    name = FILE_ORDER if TIMESTAMP in log.columns else TIMESTAMP
+    return log.with_columns(pl.int_range(pl.len()).alias(name))
 
 
 def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.DataFrame:

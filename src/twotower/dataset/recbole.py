@@ -14,9 +14,11 @@ from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.mapping import (
     Columns,
+    Order,
     map_features,
     map_log,
     named_columns,
+    ordered,
     same_id_types,
 )
 from twotower.dataset.tables import Table, read_text, require_columns
@@ -36,6 +38,7 @@ class RecBoleFiles:
     columns: Columns
     title: str | None
     timestamp_unit: TimestampUnit
+    order: Order
 
     def load(self) -> Interactions:
         """Raises DataError for the first file, column or value that cannot be used."""
@@ -44,7 +47,8 @@ class RecBoleFiles:
         require_columns(log.file, log.frame.columns, named_columns(self.columns))
         if log.frame.is_empty():
             raise DataError(f"{log.file} (dataset.path) is empty: it holds no row of data")
-        frames = {"log": map_log([log], self.columns, TimeFormat(self.timestamp_unit, None))}
+        mapped = map_log([log], self.columns, TimeFormat(self.timestamp_unit, None))
+        frames = {"log": ordered(mapped, self.order)}
         for part, field, key in (("users", "user", USER), ("items", "item", ITEM)):
             file = stem.with_name(f"{stem.name}.{field}")
             if file.exists():

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from replay.preprocessing.filters import filter_cold
 
 from twotower.errors import DataError
-from twotower.types import ITEM, TIMESTAMP, USER
+from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 Part = Literal["validation", "test"]
 Cut = tuple[pl.DataFrame, pl.DataFrame]
@@ -84,17 +86,21 @@ class Split(ABC):
         if self.needs_time and TIMESTAMP not in log.columns:
             raise DataError(
                 f"{self} orders interactions by time, and the log has no timestamps, only"
-                f" {log.columns}. Set dataset.columns.timestamp, or take a split that needs none:"
+                f" {log.columns}. Set dataset.columns.timestamp, or dataset.order=file if its lines"
+                " are in order of time, or take a split that needs no time:"
                 f" {', '.join(TIMELESS_CHOICES)}."
             )
         history, test = self.cut_test(log, given)
         steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
+        if given is None:
+            self._note_ties(log, test, "test", steps)
         self._refuse_empty(history, "train", steps)
         test_known, test = self._hold(history, test, "test", steps)
         if not self.validation:
             return Parts(history, None, None, test, test_known, history)
         train, validation = self.cut(history, "validation")
         steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
+        self._note_ties(history, validation, "validation", steps)
         self._refuse_empty(train, "train", steps)
         validation_known, validation = self._hold(train, validation, "validation", steps)
         return Parts(train, validation, validation_known, test, test_known, history)
@@ -132,6 +138,17 @@ class Split(ABC):
                 self._refuse_empty(held, part, steps)
         return held
 
+    def _note_ties(
+        self, log: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
+    ) -> None:
+        tied = 0 if not self.needs_time or FILE_ORDER in log.columns else _tied_users(log, held)
+        if tied:
+            steps.append(
+                f"{part}: {tied:,} of {held[USER].n_unique():,} users are cut between interactions"
+                " of one moment; which of these are held out is drawn independently of their ids"
+                " (dataset.order=file takes the order of the lines instead)"
+            )
+
     def _refuse_empty(self, frame: pl.DataFrame, part: str, steps: list[str]) -> None:
         if frame.is_empty():
             raise DataError(
@@ -146,22 +163,33 @@ class Split(ABC):
 
 
 def cut_by(
-    split: Callable[[pl.DataFrame], Any], log: pl.DataFrame, time: pl.Series | None = None
+    split: Callable[[pl.DataFrame], Any],
+    log: pl.DataFrame,
+    time: pl.Series | NDArray[np.int64] | None = None,
 ) -> Cut:
     """What RePlay's `split` makes of `log`: (train, test), rows in the order of `log`.
 
-    RePlay is shown ids as integer codes and, in place of `timestamp`, the values of `time` (None:
-    the row number). So ties of time and the groups of text ids, which Polars leaves in any order,
-    cannot make two runs differ.
+    RePlay is shown ids as integer codes and, in place of `timestamp`, the values of `time`: for a
+    rule that counts interactions their `turns`; None: the row number, for a rule that draws. So
+    ties, which RePlay leaves to the sort of Polars or pandas, cannot make two runs differ, nor ids
+    decide them.
     """
     shown = log.select(
         pl.col(USER).rank("dense").cast(pl.Int64),
         pl.col(ITEM).rank("dense").cast(pl.Int64),
-        pl.int_range(pl.len()).alias(TIMESTAMP) if time is None else time.alias(TIMESTAMP),
+        pl.int_range(pl.len()).alias(TIMESTAMP) if time is None else pl.Series(TIMESTAMP, time),
         pl.int_range(pl.len()).alias(_ROW),
     )
     train, test = split(shown)
     return log[train[_ROW].sort()], log[test[_ROW].sort()]
+
+
+def _tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
+    """How many users have a moment of which `held` has some rows of `log` and not all."""
+    moment = [USER, TIMESTAMP]
+    some = held.group_by(moment).len("held")
+    whole = log.join(some, on=moment, how="semi").group_by(moment).len("all")
+    return some.join(whole, on=moment).filter(pl.col("held") < pl.col("all"))[USER].n_unique()
 
 
 def seed_of(seed: int, part: Part) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 from twotower.errors import DataError
 from twotower.split.base import Part, Split
 from twotower.types import (
+    FILE_ORDER,
     ITEM,
     TIMESTAMP,
     USER,
@@ -21,6 +22,8 @@ from twotower.types import (
     SplitFrames,
     TrainInteractions,
     Vocabulary,
+    in_time,
+    turns,
 )
 
 _ROW = "__row"
@@ -70,15 +73,15 @@ def make_fold(
         raise DataError(_nothing_left(holdout, pairs, n_users, n_items))
     users = users[: n_users if drop_cold_users else None]
     items = items[: n_items if drop_cold_items else None]
-    ordered = _in_time(train)
-    trained = seen = _encode(ordered, users, items)
+    trained = _train_interactions(train, users, items, n_users, n_items)
+    seen = (trained.users[trained.time_order], trained.items[trained.time_order])
     if history is not train or known is not None:
         told = history if known is None else pl.concat([history, known], how="diagonal")
-        seen = _encode(_in_time(told), users, items)
+        seen = _encode(in_time(told), users, items)
     learned = seen[1] < n_items  # histories are read in the embeddings of items of train
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
-        TrainInteractions(*trained, n_users, n_items, *_timestamps(ordered)),
+        trained,
         _holdout((pairs[0][kept], pairs[1][kept]), seen),
         Histories.of(seen[0][learned], seen[1][learned], len(users), TIMESTAMP in train.columns),
         _features(user_features, USER, users["id"]),
@@ -125,16 +128,22 @@ def _encode(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> tupl
     return _tensor(rows[_ROW]), _tensor(rows[f"{_ROW}_item"])
 
 
-def _in_time(log: pl.DataFrame) -> pl.DataFrame:
-    return log.sort(TIMESTAMP, maintain_order=True) if TIMESTAMP in log.columns else log
-
-
-def _timestamps(log: pl.DataFrame) -> tuple[Tensor | None, bool]:
-    """[n] as of TrainInteractions, in the order of `log`, and whether they are moments."""
-    if TIMESTAMP not in log.columns:
-        return None, True
-    times = log[TIMESTAMP]
-    return _tensor(times.cast(pl.Int64)), times.dtype.is_temporal()
+def _train_interactions(
+    train: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, n_users: int, n_items: int
+) -> TrainInteractions:
+    if TIMESTAMP not in train.columns:
+        return TrainInteractions(*_encode(train, users, items), n_users, n_items)
+    train = train.sort(TIMESTAMP, maintain_order=True)
+    times = train[TIMESTAMP]
+    return TrainInteractions(
+        *_encode(train, users, items),
+        n_users,
+        n_items,
+        timestamps=_tensor(times.cast(pl.Int64)),
+        dated=times.dtype.is_temporal(),
+        turns=torch.from_numpy(turns(train)),
+        turns_known=FILE_ORDER in train.columns,
+    )
 
 
 def _tensor(series: pl.Series) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from twotower.split.base import Cut
-from twotower.types import ITEM, TIMESTAMP, USER
+from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 _ROW, _DRAW = "__row", "__draw"
 
@@ -19,10 +19,11 @@ def fold_in(held: pl.DataFrame, share: float, seed: int) -> Cut:
     unknown to training, and folded in by a part of what it did.
 
     share: of each user's rows that are known, the oldest first, rounded down: at least one row is
-        ground truth. seed: of the draw among rows of one moment, and among all rows where `held`
-        has no timestamps. The order of the rows of `held` decides nothing.
+        ground truth. seed: of the draw among rows of one moment whose order is not known from the
+        file, and among all rows where `held` has no timestamps. The order of the rows of `held`
+        decides nothing.
     """
-    time = [TIMESTAMP] if TIMESTAMP in held.columns else []
+    time = [name for name in (TIMESTAMP, FILE_ORDER) if name in held.columns]
     rows = held.select(USER, ITEM, *time, pl.int_range(pl.len()).alias(_ROW))
     rows = rows.sort(USER, ITEM, *time, maintain_order=True)
     draw = pl.Series(_DRAW, np.random.default_rng(seed).permutation(len(rows)))

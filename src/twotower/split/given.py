@@ -12,7 +12,7 @@ from replay.splitters import RatioSplitter
 
 from twotower.errors import DataError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
-from twotower.types import USER
+from twotower.types import USER, turns
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class GivenSplit(Split):
         splitter = RatioSplitter(
             self.validation_size, divide_column=USER, min_interactions_per_group=2, **TIME_COLUMNS
         )
-        order = None
-        if self.validation_order == "random":
-            order = pl.Series(np.random.default_rng(self.seed).permutation(len(log)))
+        if self.validation_order == "time":
+            order = turns(log)
+        else:
+            order = np.random.default_rng(self.seed).permutation(len(log))
         return cut_by(splitter.split, log, order)

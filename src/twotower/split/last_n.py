@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from replay.splitters import LastNSplitter
 
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
-from twotower.types import TIMESTAMP, USER
+from twotower.types import TIMESTAMP, USER, turns
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LastNSplit(Split):
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
-        time = log[TIMESTAMP] if self.strategy == "timedelta" else None
-        if time is not None:
-            self.refuse_order(time, "split.strategy=timedelta")
-        return cut_by(splitter.split, log, time)
+        if self.strategy == "interactions":
+            return cut_by(splitter.split, log, turns(log))
+        self.refuse_order(log[TIMESTAMP], "split.strategy=timedelta")
+        return cut_by(splitter.split, log, log[TIMESTAMP])

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # What a prepared split depends on besides data and config. Count FORMAT up when this code changes
 # what comes out; RePlay and Polars draw the random splits.
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("replay-rec", "polars")
 # The frames that an entry always keeps; `history` only where it is another than train.
 _OWN = ("train", "validation", "validation_known", "test", "test_known", "users", "items")

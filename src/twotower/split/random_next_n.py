@@ -9,7 +9,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from replay.splitters import RandomNextNSplitter
 
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by, seed_of
-from twotower.types import USER
+from twotower.types import USER, turns
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class RandomNextNSplit(Split):
         splitter = RandomNextNSplitter(
             self.n, divide_column=USER, seed=seed_of(self.seed, part), **TIME_COLUMNS
         )
-        return cut_by(splitter.split, log)
+        return cut_by(splitter.split, log, turns(log))

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from replay.splitters import RatioSplitter
 
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
-from twotower.types import USER
+from twotower.types import USER, turns
 
 
 @dataclass(frozen=True)
@@ -35,4 +35,4 @@ class RatioSplit(Split):
             split_by_fractions=self.split_by_fractions,
             **TIME_COLUMNS,
         )
-        return cut_by(splitter.split, log)
+        return cut_by(splitter.split, log, turns(log))

@@ -7,13 +7,23 @@ by (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabul
 
 from twotower.types.batch import Hardest, Negatives, Scores
 from twotower.types.fold import Fold, Holdout, Side, TrainInteractions, Vocabulary
-from twotower.types.frames import ITEM, RATING, TIMESTAMP, USER, Interactions, SplitFrames
+from twotower.types.frames import (
+    FILE_ORDER,
+    ITEM,
+    RATING,
+    TIMESTAMP,
+    USER,
+    Interactions,
+    SplitFrames,
+)
 from twotower.types.lists import Histories, ItemLists, Past
+from twotower.types.order import in_time, time_order, turns
 from twotower.types.positives import PositiveDistribution
 from twotower.types.ranking import EVERYBODY, Recommendations, Scorer
 
 __all__ = [
     "EVERYBODY",
+    "FILE_ORDER",
     "ITEM",
     "RATING",
     "TIMESTAMP",
@@ -34,4 +44,7 @@ __all__ = [
     "SplitFrames",
     "TrainInteractions",
     "Vocabulary",
+    "in_time",
+    "time_order",
+    "turns",
 ]

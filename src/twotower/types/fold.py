@@ -53,6 +53,10 @@ class TrainInteractions:
     timestamps: [n] int64, microseconds since 1970 (UTC), of the same entries; None: not known.
     dated: False where the timestamps only order the entries and are no moments.
     positives: how an epoch of training draws its positives from them.
+    turns: [n] int64, the place of each entry in the order of time, ties broken; None: that in which
+        the entries come, if timestamps are known.
+    turns_known: True where `turns` order the entries of one timestamp as they came; False where
+        nobody knows, so that they are not before each other.
     """
 
     users: Tensor
@@ -62,6 +66,8 @@ class TrainInteractions:
     timestamps: Tensor | None = None
     dated: bool = True
     positives: PositiveDistribution = field(default_factory=PositiveDistribution)
+    turns: Tensor | None = None
+    turns_known: bool = False
 
     def __len__(self) -> int:
         return len(self.users)
@@ -92,7 +98,13 @@ class TrainInteractions:
     @cached_property
     def histories(self) -> Histories:
         """[n_users] histories."""
-        return Histories.of(self.users, self.items, self.n_users, self.timestamps is not None)
+        order, timed = self.time_order, self.timestamps is not None
+        return Histories.of(self.users[order], self.items[order], self.n_users, timed)
+
+    @property
+    def time_order(self) -> Tensor:
+        """[n] int64: the entries, oldest first."""
+        return torch.arange(len(self)) if self.turns is None else torch.argsort(self.turns)
 
     @cached_property
     def before(self) -> Tensor | None:
@@ -100,10 +112,12 @@ class TrainInteractions:
 
         Those of one moment are not before each other.
         """
-        if self.timestamps is None:
+        moments = self.turns if self.turns_known else self.timestamps
+        if moments is None:
             return None
-        order = torch.argsort(self.users, stable=True)  # by user, then by time
-        users, times = self.users[order], self.timestamps[order]
+        order = self.time_order
+        order = order[torch.argsort(self.users[order], stable=True)]  # by user, then by time
+        users, times = self.users[order], moments[order]
         first = torch.ones(len(self), dtype=torch.bool)  # of the user's interactions of a moment
         first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
         places = torch.arange(len(self))
