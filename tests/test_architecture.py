@@ -19,8 +19,8 @@ ROOT = Path(twotower.__file__).parent
 
 # From the bottom up: each may import what stands in a line above, and itself.
 LAYERS = (
-    ("errors",),
-    ("types", "seeding", "config", "identity", "titles"),
+    ("errors", "console"),
+    ("types", "markdown", "seeding", "config", "identity", "titles"),
     ("naming",),
     ("encoder", "text"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),

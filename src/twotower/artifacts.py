@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from twotower.evaluation import Measured
+from twotower.markdown import escaped
 from twotower.recommender import MODEL_FOLDER
 from twotower.result import Judged, Result
 from twotower.titles import looked_at_first, metric_title
@@ -137,10 +138,11 @@ def _description(result: Result) -> str:
     judged = result.judged
     columns = {"this run": judged.measured, **judged.baselines}
     rows = [
-        f"| {name} | {' | '.join(measured.text(name) for measured in columns.values())} |"
+        f"| {escaped(name)} | {' | '.join(m.text(name) for m in columns.values())} |"
         for name in judged.measured.values
     ]
-    table = [f"| {judged.part} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", *rows]
+    titles = " | ".join(map(escaped, columns))
+    table = [f"| {judged.part} | {titles} |", f"|---|{'---:|' * len(columns)}", *rows]
     return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
 
 
@@ -155,7 +157,7 @@ def warnings_of(result: Result) -> list[str]:
 def _notes(result: Result) -> Iterator[str]:
     judged = result.judged
     for warning in warnings_of(result):
-        yield f"**{warning}**"
+        yield f"**{escaped(warning)}**"
     users = judged.measured.per_user.height
     yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
     if result.selected is None:

@@ -17,6 +17,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from twotower import config as conf
+from twotower.console import visible
 from twotower.errors import ConfigError, TwoTowerError
 from twotower.identity import sweep_id
 from twotower.naming import run_name
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             sys.exit(f"twotower: no command {command!r}\n\n{_HELP}")
     except TwoTowerError as error:
-        sys.exit(f"twotower: {error}")
+        sys.exit(visible(f"twotower: {error}"))
     except KeyboardInterrupt:
         print("twotower: interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
@@ -142,7 +143,7 @@ def _job(composed: DictConfig) -> float | None:
             print_result(result, opens)
     except TwoTowerError as error:
         # Printed by Hydra without a traceback.
-        raise CompactHydraException(str(error)) from error
+        raise CompactHydraException(visible(str(error))) from error
     metrics: dict[str, float] = result.metrics
     return metrics.get(f"val/{result.monitor}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from twotower.console import terminal
 from twotower.result import Result
 from twotower.titles import looked_at_first, metric_title
 
@@ -16,7 +16,7 @@ __all__ = ["print_result"]
 
 def print_result(result: Result, opens: Sequence[str]) -> None:
     """The metrics beside those of the baselines; `opens`: where to look on."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     judged = result.judged
     known = judged.measured.values
     names = looked_at_first(known, result.monitor) or list(known)

@@ -304,3 +304,19 @@ def test_a_figure_is_drawn_without_pyplot_or_a_warning() -> None:
         figure.savefig(file, format="png")
         assert file.getvalue().startswith(b"\x89PNG")
     assert sys.modules.get("matplotlib.pyplot") is pyplot
+
+
+@pytest.mark.parametrize("value", ["$a$", "$\\frac$", "5$", "a\x1b[31mb", "[/x] _{^"])
+def test_labels_show_values_as_they_are(value: str) -> None:
+    table = SweepTable(
+        tuple(
+            outcome({"loss": loss, "tower.emb_dim": dim}, 0.1 + dim / 100)
+            for loss in (value, "bce")
+            for dim in (2, 4)
+        ),
+        MONITOR,
+    )
+    for figure in sweep_figures(table, None).values():
+        figure.savefig(io.BytesIO(), format="png")  # warnings and unclosed mathematics raise
+    shown = [label.get_text() for label in drawn_map(table).axes[0].get_xticklabels()]
+    assert shown[0] == value.replace("$", "\\$").replace("\x1b", "\\x1b")

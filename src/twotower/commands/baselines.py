@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from twotower.artifacts import METRICS, PER_USER, metrics_text
 from twotower.baselines import Baseline
+from twotower.console import terminal
 from twotower.dataset import Dataset
 from twotower.errors import TwoTowerError
 from twotower.evaluation import Evaluation
@@ -169,7 +169,7 @@ def _metrics(parts: Mapping[str, Reference]) -> dict[str, float]:
 
 def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> None:
     """A table a part, both with the best on the first of them on top."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     parts = list(next(iter(measured.values())))
     best_first = sorted(
         measured, key=lambda name: measured[name][parts[0]].measured.values[monitor], reverse=True

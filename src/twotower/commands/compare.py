@@ -13,6 +13,7 @@ from pydantic import Field
 
 from twotower.comparison import Compared, Comparison, Model
 from twotower.comparison.show import print_compared
+from twotower.console import visible
 from twotower.errors import ConfigError, DataError, RunNotFoundError
 from twotower.tracking.load import FoundRun, download, find_run, find_sweep, find_trials
 from twotower.tracking.mlflow_tracking import MlflowTracking
@@ -70,7 +71,7 @@ class Compare:
             )
         if self.file is not None:
             for path in _write(compared, Path(self.file)):
-                print(f"written to {path}")
+                print(visible(f"written to {path}"))
         return compared
 
     def _found(self) -> list[FoundRun]:

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 from pydantic import PositiveInt
-from rich.console import Console
 from rich.table import Table
 
+from twotower.console import terminal
 from twotower.dataset.mapping import Columns, map_log
 from twotower.dataset.tables import read_tables, require_columns
 from twotower.dataset.timestamps import TimeFormat
@@ -65,7 +65,7 @@ class Recommend:
         path = Path(self.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[path.suffix](frame, path)
-        console = Console(highlight=False)
+        console = terminal(soft_wrap=False)
         console.print(_table(frame.head(_PRINTED_ROWS), f"run {run.name} ({run.id})"))
         if frame.height > _PRINTED_ROWS:
             console.print(f"... and {frame.height - _PRINTED_ROWS:,} more rows")

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twotower.console import terminal
 from twotower.errors import ConfigError
 from twotower.sweep.status import Status, status_of
 from twotower.titles import metric_title
@@ -41,7 +42,7 @@ class SweepStatus:
                 )
             there = ", ".join(status.record.folder.name for status in found)
             raise ConfigError(f"sweep: got {self.sweep}; in {folder} there are {there}")
-        console = Console(highlight=False, soft_wrap=True)
+        console = terminal()
         for status in chosen:
             _print(status, console, trials=self.sweep is not None)
         return chosen

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from twotower.console import visible
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.ui import serve
 
@@ -34,5 +35,9 @@ class Ui:
             host=self.host,
             port=self.port,
             open_browser=self.open_browser,
-            tell=lambda address: print(f"MLflow UI: {address}\nCtrl-C stops it", flush=True),
+            tell=_tell,
         )
+
+
+def _tell(address: str) -> None:
+    print(f"MLflow UI: {visible(address)}\nCtrl-C stops it", flush=True)

@@ -9,6 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from twotower.comparison.compared import Compared
+from twotower.console import terminal
 
 __all__ = ["print_compared"]
 
@@ -20,7 +21,7 @@ _LINE = 10_000  # wider than any table
 
 def print_compared(compared: Compared) -> None:
     """Models, pairs, breakdowns, what was left out, and the headline last."""
-    console = Console(highlight=False, markup=False)  # a name may hold [brackets]
+    console = terminal(soft_wrap=False)
     title = f"{compared.metric}, {compared.n_users:,} users, {compared.confidence:.0%} intervals"
     _print(console, title, _models(compared))
     if compared.models.height > _SHOWN:

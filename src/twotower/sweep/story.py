@@ -10,12 +10,13 @@ from pathlib import Path
 
 import polars as pl
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from twotower.comparison import Compared, Comparison, Model
 from twotower.config import command as command_line
 from twotower.config.params import short_name
+from twotower.console import terminal
 from twotower.errors import TwoTowerError
+from twotower.markdown import code, escaped
 from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
 from twotower.sweep.importance import importance
@@ -79,7 +80,7 @@ def tell(
         sorted(table.shown, key=lambda name: name != table.monitor),
     )
     run.set_description(_description(report))
-    print_sweep(report, Console(highlight=False, soft_wrap=True))
+    print_sweep(report, terminal())
     return report
 
 
@@ -241,12 +242,12 @@ def _metrics(table: SweepTable) -> dict[str, float]:
 
 
 def _description(report: SweepReport) -> str:
-    lines = [f"`{report.command}`", ""]
-    lines += [f"- **{text}**" for text in report.warnings]
-    lines += [f"- {text}" for text in report.headline]
+    lines = [code(report.command), ""]
+    lines += [f"- **{escaped(text)}**" for text in report.warnings]
+    lines += [f"- {escaped(text)}" for text in report.headline]
     if report.best_command is not None:
-        lines.append(f"- best: `{report.best_command}`")
+        lines.append(f"- best: {code(report.best_command)}")
     for name, texts in (*report.test_rows, *report.baseline_rows):
         told = ", ".join(f"{metric_title(metric)} {text}" for metric, text in texts.items())
-        lines.append(f"- test, {name}: {told}")
+        lines.append(f"- test, {escaped(name)}: {told}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from twotower.console import visible
 from twotower.sweep.table import Setting, SweepTable
 from twotower.titles import metric_title
 
@@ -62,4 +63,8 @@ def rank_of(table: SweepTable, setting: Setting) -> int:
 
 
 def shortened(name: str, longest: int = _LONGEST) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """A name or value as a label that is shown as it is: neither mathematics nor control
+    characters."""
+    text = visible(name)
+    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text.replace("$", r"\$")
