@@ -37,5 +37,7 @@ def test_a_sweep_shows_and_logs_its_values_as_they_are(case: Case) -> None:
     assert "MarkupError" not in done.text
     assert "emb_dim" in done.text
     client = MlflowClient(f"sqlite:///{case.folder}/out/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("twotower").experiment_id])
+    runs = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
     assert "a | b <script> [/x] $y$" in {run.info.run_name for run in runs}

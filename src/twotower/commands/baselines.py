@@ -73,6 +73,8 @@ class Baselines:
 
         Raises TwoTowerError at the end where some could not be measured; the others are.
         """
+        if isinstance(self.tracking, MlflowTracking):
+            open_store(self.tracking.uri)  # or baselines would be fitted for nothing
         with _progress_on_stderr(), terminate_on_sigterm():
             interactions = self.dataset.load()
             logger.info("data: %s", interactions.origin)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
-import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
@@ -22,8 +21,8 @@ from mlflow.exceptions import MlflowException
 from twotower.errors import ConfigError
 from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
 from twotower.tracking.masking import mask
+from twotower.tracking.server import check_server, store_errors
 
-_ANSWER_SECONDS = 10
 _SQLITE_SECONDS = 20
 # What the UI shows an experiment as: model training, not work with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -33,10 +32,11 @@ _log = logging.getLogger(__name__)
 def open_store(uri: str) -> MlflowClient:
     """A client of the store at a resolved `uri`; a SQLite file is created where there is none.
 
-    Raises `ConfigError` if a server does not answer or a database cannot be used.
+    Raises `ConfigError` if a server does not answer as a tracking server does, or refuses, and if
+    a database cannot be used.
     """
-    if is_server(uri):
-        _check_answers(uri)
+    if is_server(uri) and not uri.startswith("databricks"):
+        check_server(uri)
     try:
         with _lock(uri), _quiet_migration():
             path = sqlite_path(uri)
@@ -60,7 +60,7 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str |
 
     Raises `ConfigError` if there is a deleted one of that name.
     """
-    with _lock(uri):
+    with _lock(uri), store_errors(uri):
         experiment = client.get_experiment_by_name(name) or _create_experiment(
             client, name, location or artifacts_beside(uri)
         )
@@ -137,18 +137,3 @@ def _quiet_migration() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _check_answers(uri: str) -> None:
-    """MLflow itself would try again, silently, for minutes."""
-    if uri.startswith("databricks"):
-        return
-    try:
-        requests.get(f"{uri.rstrip('/')}/health", timeout=_ANSWER_SECONDS)
-    except requests.exceptions.SSLError:
-        return  # MLflow has settings of its own for certificates
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-        raise ConfigError(
-            f"tracking.uri={mask(uri)}: no tracking server answers there "
-            f"({type(error).__name__}). Start it, correct the address, or use tracking=sqlite."
-        ) from error
