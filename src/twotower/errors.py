@@ -4,7 +4,7 @@ TwoTowerError
 ├── ConfigError         a key, choice, type or combination of values in the config
 ├── DataError           what stands in a file or is left of it: names the file, column and row
 │   └── DownloadError   a dataset can be neither fetched nor found in the cache
-├── TrainingError       training cannot go on: the loss is not finite
+├── TrainingError       training cannot go on: the loss is not finite, nothing is contrasted
 ├── SweepError          trials of a sweep failed or diverged; the others are done
 └── RunNotFoundError    no run, or no model in it, at the tracking address
 """

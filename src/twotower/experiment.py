@@ -67,11 +67,12 @@ class Experiment:
     tracking: Tracking
 
     def __post_init__(self) -> None:
-        """Raises ConfigError where the optimizer refuses its values."""
+        """Raises ConfigError where the optimizer refuses its values, and as Trainer.check."""
         try:
             self.optimizer([nn.Parameter(torch.zeros(1))])
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optimizer: {error}; no data was read") from error
+        self.trainer.check(self._objective)
 
     @staticmethod
     def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:

@@ -13,9 +13,16 @@ import torch
 
 from twotower.errors import ConfigError, TrainingError
 from twotower.evaluation.ranking import top_k
-from twotower.loss import BinaryCrossEntropy
+from twotower.loss import BinaryCrossEntropy, DirectAU
 from twotower.model import TwoTower
-from twotower.negative_sampling import UniformSampler
+from twotower.negative_sampling import (
+    CrossBatchSampler,
+    HardSampler,
+    InBatchSampler,
+    MixedSampler,
+    SharedSampler,
+    UniformSampler,
+)
 from twotower.tower import EmbeddingTower
 from twotower.training import Fitted, Objective, Trainer
 from twotower.training.batches import Batch, Batches
@@ -87,6 +94,19 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
     assert best.items.flatten().tolist() == list(range(12))
 
 
+def step_sizes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Filled with the step size of each step of Adam."""
+    sizes: list[float] = []
+    original = torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam, closure: Any) -> object:
+        sizes.append(self.param_groups[0]["lr"])
+        return original(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    return sizes
+
+
 @pytest.mark.parametrize(
     ("decay", "expected"),
     [
@@ -98,16 +118,52 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
 def test_the_step_size_falls_in_a_line(
     decay: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: list[float] = []
-    original = torch.optim.Adam.step
-
-    def step(self: torch.optim.Adam, closure: Any) -> object:
-        sizes.append(self.param_groups[0]["lr"])
-        return original(self, closure)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    sizes = step_sizes(monkeypatch)
     fit(replace(TRAINER, decay=decay, batch_size=60, max_epochs=4))  # the 60 pairs at once
     assert sizes == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("batch_size", [60, 30])  # 1 or 2 steps per epoch, as a refit may have more
+def test_fewer_epochs_have_the_step_sizes_of_the_first_ones(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 10 epochs that fall to 0, a refit of 4 has the first 4: 1, .9, .8 and .7 of 0.05."""
+    sizes = step_sizes(monkeypatch)
+    trainer = replace(TRAINER, decay=1.0, batch_size=batch_size, max_epochs=10)
+    fit(trainer, epochs=4)
+    per_epoch = 60 // batch_size
+    assert len(sizes) == 4 * per_epoch
+    assert sizes[::per_epoch] == pytest.approx([0.05, 0.045, 0.04, 0.035])
+    assert sizes == pytest.approx(
+        [0.05 * (1 - step / (10 * per_epoch)) for step in range(4 * per_epoch)]
+    )
+
+
+def test_steps_of_several_batches_follow_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = step_sizes(monkeypatch)
+    lightning = {"accumulate_grad_batches": 2, "limit_train_batches": 3}
+    trainer = replace(TRAINER, decay=1.0, batch_size=10, max_epochs=4, lightning=lightning)
+    fit(trainer, epochs=2)
+    # Of 3 batches an epoch the first 2 make a step, the third another: 2 of 8 steps per epoch.
+    assert sizes == pytest.approx([0.05 * (1 - step / 8) for step in range(4)])
+
+
+@pytest.mark.parametrize(
+    ("decay", "values", "warned"),
+    [
+        (1.0, (0.1, 0.4, 0.3, 0.2), "the best epoch is 2 of 4, where the step size is still 0.5 "),
+        (0.5, (0.4, 0.3, 0.2, 0.1), "the best epoch is 1 of 4, where the step size is still 1 "),
+        (1.0, (0.1, 0.2, 0.3, 0.4), None),
+        (0.0, (0.4, 0.3, 0.2, 0.1), None),
+    ],
+)
+def test_a_best_epoch_before_the_end_of_the_decay_is_warned_about(
+    decay: float, values: tuple[float, ...], warned: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = replace(TRAINER, decay=decay, max_epochs=4)
+    with caplog.at_level("WARNING", logger="twotower"):
+        fit(trainer, validate=scripted(*values)[0], monitor="ndcg_at_10")
+    assert (warned in caplog.text) if warned else (caplog.text == "")
 
 
 def test_validation_may_come_every_few_epochs() -> None:
@@ -336,3 +392,71 @@ def test_a_finished_fit_is_given_back(tmp_path: Path) -> None:
     assert torch.equal(weights(again), weights(whole))
     assert again.history.equals(whole.history)
     assert (again.best_epoch, again.seconds) == (whole.best_epoch, whole.seconds)
+
+
+# --- positives without negatives
+
+
+def contrasted(
+    sampler: Any, loss: Any = None, batch_size: int = 60, fold: Fold | None = None
+) -> Fitted:
+    objective = Objective(sampler, loss or BinaryCrossEntropy(), OBJECTIVE.optimizer)
+    fold = fold or checkerboard()
+    trainer = replace(TRAINER, batch_size=batch_size)
+    return trainer.fit(model_of(fold, 0.1), fold, objective, seed=0, on_epoch=lambda *_: None)
+
+
+def test_positives_without_negatives_are_counted_and_warned_about_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("WARNING", logger="twotower"):
+        contrasted(partial(InBatchSampler, False), batch_size=59)  # 60 pairs: a last batch of one
+        assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+            "1 of the 60 positives of epoch 1 (1.7%) had no negative and train nothing"
+        ]
+        assert "trainer.batch_size" in caplog.text
+        caplog.clear()
+        contrasted(partial(InBatchSampler, False), batch_size=30)
+        assert caplog.text == ""
+
+
+def all_seen() -> Fold:
+    """Three users with all of three items."""
+    users, items = torch.arange(9) // 3, torch.arange(9) % 3
+    train = TrainInteractions(users, items, 3, 3)
+    return replace(checkerboard(), train=train, histories=train.histories)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        partial(UniformSampler, 2, True),
+        partial(InBatchSampler, True),
+        partial(HardSampler, 1, False, partial(UniformSampler, 2, True)),
+    ],
+)
+def test_a_fit_in_which_no_positive_has_a_negative_is_an_error(sampler: Any) -> None:
+    with pytest.raises(TrainingError, match=r"none of the 9 positives of epoch 1 had a negative"):
+        contrasted(sampler, fold=all_seen())
+
+
+def test_one_row_at_a_time_needs_a_sampler_that_draws_for_itself() -> None:
+    pool = partial(SharedSampler, 2, 0.0, False)
+    batch = partial(InBatchSampler, False)
+    for refused in (
+        batch,
+        partial(CrossBatchSampler, 1, False),
+        partial(MixedSampler, {"a": batch, "b": batch}),
+        partial(HardSampler, 1, False, batch),
+    ):
+        with pytest.raises(ConfigError, match=r"trainer\.batch_size: got 1, but the negatives"):
+            contrasted(refused, batch_size=1)
+    for sampler in (pool, partial(CrossBatchSampler, 2, False), partial(MixedSampler, {"a": pool})):
+        contrasted(sampler, batch_size=1)
+
+
+def test_a_loss_that_needs_no_negatives_is_fine_without(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="twotower"):
+        contrasted(partial(InBatchSampler, True), DirectAU(1.0, 2.0), batch_size=1)
+        contrasted(partial(UniformSampler, 2, True), DirectAU(1.0, 2.0), fold=all_seen())
+    assert caplog.text == ""

@@ -1,6 +1,6 @@
 """Losses: functions of a batch's scores, which know no sampler and no tower."""
 
-from twotower.loss.base import Loss
+from twotower.loss.base import Loss, needs_negatives
 from twotower.loss.bce import BinaryCrossEntropy
 from twotower.loss.bpr import BayesianPersonalisedRanking
 from twotower.loss.bsl import BilateralSoftmax
@@ -26,4 +26,5 @@ __all__ = [
     "Squared",
     "Warp",
     "WeightedBinaryCrossEntropy",
+    "needs_negatives",
 ]

@@ -28,6 +28,8 @@ class DirectAU:
     uniformity is 0. A vector of length 0 counts as at a right angle to all others.
     """
 
+    needs_negatives = False
+
     def __init__(self, gamma: NonNegativeFloat, t: PositiveFloat) -> None:
         self.gamma = gamma
         self.t = t

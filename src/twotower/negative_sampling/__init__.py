@@ -1,7 +1,7 @@
 """Negative samplers: which items a positive is contrasted with."""
 
 from twotower.negative_sampling.all import AllItems
-from twotower.negative_sampling.base import NegativeSampler
+from twotower.negative_sampling.base import NegativeSampler, needs_other_rows
 from twotower.negative_sampling.cross_batch import CrossBatchSampler
 from twotower.negative_sampling.hard import HardSampler
 from twotower.negative_sampling.in_batch import InBatchSampler
@@ -20,4 +20,5 @@ __all__ = [
     "PopularitySampler",
     "SharedSampler",
     "UniformSampler",
+    "needs_other_rows",
 ]

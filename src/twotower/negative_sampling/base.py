@@ -1,5 +1,6 @@
 """The contract that every negative sampler keeps."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -8,7 +9,7 @@ from torch import Generator, Tensor
 from twotower.errors import ConfigError
 from twotower.types import Negatives, TrainInteractions
 
-__all__ = ["NegativeSampler", "check_num_negatives", "log_count"]
+__all__ = ["NegativeSampler", "check_num_negatives", "log_count", "needs_other_rows"]
 
 
 class NegativeSampler(Protocol):
@@ -16,6 +17,9 @@ class NegativeSampler(Protocol):
 
     A sampler is built from its config and, after `*`, the train part of a fold and the device on
     which it draws: it can know nothing else of the data.
+
+    A class whose negatives are all positives of other rows says so by a static method
+    `needs_other_rows`, which takes what stands before `*` in the constructor.
     """
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
@@ -48,6 +52,17 @@ def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:
             f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
             f"only {train.n_items} items; valid are 1 to {train.n_items}"
         )
+
+
+def needs_other_rows(sampler: Callable[..., NegativeSampler]) -> bool:
+    """Whether a batch of one row has no negatives from what is, or wraps, a sampler's class.
+
+    sampler: the class, or a functools.partial of it. False where the class does not say.
+    """
+    ask = getattr(getattr(sampler, "func", sampler), "needs_other_rows", None)
+    if ask is None:
+        return False
+    return bool(ask(*getattr(sampler, "args", ()), **getattr(sampler, "keywords", {})))
 
 
 def log_count(count: Tensor) -> Tensor:

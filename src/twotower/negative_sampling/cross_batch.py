@@ -41,6 +41,11 @@ class CrossBatchSampler(NegativeSampler):
         self._validity = PoolValidity(train, device, exclude_seen)
         self._memory: deque[Tensor] = deque(maxlen=num_batches)
 
+    @staticmethod
+    def needs_other_rows(num_batches: int, exclude_seen: bool) -> bool:
+        """See NegativeSampler; the rows of earlier batches will do."""
+        return num_batches == 1
+
     def fresh(self) -> "CrossBatchSampler":
         """The same with an empty memory: what an epoch draws depends on that epoch alone."""
         sampler = copy.copy(self)

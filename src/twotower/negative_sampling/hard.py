@@ -12,7 +12,11 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from twotower.errors import below
-from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
+from twotower.negative_sampling.base import (
+    NegativeSampler,
+    check_num_negatives,
+    needs_other_rows,
+)
 from twotower.types import Hardest, Negatives, TrainInteractions
 
 __all__ = ["HardSampler"]
@@ -73,6 +77,13 @@ class HardSampler(NegativeSampler):
                 f"{path}.num_negatives: got {n}, which with of_each=true does not make equal "
                 f"groups of {drawn} candidates; valid are {divisors}"
             )
+
+    @staticmethod
+    def needs_other_rows(
+        num_negatives: int, of_each: bool, candidates: Callable[..., NegativeSampler]
+    ) -> bool:
+        """See NegativeSampler."""
+        return needs_other_rows(candidates)
 
     def fresh(self) -> HardSampler:
         """The same of fresh candidates."""

@@ -29,6 +29,11 @@ class InBatchSampler(NegativeSampler):
         self._shares = train.positive_shares.to(device)  # [n_items]
         self._validity = PoolValidity(train, device, exclude_seen)
 
+    @staticmethod
+    def needs_other_rows(exclude_seen: bool) -> bool:
+        """See NegativeSampler."""
+        return True
+
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are `positives`, [B]."""
         count = self.expected_count(users, positives)

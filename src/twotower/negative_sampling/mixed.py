@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from twotower.errors import below
-from twotower.negative_sampling.base import NegativeSampler, log_count
+from twotower.negative_sampling.base import NegativeSampler, log_count, needs_other_rows
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["MixedSampler"]
@@ -61,6 +61,11 @@ class MixedSampler(NegativeSampler):
         if len(set(flags.values())) > 1:
             got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
             yield f"{key}: got exclude_seen {got}; valid is the same value in all of them"
+
+    @staticmethod
+    def needs_other_rows(components: dict[str, Callable[..., NegativeSampler]]) -> bool:
+        """See NegativeSampler."""
+        return all(needs_other_rows(component) for component in components.values())
 
     def fresh(self) -> "MixedSampler":
         """The same of fresh components."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +15,19 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from twotower.errors import TrainingError
+from twotower.training.batches import Batch
 from twotower.training.module import TwoTowerModule
 from twotower.types import Histories, Scorer
 
 __all__ = ["EpochMetrics", "LastCheckpoint", "Progress"]
 
+logger = logging.getLogger(__name__)
+
+_MORE_NEGATIVES = (
+    "set a larger trainer.batch_size where negatives are the positives of other rows, a sampler "
+    "that draws for itself (negative_sampling=uniform), or exclude_seen=false in "
+    "negative_sampling, where users have seen all that is drawn"
+)
 Validate = Callable[[Scorer], Mapping[str, float]]
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 
@@ -41,6 +50,9 @@ class EpochMetrics(pl.Callback):
         self._histories = histories
         self._on_epoch = on_epoch
         self._train_losses: list[Tensor] = []
+        self._without_negatives: list[Tensor] = []
+        self._positives = 0  # of the epoch
+        self._warned = False
         self._val_losses: list[Tensor] = []
         self._metrics: dict[str, float] = {}
 
@@ -59,10 +71,12 @@ class EpochMetrics(pl.Callback):
         self._seconds_before = state_dict["seconds"]
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
-        """Keep the loss."""
+        """Keep the loss, and how many positives had no negatives."""
         self._train_losses.append(outputs["unpenalised"])
+        self._without_negatives.append(outputs["without_negatives"])
+        self._positives += len(batch.users)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Raises TrainingError before a diverged model is ranked."""
@@ -103,6 +117,7 @@ class EpochMetrics(pl.Callback):
             return
         mean = trainer.strategy.reduce(torch.stack(self._train_losses).mean(), reduce_op="mean")
         self._train_losses.clear()
+        self._check_negatives(trainer)
         loss = float(mean)
         if not torch.isfinite(torch.tensor(loss)):
             raise TrainingError(
@@ -110,6 +125,30 @@ class EpochMetrics(pl.Callback):
                 "diverged; lower optimizer.lr or tower.init_std"
             )
         self._metrics["train/loss"] = loss
+
+    def _check_negatives(self, trainer: pl.Trainer) -> None:
+        """Raises TrainingError where no positive had a negative; warns once where some had none."""
+        without = torch.stack(self._without_negatives).sum()
+        counts = torch.stack([without, without.new_tensor(self._positives)])
+        self._without_negatives.clear()
+        self._positives = 0
+        lacking, positives = trainer.strategy.reduce(counts, reduce_op="sum").tolist()
+        epoch = trainer.current_epoch + 1
+        if lacking == positives:
+            raise TrainingError(
+                f"none of the {positives:,} positives of epoch {epoch} had a negative, so the loss "
+                f"has contrasted them with nothing; {_MORE_NEGATIVES}"
+            )
+        if lacking and not self._warned and trainer.is_global_zero:
+            self._warned = True
+            logger.warning(
+                "%s of the %s positives of epoch %d (%.2g%%) had no negative and train nothing; %s",
+                f"{lacking:,}",
+                f"{positives:,}",
+                epoch,
+                100 * lacking / positives,
+                _MORE_NEGATIVES,
+            )
 
 
 class LastCheckpoint(Checkpoint):

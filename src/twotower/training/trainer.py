@@ -25,16 +25,18 @@ from torch.optim import Optimizer
 
 from twotower.config import KeywordsOf
 from twotower.errors import ConfigError
-from twotower.loss import Loss
+from twotower.loss import Loss, needs_negatives
 from twotower.model import TwoTower
-from twotower.negative_sampling import NegativeSampler
+from twotower.negative_sampling import NegativeSampler, needs_other_rows
 from twotower.training.batches import FoldBatches
 from twotower.training.callbacks import EpochMetrics, LastCheckpoint, OnEpoch, Progress, Validate
 from twotower.training.fitted import Fitted
-from twotower.training.module import TwoTowerModule
+from twotower.training.module import Schedule, TwoTowerModule
 from twotower.types import Fold
 
 __all__ = ["Objective", "Trainer", "is_first_process"]
+
+logger = logging.getLogger(__name__)
 
 _SET_HERE = {
     "max_epochs",
@@ -109,6 +111,19 @@ class Trainer:
                 f"would be validated; valid are 1 to {most}"
             )
 
+    def check(self, objective: Objective) -> None:
+        """Raises ConfigError where no positive would have a negative."""
+        if (
+            self.batch_size == 1
+            and needs_negatives(objective.loss)
+            and needs_other_rows(objective.sampler)
+        ):
+            raise ConfigError(
+                "trainer.batch_size: got 1, but the negatives of negative_sampling are the "
+                "positives of the other rows of a batch, and there would be none; must be 2 or "
+                "more, or negative_sampling one that draws for itself, such as uniform"
+            )
+
     def fit(
         self,
         model: TwoTower,
@@ -127,11 +142,14 @@ class Trainer:
 
         With `validate` the best epoch by the metric `val/<monitor>` is kept, of those that are
         validated, and training stops after `patience` of them without a better one; without it
-        the last epoch is. `epochs` stands in for `max_epochs`. Where `folder` is given, the same
+        the last epoch is. `epochs` are trained in place of `max_epochs`, with the step sizes of the
+        first of these. Where `folder` is given, the same
         call goes on from the checkpoint that an earlier one left there, or gives back what it
         finished.
-        Raises TrainingError where the loss is not finite.
+        Raises ConfigError as `check`, and TrainingError where the loss is not finite or no positive
+        has a negative.
         """
+        self.check(objective)
         with _kept_or_temporary(folder) as kept:
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():
@@ -150,7 +168,8 @@ class Trainer:
             if folder is not None:
                 callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))
             runner = self._lightning_trainer(callbacks, epochs, with_validation=best is not None)
-            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2, self.decay)
+            schedule = Schedule(self.max_epochs, self.decay)
+            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2, schedule)
             batches = FoldBatches(
                 fold,
                 objective.sampler,
@@ -162,6 +181,8 @@ class Trainer:
             )
             _run(runner, module, batches, last)
             fitted = _fitted(runner, module, metrics, best)
+            if best is not None:
+                _warn_of_unfinished_decay(schedule, fitted.best_epoch)
             if folder is not None and is_first_process():
                 fitted.save(finished)
                 for checkpoint in kept.glob("*.ckpt"):
@@ -218,6 +239,23 @@ def _fitted(
         runner.strategy.barrier()  # the folder is of the first process, which removes it
     history = pl.DataFrame(metrics.history, infer_schema_length=None)
     return Fitted(module.model.cpu(), history, best_epoch, metrics.seconds)
+
+
+def _warn_of_unfinished_decay(schedule: Schedule, best_epoch: int) -> None:
+    """Where the selected epoch, and with it the refit, ends before the step size is 0."""
+    factor = schedule.factor(best_epoch)
+    if schedule.decay and factor > 0:
+        logger.warning(
+            "trainer.decay: the best epoch is %d of %d, where the step size is still %.2g of "
+            "optimizer.lr; a refit stops there, too. To train until it is 0, set "
+            "trainer.max_epochs=%d trainer.patience=null, or validate only the last epoch with "
+            "trainer.validate_every=%d",
+            best_epoch,
+            schedule.epochs,
+            factor,
+            best_epoch,
+            schedule.epochs,
+        )
 
 
 @contextmanager
