@@ -33,6 +33,7 @@ LAYERS = (
     ("experiment",),
     ("sweep",),
     ("commands",),
+    ("launch",),
     ("cli",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twotower.config import compose
+from twotower.config import Source, compose, hydra_node, shared
 from twotower.identity import digest_of, sweep_id, trial_hash
 
 SPLIT = "0" * 64
+SOURCE = Source("train")
+OPTUNA = "hydra/sweeper=optuna"
 
 
 def of(*overrides: str, split: str = SPLIT) -> str:
@@ -102,8 +105,14 @@ def test_a_digest_does_not_see_the_order_of_keys_and_sees_all_else(value: object
     assert len(digest_of(value)) == 24
 
 
-def sweep(*fixed: str, keys: tuple[str, ...] = ("tower.emb_dim",), experiment: str = "e") -> str:
-    return sweep_id(experiment, fixed, keys)
+def sweep(
+    *fixed: str,
+    keys: tuple[str, ...] = ("tower.emb_dim",),
+    experiment: str = "e",
+    source: Source = SOURCE,
+) -> str:
+    search = hydra_node(source, [o for o in fixed if "hydra" in o])["sweeper"]["search"]
+    return sweep_id(experiment, shared(source, fixed), keys, search)
 
 
 SWEEP = sweep("loss=bce", "trainer.max_epochs=3")
@@ -111,9 +120,28 @@ SWEEP = sweep("loss=bce", "trainer.max_epochs=3")
 
 def test_a_sweep_is_the_same_in_another_order() -> None:
     assert sweep("trainer.max_epochs=3", "loss=bce") == SWEEP
-    assert sweep("++trainer.max_epochs=3", "+loss=bce") == SWEEP
+    assert sweep("++trainer.max_epochs=3", "loss=bce") == SWEEP
     one, other = ("tower.emb_dim", "optimizer.lr"), ("optimizer.lr", "tower.emb_dim")
     assert sweep(keys=one) == sweep(keys=other)
+
+
+def test_a_sweep_is_the_same_however_it_is_composed(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /loss: bce\ntrainer:\n  max_epochs: 3\n"
+    )
+    (tmp_path / "own.yaml").write_text(
+        "defaults:\n  - train\n  - _self_\ntrainer:\n  max_epochs: 3\n"
+    )
+    folder = str(tmp_path)
+    assert sweep("experiment=mine", source=Source("train", folder)) == SWEEP
+    assert sweep(source=Source("own", folder)) == SWEEP
+    searched = (f"hydra.searchpath=[file://{folder}]",)
+    assert sweep("experiment=mine", *searched, source=Source("train", searchpath=searched)) == SWEEP
+    (tmp_path / "own.yaml").write_text(
+        "defaults:\n  - train\n  - _self_\ntrainer:\n  max_epochs: 4\n"
+    )
+    assert sweep(source=Source("own", folder)) != SWEEP
 
 
 @pytest.mark.parametrize(
@@ -128,7 +156,6 @@ def test_a_sweep_is_the_same_in_another_order() -> None:
         "baselines=[popularity,ease]",
         "comparison.resamples=100",
         "hydra/launcher=joblib",
-        "hydra.sweeper.search.n_trials=50",
         "++hydra.sweeper.resume=false",
     ],
 )
@@ -141,17 +168,30 @@ def test_a_sweep_is_another_with_another_key_or_fixed_value() -> None:
     others = {
         sweep("loss=bce", "trainer.max_epochs=4"),
         sweep("loss=bce"),
+        sweep("loss=bpr", "trainer.max_epochs=3"),
         sweep("loss=bce", "trainer.max_epochs=3", "seed=1"),
         sweep("loss=bce", "trainer.max_epochs=3", keys=("tower.emb_dims",)),
         sweep("loss=bce", "trainer.max_epochs=3", keys=both),
         sweep("loss=bce", "trainer.max_epochs=3", experiment="other"),
         # Another search has other trials, and chooses among its own.
-        sweep("loss=bce", "trainer.max_epochs=3", "hydra/sweeper=optuna"),
-        sweep("loss=bce", "trainer.max_epochs=3", "hydra.sweeper.search.seed=1"),
+        sweep("loss=bce", "trainer.max_epochs=3", OPTUNA),
+        sweep("loss=bce", "trainer.max_epochs=3", OPTUNA, "hydra.sweeper.search.seed=1"),
     }
-    assert len(others) == 8
+    assert len(others) == 9
     assert SWEEP not in others
+
+
+def test_a_longer_search_is_the_same_sweep() -> None:
+    assert sweep(OPTUNA, "hydra.sweeper.search.n_trials=50") == sweep(OPTUNA)
 
 
 def test_a_sweep_id_is_short_enough_for_a_folder() -> None:
     assert len(SWEEP) == 12
+
+
+def test_choices_that_need_a_varying_choice_tell_sweeps_apart() -> None:
+    # The default tower has no encoder.
+    gru = sweep("encoder@tower.encoder=gru", keys=("tower",))
+    assert gru != sweep("encoder@tower.encoder=mean", keys=("tower",))
+    assert gru != sweep(keys=("tower",))
+    assert gru != sweep("encoder@tower.encoder=gru", "seed=1", keys=("tower",))

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from twotower import config as conf
 from twotower.console import visible
-from twotower.errors import ConfigError, TwoTowerError
-from twotower.identity import sweep_id
+from twotower.errors import TwoTowerError
+from twotower.launch import launch
 from twotower.naming import run_name
 from twotower.sweep.spec import TrialSpec
 
@@ -67,42 +66,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _train(arguments: list[str]) -> None:
-    parsed = get_args_parser().parse_args(arguments)
-    flags = [argument for argument in arguments if argument not in parsed.overrides]
-    parsed.overrides = conf.with_baselines(parsed.overrides)
-    if parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
-        if parsed.multirun:
-            raise ConfigError("-m: got one of Hydra's flags that only show; valid is it without -m")
-        _hydra([*flags, *conf.lenient(parsed.overrides)])
-        return
-    overrides = conf.lenient(conf.with_seeds(parsed.overrides))
-    fixed, axes = conf.axes(overrides)
-    sweeps = parsed.multirun or overrides != conf.lenient(parsed.overrides)  # that is `seeds=5`
-    if axes and not sweeps:
-        raise ConfigError(
-            f"{axes[0].key}: got several values, for which one run has no use; "
-            "valid is one of them, a list as [1,2], or -m for a sweep over them"
-        )
-    if sweeps and not parsed.multirun:
-        flags.append("--multirun")
-    if not (parsed.config_dir or parsed.config_path or parsed.config_name):
-        first, *others = conf.combinations(overrides)
-        config = conf.compose("train", first)
-        conf.build(config)
-        if any(axis.choices is None for axis in axes):
-            for ends in others:  # a search draws from between them
-                conf.build(conf.compose("train", ends))
-        if sweeps:
-            folder = _sweep_folder(config, fixed, [axis.key for axis in axes])
-            place = conf.render("hydra.sweep.dir", conf.literal(str(folder)))
-            overrides = [place, *overrides]
-    _hydra([*flags, *overrides])
-
-
-def _sweep_folder(config: dict[str, Any], fixed: list[str], keys: list[str]) -> Path:
-    """The same for the same command, so that it goes on with what it finds there."""
-    experiment_name = config["tracking"].get("experiment_name", "")
-    return Path(config["output_dir"], "sweeps", sweep_id(experiment_name, fixed, keys))
+    parsed = conf.parse_flags(arguments, "train")
+    if parsed.help:
+        _hydra(["--help"])
+    elif shown := conf.shown_flags(parsed):
+        source = conf.Source.of_flags(parsed)
+        overrides = conf.lenient(conf.with_baselines(parsed.overrides), source)
+        _hydra([*source.flags, *shown, *overrides])
+    else:
+        _hydra(launch(parsed))
 
 
 def _complete(arguments: list[str]) -> None:

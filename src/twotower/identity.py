@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["digest_of", "sweep_id", "trial_hash"]
+__all__ = ["digest_of", "is_elsewhere", "sweep_id", "trial_hash"]
 
 # Keys that say where and how a run goes, not what comes out of it.
 ELSEWHERE = (
@@ -22,8 +22,8 @@ ELSEWHERE = (
     "trainer.progress_bar",
 )
 
-# Of Hydra's own keys those that say which trials a sweep has.
-_SEARCH = ("hydra/sweeper=", "hydra.sweeper.search.seed=")
+# Of a search what says which trials a sweep has, and which are compared.
+_SEARCH = ("_target_", "seed")
 
 
 def trial_hash(config: Mapping[str, Any], split_digest: str) -> str:
@@ -31,13 +31,28 @@ def trial_hash(config: Mapping[str, Any], split_digest: str) -> str:
     return digest_of([_without(config, ELSEWHERE), split_digest])
 
 
-def sweep_id(experiment_name: str, fixed: Sequence[str], keys: Sequence[str]) -> str:
+def is_elsewhere(key: str) -> bool:
+    """Whether runs that differ in `key` alone are the same run."""
+    return key.startswith(tuple(f"{each}." for each in ELSEWHERE)) or key in ELSEWHERE
+
+
+def sweep_id(
+    experiment_name: str,
+    shared: Mapping[str, Any],
+    keys: Sequence[str],
+    search: Mapping[str, Any],
+) -> str:
     """Identity of a sweep: what its trials share, which keys vary and what searches them, but not
-    the values, nor how many are tried, so that more are added to it. Overrides are told as on the
-    command line."""
-    shared = sorted(o.lstrip("+") for o in fixed)
-    told = [o for o in shared if o.startswith(_SEARCH) or not o.startswith((*ELSEWHERE, "hydra"))]
-    return digest_of([experiment_name, told, sorted(keys)])[:12]
+    the values, nor how many are tried, so that more are added to it.
+
+    Args:
+        experiment_name: that the runs are tracked in.
+        shared: the config without what varies, as plain containers.
+        keys: what varies, in any order.
+        search: the config of the search.
+    """
+    searched = {key: search[key] for key in _SEARCH if key in search}
+    return digest_of([experiment_name, _without(shared, ELSEWHERE), sorted(keys), searched])[:12]
 
 
 def digest_of(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from twotower.config.params import Param, params, short_name
+from twotower.config.render import render_value
 
 __all__ = ["run_name", "setting_name"]
 
@@ -52,7 +53,7 @@ def setting_name(varied: Mapping[str, Any]) -> str:
     """
     ends = [key.rpartition(".")[2] for key in varied]
     return " ".join(
-        f"{key if ends.count(end) > 1 else end}={_WORDS.get(repr(value), value)}"
+        f"{key if ends.count(end) > 1 else end}={render_value(value)}"
         for (key, value), end in zip(varied.items(), ends, strict=True)
     )
 

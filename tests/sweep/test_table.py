@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 import pytest
 from sweep_examples import MONITOR, grid, outcome  # type: ignore[import-not-found]
@@ -70,8 +72,12 @@ def test_the_frame_has_a_row_a_trial() -> None:
     [
         ((1, 2.5), [2.5, 1.0]),
         ((10, "auto"), ["auto", "10"]),
-        ((True, 3), ["3", "True"]),
-        (([64, 32], 16), ["16", "[64, 32]"]),
+        ((True, 3), ["3", "true"]),
+        (([64, 32], 16), ["16", "[64,32]"]),
+        (([8], [8, 4]), ["[8,4]", "[8]"]),
+        (([], [[1, "a, b"], None]), ["[[1,'a, b'],null]", "[]"]),
+        (({"a": 1}, None), [None, "{a:1}"]),
+        ((2**64, 1), ["1", str(2**64)]),
         ((None, 16), [16, None]),
     ],
 )
@@ -81,3 +87,4 @@ def test_a_column_holds_one_type(values: tuple[object, object], column: list[obj
     )
     assert table.frame()["key"].to_list() == column
     assert isinstance(table.frame(), pl.DataFrame)
+    table.frame().write_csv(io.BytesIO())

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobStatus
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 __all__ = ["TwoTowerSweeper"]
 
@@ -20,8 +22,9 @@ _SEQUENTIAL = "BasicLauncher"
 class TwoTowerSweeper(Sweeper):
     """Trials under one parent run, gone on with where they were, told as one in the end."""
 
-    def __init__(self, resume: bool, search: DictConfig) -> None:
+    def __init__(self, resume: bool, params: DictConfig | None, search: DictConfig) -> None:
         self._resume = resume
+        self._params = {} if params is None else OmegaConf.to_container(params)
         self._search = search
         self._context: HydraContext | None = None
         self._config: DictConfig | None = None
@@ -51,11 +54,13 @@ class TwoTowerSweeper(Sweeper):
                 raise ConfigError(
                     f"hydra.sweeper.resume: got {self._resume!r}; valid are true, false"
                 )
-            fixed, axes = conf.axes(arguments)
+            source = conf.Source.of_job(self._config.hydra)
+            fixed, axes = conf.axes(conf.with_params(arguments, self._params), source)
             search = conf.build_part("hydra.sweeper.search", self._search)
             request = Request(
                 folder=Path(self._config.hydra.sweep.dir),
-                command=conf.command("train", "-m", *_typed(self._config)),
+                command=conf.command("train", *source.flags, "-m", *_typed(self._config)),
+                source=(*source.flags, *source.searchpath),
                 fixed=fixed,
                 axes=axes,
                 search=search,
@@ -67,12 +72,15 @@ class TwoTowerSweeper(Sweeper):
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         from twotower import config as conf
+        from twotower.errors import ConfigError
 
         assert self._context is not None
         assert self._config is not None
-        config = self._context.config_loader.load_sweep_config(
-            self._config, conf.lenient(overrides)
-        )
+        lines = conf.lenient(overrides, conf.Source.of_job(self._config.hydra))
+        try:
+            config = self._context.config_loader.load_sweep_config(self._config, lines)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(str(error)) from error
         with open_dict(config):
             del config["hydra"]
         return conf.plain(config)
@@ -81,8 +89,10 @@ class TwoTowerSweeper(Sweeper):
         from twotower import config as conf
 
         assert self._launcher is not None
+        assert self._config is not None
+        source = conf.Source.of_job(self._config.hydra)
         jobs = [
-            [*conf.lenient(line), *self._bar(), conf.render("hydra.sweep.subdir", folder)]
+            [*conf.lenient(line, source), *self._bar(), conf.render("hydra.sweep.subdir", folder)]
             for *line, folder in lines
         ]
         returned = self._launcher.launch(jobs, initial_job_idx=0)
@@ -100,5 +110,6 @@ def _typed(config: DictConfig) -> list[str]:
     hydra = OmegaConf.to_container(config.hydra.overrides.hydra)
     assert isinstance(typed, list)
     assert isinstance(hydra, list)
-    own = ("hydra.sweep.dir=", "hydra.mode=")
-    return [o.lstrip("+") for o in [*typed, *hydra] if not o.startswith(own)]
+    folder = next((o for o in hydra if o.startswith("hydra.sweep.dir=")), None)
+    own = (folder, "hydra.mode=MULTIRUN")
+    return [*(o.removeprefix("++") for o in typed), *(o for o in hydra if o not in own)]

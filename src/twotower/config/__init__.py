@@ -2,10 +2,21 @@
 
 from twotower.config.baselines import with_baselines
 from twotower.config.check import check
-from twotower.config.compose import build, build_part, build_stored, compose, plain
+from twotower.config.compose import (
+    build,
+    build_part,
+    build_stored,
+    compose,
+    compose_from,
+    hydra_node,
+    plain,
+    shared,
+)
+from twotower.config.flags import parse_flags, shown_flags
 from twotower.config.kinds import Contract, KeywordsOf
-from twotower.config.overrides import Axis, axes, combinations, lenient, with_seeds
-from twotower.config.render import command, literal, render
+from twotower.config.overrides import Axis, axes, combinations, lenient, with_params, with_seeds
+from twotower.config.render import command, literal, render, render_value
+from twotower.config.source import Source
 from twotower.config.tree import CONF_DIR
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "Axis",
     "Contract",
     "KeywordsOf",
+    "Source",
     "axes",
     "build",
     "build_part",
@@ -21,10 +33,17 @@ __all__ = [
     "combinations",
     "command",
     "compose",
+    "compose_from",
+    "hydra_node",
     "lenient",
     "literal",
+    "parse_flags",
     "plain",
     "render",
+    "render_value",
+    "shared",
+    "shown_flags",
     "with_baselines",
+    "with_params",
     "with_seeds",
 ]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from twotower.config.baselines import with_baselines
@@ -16,29 +14,95 @@ from twotower.config.check import check
 from twotower.config.instantiate import TARGET, instantiate
 from twotower.config.kinds import Contract
 from twotower.config.overrides import known_choices, lenient, with_ids
+from twotower.config.source import Source, searchpath_of
 from twotower.config.targets import Targets
 from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
 
-__all__ = ["build", "build_part", "build_stored", "compose", "plain"]
+__all__ = [
+    "build",
+    "build_part",
+    "build_stored",
+    "compose",
+    "compose_from",
+    "hydra_node",
+    "plain",
+    "shared",
+]
 
 _PARTS = {"hydra.sweeper.search": "twotower.sweep.search.Search"}  # the class of each
 
 
-def compose(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
+def compose(
+    config_name: str, overrides: Sequence[str], config_dir: str | None = None
+) -> dict[str, Any]:
     """The checked config as plain containers, every interpolation resolved.
 
-    config_name: a file of the config tree, such as `train`; overrides as on the command line,
-    without sweeps. Raises ConfigError naming everything that is wrong.
+    An enclosing application's Hydra is left as it is.
+
+    Args:
+        config_name: a file of the config tree, such as `train`.
+        overrides: as on the command line, without sweeps.
+        config_dir: a folder of the user's with further choices.
+
+    Raises:
+        ConfigError: names everything that is wrong.
     """
-    known, unknown = known_choices(with_baselines(with_ids(overrides)))
-    GlobalHydra.instance().clear()
+    if isinstance(overrides, str) or not all(isinstance(o, str) for o in overrides):
+        raise ConfigError(
+            f'overrides: got {overrides!r}; must be a list of strings, such as ["tower.emb_dim=32"]'
+        )
+    source = Source(config_name, config_dir, searchpath=searchpath_of(overrides))
+    return compose_from(source, overrides, config_name)
+
+
+def compose_from(
+    source: Source, overrides: Sequence[str], config_name: str = "train"
+) -> dict[str, Any]:
+    """As `compose`, from any source, for the command `config_name`."""
+    known, unknown = known_choices(with_baselines(with_ids(overrides)), source)
     try:
-        with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            config = hydra.compose(config_name, lenient(known))
+        config = source.load(lenient(known, source))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError("\n".join([*unknown, str(error)])) from error
+    with open_dict(config):
+        del config["hydra"]
     return plain(config, unknown, config_name)
+
+
+def hydra_node(source: Source, overrides: Sequence[str]) -> dict[str, Any]:
+    """Hydra's own part of a config, unresolved; empty where nothing can be composed."""
+    known, _ = known_choices(overrides, source)
+    try:
+        node = source.load(lenient(known, source)).hydra
+    except (HydraException, OmegaConfBaseException):
+        return {}
+    container = OmegaConf.to_container(node)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:
+    """What all trials of a sweep have in common, however it is composed; neither checked nor whole.
+
+    fixed: the overrides without those that vary. A choice that exists only with a value that
+    varies, such as `encoder@tower.encoder=gru` where `tower` does, is noted as it is written.
+    """
+    written: list[str] = []
+    values = [o for o in fixed if not ("@" in o.partition("=")[0] or "/" in o.partition("=")[0])]
+    try:
+        config = source.load(lenient(fixed, source))
+    except (HydraException, OmegaConfBaseException):
+        written = sorted(set(fixed) - set(values))
+        config = source.load(lenient(values, source))
+    with open_dict(config):
+        del config["hydra"]
+    try:
+        container = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException:  # it refers to a value that varies
+        container = OmegaConf.to_container(config)
+    assert isinstance(container, dict)
+    return {**{str(key): value for key, value in container.items()}, "overrides": written}
 
 
 def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,27 +12,36 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Over
 from hydra.errors import HydraException
 
 from twotower.config.render import render_value
+from twotower.config.source import TRAIN, Source
 from twotower.config.suggest import suggest
-from twotower.config.tree import choices, has_choice, is_group
 from twotower.errors import ConfigError
 
-__all__ = ["Axis", "axes", "combinations", "known_choices", "lenient", "with_ids", "with_seeds"]
+__all__ = [
+    "Axis",
+    "axes",
+    "combinations",
+    "known_choices",
+    "lenient",
+    "with_ids",
+    "with_params",
+    "with_seeds",
+]
 
 _NAMED = ("run=", "runs=", "sweep=")
 _NUMBER = re.compile(r"(?<=[=\[,])(\d+(?:e\d+)?)(?=[,\]]|$)")  # a whole value, or one of a list
 _OPTIONAL_GROUP = "experiment"  # the one that is null by default
 
 
-def lenient(overrides: Sequence[str]) -> list[str]:
+def lenient(overrides: Sequence[str], source: Source = TRAIN) -> list[str]:
     """Overrides that Hydra takes whatever key they name, so that `check` sees all mistakes at once.
 
     Hydra itself stops at the first unknown key, and accepts any with `+`. Raises ConfigError for
     what is no override.
     """
-    return [_lenient(override) for override in _parse(overrides)]
+    return [_lenient(override, source) for override in _parse(overrides)]
 
 
-def known_choices(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+def known_choices(overrides: Sequence[str], source: Source = TRAIN) -> tuple[list[str], list[str]]:
     """Overrides without those of groups that have no such choice, and an error for each of these.
 
     The values of such a group are left out too: which keys it has is not known.
@@ -40,7 +49,7 @@ def known_choices(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     errors: dict[str, list[str]] = {}
     parsed = _parse(overrides)
     for override in parsed:
-        if messages := list(_unknown_choices(override)):
+        if messages := list(_unknown_choices(override, source)):
             errors.setdefault(override.key_or_group, []).extend(messages)
     kept = [
         override.input_line or ""
@@ -75,7 +84,7 @@ class Axis:
         return f"{self.key}={value if isinstance(value, str) else render_value(value)}"
 
 
-def axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
+def axes(overrides: Sequence[str], source: Source = TRAIN) -> tuple[list[str], list[Axis]]:
     """The overrides with one value, and what varies, each in the order of the command line.
 
     Raises ConfigError for a sweep over no value, and for an interval that has none.
@@ -83,7 +92,7 @@ def axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     fixed, varying = [], []
     for override in _parse(overrides):
         if override.is_sweep_override():
-            varying.append(_as_axis(override))
+            varying.append(_as_axis(override, source))
         else:
             fixed.append(override.input_line or "")
     return fixed, varying
@@ -110,19 +119,44 @@ def with_seeds(overrides: Sequence[str]) -> list[str]:
     return [*rest, "seed=" + ",".join(str(n) for n in range(first, first + count))]
 
 
+def with_params(overrides: Sequence[str], params: Any) -> list[str]:
+    """Overrides with those of `hydra.sweeper.params` before them, of keys that they do not name.
+
+    params: by key the text after `=`, such as `16,32`, or a single value; keys may be nested.
+    Raises ConfigError for anything else.
+    """
+    if not isinstance(params, Mapping):
+        raise ConfigError(
+            f"hydra.sweeper.params: got {params!r}; must be a mapping, such as "
+            "{tower.emb_dim: '16,32'}"
+        )
+    named = {override.key_or_group for override in _parse(overrides)}
+    written = _parse([f"{key}={text}" for key, text in _texts(params, "")])
+    kept = [o.input_line or "" for o in written if o.key_or_group not in named]
+    return [*kept, *overrides]
+
+
+def _texts(params: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            yield from _texts(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else render_value(value)
+
+
 def with_ids(overrides: Sequence[str]) -> list[str]:
     """Overrides with the names of runs and sweeps quoted where they would be numbers: the start of
     an id, such as `5677e10`, is text."""
     return [_NUMBER.sub(r"'\1'", o) if o.startswith(_NAMED) else o for o in overrides]
 
 
-def combinations(overrides: Sequence[str]) -> list[list[str]]:
+def combinations(overrides: Sequence[str], source: Source = TRAIN) -> list[list[str]]:
     """Overrides without sweeps that together hold every value of a sweep over `overrides`.
 
     Not their product: the first value of each, and in turn each other value of one. Of an interval
     they are its ends.
     """
-    values = [_values_in_turn(override) for override in _parse(overrides)]
+    values = [_values_in_turn(override, source) for override in _parse(overrides)]
     base = [first for first, *_ in values]
     varied = [
         [*base[:place], value, *base[place + 1 :]]
@@ -139,10 +173,10 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
         raise ConfigError(str(error)) from error
 
 
-def _values_in_turn(override: Override) -> list[str]:
+def _values_in_turn(override: Override, source: Source) -> list[str]:
     if not override.is_sweep_override():
         return [override.input_line or ""]
-    axis = _as_axis(override)
+    axis = _as_axis(override, source)
     prefix = (override.input_line or "").partition("=")[0]
     return [f"{prefix}={value}" for value in axis.choices or _ends(axis)]
 
@@ -153,10 +187,10 @@ def _ends(axis: Axis) -> list[float | int]:
     return [int(end) if axis.integer else end for end in (axis.low, axis.high)]
 
 
-def _as_axis(override: Override) -> Axis:
-    key, value = override.key_or_group, override.value()
+def _as_axis(override: Override, source: Source) -> Axis:
+    key, value = override.get_key_element().lstrip("+"), override.value()
     if override.is_discrete_sweep():
-        texts = _choices(override)
+        texts = _choices(override, source)
         if not texts:
             raise ConfigError(f"{override.input_line}: holds no value; valid is one or more")
         # As each is understood where it stands alone, without quotes and escapes.
@@ -175,42 +209,44 @@ def _as_axis(override: Override) -> Axis:
     return Axis(key, None, None, low, high, integer=integer, log=log)
 
 
-def _choices(override: Override) -> tuple[str, ...]:
+def _choices(override: Override, source: Source) -> tuple[str, ...]:
     """Of a discrete sweep, each as it would stand alone in an override."""
     pattern: Any = override.value()
     if isinstance(pattern, Glob):
         group = override.key_or_group
-        return tuple(pattern.filter(choices(group))) if is_group(group) else ()
+        return tuple(pattern.filter(source.choices(group)))
     try:
         return tuple(override.sweep_string_iterator())
     except (ValueError, HydraException) as error:  # a range of step 0
         raise ConfigError(f"{override.input_line}: {error}") from error
 
 
-def _lenient(override: Override) -> str:
+def _lenient(override: Override, source: Source) -> str:
     line = override.input_line or ""
     adds = override.type in (OverrideType.CHANGE, OverrideType.ADD)
     key = override.key_or_group
-    if not adds or key.startswith("hydra.") or override.package or "/" in key or is_group(key):
+    if not adds or key.startswith("hydra.") or override.package or "/" in key:
+        return line
+    if source.is_group(key):
         return line
     return "++" + line.lstrip("+")
 
 
-def _unknown_choices(override: Override) -> Iterator[str]:
+def _unknown_choices(override: Override, source: Source) -> Iterator[str]:
     group = override.key_or_group
-    if not is_group(group) or override.type == OverrideType.DEL:
+    if not source.is_group(group) or override.type == OverrideType.DEL:
         return
-    for value in _values(override):
-        if has_choice(group, value) or (value == "null" and group == _OPTIONAL_GROUP):
+    for value in _values(override, source):
+        if source.has_choice(group, value) or (value == "null" and group == _OPTIONAL_GROUP):
             continue
-        yield f"{group}={value}: no such choice; {suggest(value, choices(group))}"
+        yield f"{group}={value}: no such choice; {suggest(value, source.choices(group))}"
 
 
-def _values(override: Override) -> list[str]:
+def _values(override: Override, source: Source) -> list[str]:
     if override.is_sweep_override():
         if not override.is_discrete_sweep():
             return []
-        values: list[Any] = list(_choices(override))
+        values: list[Any] = list(_choices(override, source))
     else:
         value = override.value()
         values = list(value) if isinstance(value, list) else [value]

@@ -91,7 +91,7 @@ class Plan:
             hash=hash_,
             name=" ".join([setting_name(setting.values), *seed]).strip(),
             setting=setting_name(setting.values),
-            overrides=tuple(override.lstrip("+") for override in line),
+            overrides=tuple(override.removeprefix("++") for override in line),
             varied=dict(setting.values),
             seed=config[SEED],
             place=f"{self.n_planned}/{self.total}",

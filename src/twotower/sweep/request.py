@@ -20,12 +20,14 @@ class Request:
     """What a command asks for.
 
     folder: of the sweep, the same for the same command. command: as people would type it.
+    source: arguments that select where configs are composed from, such as `--config-dir mine`.
     fixed: overrides that all trials share. axes: what varies.
     resume: whether to go on with what is there of earlier.
     """
 
     folder: Path
     command: str
+    source: Sequence[str]
     fixed: Sequence[str]
     axes: Sequence[Axis]
     search: Search

@@ -38,6 +38,7 @@ def tell(
     *,
     name: str,
     command: str,
+    source: Sequence[str],
     comparison: Comparison,
     test: str,
     run: Run,
@@ -46,6 +47,7 @@ def tell(
 ) -> SweepReport:
     """Print the table, write it and the report into `folder`, and log both to `run`.
 
+    source: arguments of the command that select where configs are composed from.
     comparison: how settings are tested against each other. test: when the test part is scored.
     """
     compared, notes = _compare(table, trials, comparison)
@@ -55,7 +57,7 @@ def tell(
         when=datetime.now().astimezone(),
         version=version("twotower"),
         command=command,
-        best_command=_best_command(table),
+        best_command=_best_command(table, source),
         split=_split(table, trials),
         ties=_ties(compared),
         headline=[compared.headline] if compared and compared.headline else [],
@@ -141,13 +143,13 @@ def _breakdowns(compared: Compared | None) -> dict[str, pl.DataFrame]:
     return found
 
 
-def _best_command(table: SweepTable) -> str | None:
+def _best_command(table: SweepTable, source: Sequence[str]) -> str | None:
     if table.best is None:
         return None
     overrides = table.best.finished[0].overrides
     if len(table.best.outcomes) > 1:  # no single seed is the mean of all
         overrides = tuple(o for o in overrides if not o.startswith("seed="))
-    return command_line("train", *overrides)
+    return command_line("train", *source, *overrides)
 
 
 def _split(table: SweepTable, trials: Sequence[PlannedTrial]) -> str:

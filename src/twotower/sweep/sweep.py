@@ -86,6 +86,7 @@ class Sweep:
                     trials,
                     name=request.name,
                     command=request.command,
+                    source=request.source,
                     comparison=experiment.comparison,
                     test=test,
                     run=run,

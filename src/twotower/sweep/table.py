@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from twotower.config import render_value
 from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome
 from twotower.titles import looked_at_first
@@ -98,7 +99,8 @@ class SweepTable:
     def frame(self) -> pl.DataFrame:
         """One row a trial, best setting first: what varies, seed, state, every metric, run id.
 
-        A column holds one type: what varies between types, such as 10 and `auto`, is text.
+        A column holds numbers, booleans or text: lists, and what varies between types, such as 10
+        and `auto`, are text.
         """
         rows: list[dict[str, Any]] = []
         for rank, setting in enumerate(self.settings, start=1):
@@ -140,9 +142,11 @@ def _shortest_end(key: str, keys: Sequence[str]) -> str:
 
 
 def _of_one_type(values: Sequence[Any]) -> bool:
+    """Whether a CSV file and a typed column can hold the values as they are."""
     types = {type(value) for value in values if value is not None}
-    return len(types) < 2 or types == {int, float}
+    small = all(abs(value) < 2**63 for value in values if isinstance(value, int))
+    return small and types <= {bool, int, float, str} and (len(types) < 2 or types == {int, float})
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return value if value is None or isinstance(value, str) else render_value(value)

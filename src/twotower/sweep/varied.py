@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Any
 
+from twotower.config import render_value
 from twotower.sweep.table import SweepTable
 
 __all__ = ["MOST_CHOICES", "Varied", "brief", "is_number", "text_of", "varied_of"]
@@ -84,15 +84,7 @@ def is_number(value: Any) -> bool:
 
 def text_of(value: Any) -> str:
     """As one would write it in an override: `null`, `true`, `0.001`, `[64,32]`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{','.join(text_of(item) for item in value)}]"
-    return str(value)
+    return f"{value:.15g}" if isinstance(value, float) else render_value(value)
 
 
 def brief(value: Any) -> str:

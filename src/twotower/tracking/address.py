@@ -24,7 +24,7 @@ def resolve_uri(uri: str) -> str:
         if "%" in str(Path(path).absolute()):  # read as an escape by some versions of SQLAlchemy
             raise ConfigError(f"tracking.uri={uri!r}: no folder on the way to it may hold '%'.")
         if path not in ("", ":memory:"):
-            return f"{_SQLITE}{Path(path).expanduser().absolute()}{question}{options}"
+            return f"{_SQLITE}{_home(path).absolute()}{question}{options}"
     elif scheme == "databricks" or (scheme in (*_SERVERS, *_DATABASES) and "://" in uri):
         return uri
     elif scheme == "file" or ":" not in uri:
@@ -47,7 +47,12 @@ def resolve_artifact_location(location: str | None, uri: str) -> str | None:
     """
     if location is None or "://" in location or location.startswith("mlflow-artifacts:"):
         return location
-    return None if is_server(uri) else str(Path(location).expanduser().absolute())
+    return None if is_server(uri) else str(_home(location).absolute())
+
+
+def _home(path: str) -> Path:
+    """`~` alone and `~/...` mean the home directory; `~x` is a name like any other."""
+    return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
 
 
 def artifacts_beside(uri: str) -> str | None:

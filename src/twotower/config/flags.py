@@ -1,0 +1,94 @@
+"""The flags of a command line, apart from its overrides."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from twotower.errors import ConfigError
+
+__all__ = ["parse_flags", "shown_flags"]
+
+# What prints something in place of a run.
+_SHOW = ("cfg", "info", "hydra_help", "shell_completion")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises in place of printing its usage and ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def parse_flags(arguments: Sequence[str], command: str) -> argparse.Namespace:
+    """Hydra's flags and, as `overrides`, what is none, in any order.
+
+    `train` takes all of Hydra's flags, every other command `--config-dir` and `--help`.
+    Raises ConfigError for a flag that does not exist or lacks its value.
+    """
+    parser = _parser() if command == "train" else _short_parser()
+    # An override may begin with a minus only by mistake: `-tower.emb_dim=8`.
+    parsed, unknown = parser.parse_known_args(list(arguments))
+    flags = [word for word in unknown if word.startswith("-")]
+    if flags:
+        raise ConfigError(_unknown(flags[0], parser, command))
+    parsed.overrides = [*parsed.overrides, *unknown]
+    if command == "train":
+        _check(parsed)
+    return parsed
+
+
+def shown_flags(parsed: argparse.Namespace) -> list[str]:
+    """The flags for Hydra of a command that only shows something; empty for any other."""
+    if not any(getattr(parsed, name) for name in _SHOW):
+        return []
+    values = {"cfg": "--cfg", "info": "--info", "package": "--package"}
+    switches = {"resolve": "--resolve", "hydra_help": "--hydra-help"}
+    switches["shell_completion"] = "--shell-completion"
+    flags = [w for name, flag in values.items() if (v := getattr(parsed, name)) for w in (flag, v)]
+    return [*flags, *(flag for name, flag in switches.items() if getattr(parsed, name))]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = get_args_parser()
+    parser.__class__ = _Parser
+    parser.allow_abbrev = False
+    return parser
+
+
+def _short_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("overrides", nargs="*")
+    return parser
+
+
+def _unknown(flag: str, parser: Any, command: str) -> str:
+    known = [name for action in parser._actions for name in action.option_strings]
+    close = get_close_matches(flag.partition("=")[0], known, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    told = f"{flag}: no such flag of `twotower {command}`; {meant}Flags: {', '.join(known)}"
+    return f"{told}. Values have no minus: key=value" if "=" in flag and not close else told
+
+
+def _check(parsed: argparse.Namespace) -> None:
+    """Raise ConfigError for flags that exclude each other or that have no use here."""
+    if parsed.experimental_rerun is not None:
+        raise ConfigError(
+            "--experimental-rerun: not supported; the same command, or the run's config.yaml, "
+            "repeats a run"
+        )
+    shown = [f"--{name.replace('_', '-')}" for name in _SHOW if getattr(parsed, name)]
+    runs = [f"--{name}" for name in ("run", "multirun") if getattr(parsed, name)]
+    if len(shown) > 1 or len(runs) > 1:
+        raise ConfigError(f"{', '.join(shown or runs)}: exclude each other; must be one of them")
+    if shown and runs:
+        raise ConfigError(f"{runs[0]}: got {shown[0]}, which only shows something; must be without")
+    for name in ("resolve", "package"):
+        if getattr(parsed, name) and not parsed.cfg:
+            raise ConfigError(f"--{name}: has a meaning with --cfg alone")

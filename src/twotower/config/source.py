@@ -1,0 +1,168 @@
+"""Where a config is composed from, and composing it without touching an application's own Hydra."""
+
+from __future__ import annotations
+
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.object_type import ObjectType
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from twotower.config.tree import CONF_DIR
+from twotower.errors import ConfigError
+
+__all__ = ["TRAIN", "Source", "searchpath_of"]
+
+_SEARCHPATH = "hydra.searchpath"  # the key that adds folders to those that are searched
+_HYDRA = "hydra"  # its groups have choices of Hydra's own, too
+_TRAIN = "train"
+_VERSION_BASE = "1.3"
+_one_at_a_time = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A root config, and the folders in which it and its groups are found.
+
+    Args:
+        name: file of the root config, without `.yaml`.
+        config_dir: the user's folder, searched after the config tree (`--config-dir`).
+        config_path: folder searched in place of the config tree (`--config-path`).
+        searchpath: overrides of `hydra.searchpath`, at most one.
+
+    Raises:
+        ConfigError: a folder does not exist.
+    """
+
+    name: str
+    config_dir: str | None = None
+    config_path: str | None = None
+    searchpath: tuple[str, ...] = ()
+    _choices: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for flag, folder in (("dir", self.config_dir), ("path", self.config_path)):
+            if folder is not None and "://" not in folder and not Path(folder).is_dir():
+                raise ConfigError(f"--config-{flag}: got {folder!r}; must be an existing folder")
+
+    @classmethod
+    def of_flags(cls, parsed: Namespace) -> Self:
+        """The source that Hydra's flags select."""
+        return cls(
+            name=(parsed.config_name or _TRAIN).removesuffix(".yaml"),
+            config_dir=parsed.config_dir,
+            config_path=_from_here(parsed.config_path),
+            searchpath=searchpath_of(parsed.overrides),
+        )
+
+    @classmethod
+    def of_job(cls, hydra_config: DictConfig) -> Self:
+        """The source of a config that Hydra has composed, given its node `hydra`."""
+        folders = {s.provider: s.path for s in hydra_config.runtime.config_sources}
+        main = folders.get("main")
+        return cls(
+            name=hydra_config.job.config_name,
+            config_dir=folders.get("command-line"),
+            config_path=None if main == str(CONF_DIR) else main,
+            searchpath=searchpath_of(hydra_config.overrides.hydra),
+        )
+
+    @property
+    def flags(self) -> list[str]:
+        """What selects this source on a command line of `twotower train`."""
+        flags = {
+            "--config-path": self.config_path,
+            "--config-dir": self.config_dir,
+            "--config-name": None if self.name == _TRAIN else self.name,
+        }
+        return [word for flag, value in flags.items() if value for word in (flag, value)]
+
+    def load(self, overrides: Sequence[str]) -> DictConfig:
+        """Compose; the config holds Hydra's own node `hydra`, and is neither resolved nor checked.
+
+        Raises HydraException or OmegaConfBaseException.
+        """
+        with _own_rules():
+            return self._loader.load_configuration(
+                self.name, list(overrides), run_mode=RunMode.RUN, from_shell=False
+            )
+
+    def is_group(self, key: str) -> bool:
+        """Whether `key`, such as `tower`, is a config group that a root config may select."""
+        return key.isidentifier() and key != _HYDRA and bool(self.choices(key))
+
+    def choices(self, group: str) -> list[str]:
+        """The choices of `group` in order, those in subfolders as `mine/first`."""
+        if group not in self._choices:
+            self._choices[group] = sorted(self._found(group))
+        return self._choices[group]
+
+    def has_choice(self, group: str, name: str) -> bool:
+        """Whether `name` is one of them."""
+        return name in self.choices(group)
+
+    def _found(self, group: str) -> Iterator[str]:
+        yield from self._options(group, ObjectType.CONFIG)
+        for folder in self._options(group, ObjectType.GROUP):
+            yield from (f"{folder}/{name}" for name in self._found(f"{group}/{folder}"))
+
+    def _options(self, group: str, kind: ObjectType) -> list[str]:
+        try:
+            with _own_rules():
+                return self._loader.get_group_options(group, kind, self.name, list(self.searchpath))
+        except HydraException:  # a root config that cannot be read is reported where it is loaded
+            return []
+
+    @cached_property
+    def _loader(self) -> ConfigLoaderImpl:
+        main = self.config_path or str(CONF_DIR)
+        path = create_config_search_path(main if "://" in main else str(Path(main).absolute()))
+        if self.config_dir is not None:
+            folder = f"file://{Path(self.config_dir).absolute()}"
+            path.prepend("command-line", folder, anchor=SearchPathQuery(provider="schema"))
+        return ConfigLoaderImpl(path)
+
+
+TRAIN = Source(_TRAIN)
+
+
+def searchpath_of(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Those of the overrides that set `hydra.searchpath`."""
+    return tuple(o for o in overrides if o.lstrip("+").startswith(f"{_SEARCHPATH}="))
+
+
+def _from_here(path: str | None) -> str | None:
+    """Hydra takes a relative path from the folder of the program."""
+    return path if path is None or "://" in path else str(Path(path).absolute())
+
+
+@contextmanager
+def _own_rules() -> Iterator[None]:
+    """Hydra 1.3's behaviour; what an enclosing application has set is restored.
+
+    Hydra keeps this in the state of the process. Its other state (GlobalHydra, HydraConfig) is not
+    needed to compose, and not touched.
+    """
+    with _one_at_a_time:
+        state = version.VersionBase.instance()
+        before = state.version_base
+        version.setbase(_VERSION_BASE)
+        if not OmegaConf.has_resolver("hydra"):
+            setup_globals()
+        try:
+            yield
+        finally:
+            state.version_base = before
