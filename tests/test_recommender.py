@@ -97,8 +97,8 @@ def test_unknown_users_are_named(recommender: Recommender) -> None:
     with pytest.raises(DataError) as caught:
         recommender.recommend(["ann", "dan", "eve"], k=1)
     assert str(caught.value) == (
-        "users: 2 of 3 are not among the 3 users that the model was trained on, the first is "
-        "'dan'; valid are such as 'ann', 'bob', 'cid'"
+        "users: 2 of 3 are not among the 3 users that the model knows, the first is 'dan'; "
+        "must be such as 'ann', 'bob', 'cid'"
     )
 
 

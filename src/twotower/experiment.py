@@ -22,6 +22,7 @@ from twotower.dataset.digest import frames_digest
 from twotower.dataset.time_range import report_times
 from twotower.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation
+from twotower.evaluation.repeats import repeat_note
 from twotower.judge import Judge
 from twotower.loss import Loss
 from twotower.model import TwoTower
@@ -135,7 +136,15 @@ class Experiment:
         report_times(interactions)
         nodes = {key: config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
-        return interactions, prepare(interactions, self.preprocessing, self.split, cache, nodes)
+        frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
+        for note in self._repeats(frames):
+            logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
+        return interactions, frames
+
+    def _repeats(self, frames: SplitFrames) -> list[str]:
+        """What is held out although it was seen before, a sentence for each part."""
+        notes = (repeat_note(frames, part, self.evaluation) for part in ("validation", "test"))
+        return [note for note in notes if note is not None]
 
     def _result(
         self,

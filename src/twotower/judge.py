@@ -30,7 +30,7 @@ class Judge:
 
         part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
         """
-        scorer = model.scorer(fold.histories)
+        scorer = model.scorer(fold.train_histories)
         recommendations = self.evaluation.recommend(scorer, fold)
         references = References(
             baselines=self.baselines,

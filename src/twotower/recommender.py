@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 import torch
 import yaml
 from torch import Tensor
 
 from twotower.config import build_stored
-from twotower.errors import DataError
+from twotower.dataset.ids import asked_ids
+from twotower.dataset.new_users import new_users_log
+from twotower.errors import ConfigError, DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
 from twotower.tower import TowerFactory
 from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary, in_time
 
 __all__ = ["MODEL_FOLDER", "Recommender"]
+
+logger = logging.getLogger(__name__)
 
 MODEL_FOLDER = "model"  # of a run's artifacts
 
@@ -42,7 +48,8 @@ class Recommender:
 
     tower: the config node that both towers were built from.
     vocabulary: the ids of `users` and `items`, what the towers know.
-    histories: [n_users] what each user had interacted with; dropped from the lists where asked.
+    histories: [n_users] what each user had interacted with, cold items of the vocabulary included;
+        dropped from the lists where asked.
     """
 
     model: TwoTower
@@ -52,21 +59,21 @@ class Recommender:
     users: Side
     items: Side
 
-    def recommend(
-        self, users: Sequence[Any] | None, k: int, drop_seen: bool = True
-    ) -> pl.DataFrame:
-        """The `k` best items for each of `users` (original ids; None: all), best first.
+    def recommend(self, users: Any, k: int, drop_seen: bool = True) -> pl.DataFrame:
+        """The `k` best items for each of `users`, best first.
 
-        Columns `user_id`, `item_id`, `rank` (from 1), `score` and, where known, `title`; fewer
-        than `k` rows for a user with fewer candidates. Raises DataError for ids that the model
-        cannot serve.
+        users: original ids, an id or any sequence, array or series of them (see
+        `twotower.dataset.ids` for which are equal); None: all. Columns `user_id`, `item_id`, `rank`
+        (from 1), `score` and, where known, `title`; fewer than `k` rows for a user with fewer
+        candidates. Raises DataError for ids that the model cannot serve, ConfigError for `k`.
         """
+        _check(k, drop_seen)
         known = self.vocabulary.users
         if self.model.history_length is not None:
             rows = _rows(known, users)
             ids = known.gather(rows.numpy())
             return self._by_histories(self.histories.select(rows), ids, k, drop_seen)
-        scorer = self.model.scorer(self.histories)
+        scorer = self.model.scorer(self.histories.below(self.items.n_train))
         rows = _rows(known.head(scorer.n_users), users)
         return self._lists(scorer, rows, self.histories.select(rows), known, k, drop_seen)
 
@@ -75,42 +82,52 @@ class Recommender:
     ) -> pl.DataFrame:
         """The `k` best items for users who are known by their `interactions` alone.
 
-        interactions: columns `user_id` and `item_id`, and `timestamp` where known, any that sorts.
-        The users may be of any ids; interactions of items that the model was not trained on are
-        left out. For interactions of one timestamp see `twotower.types.time_order`. Columns as of
-        `recommend`, users in order of id. Raises DataError where the model's users are no
-        histories.
+        interactions: Polars or pandas, columns `user_id` and `item_id`, and `timestamp` where
+        known, any that sorts. The users may be of any ids; items that the model was not trained on
+        are not read, and their number is reported. For interactions of one timestamp see
+        `twotower.types.time_order`. Columns as of `recommend`, users in order of id. Raises
+        DataError where the model's users are no histories, or none of the items is known.
         """
+        _check(k, drop_seen)
         if self.model.history_length is None:
             raise DataError(
                 "new users can only be served by a model that knows users by what they interacted "
                 f"with, and this one's user tower is {type(self.model.user_tower).__name__}; "
                 "train one with tower=history"
             )
-        log, timed = in_time(interactions), TIMESTAMP in interactions.columns
-        ids = log[USER].unique().sort()
-        users = _row_numbers(ids, log[USER])
-        items = _row_numbers(self._trained, log[ITEM])
+        log, timed = in_time(new_users_log(interactions)), TIMESTAMP in interactions.columns
+        user_ids = log[USER].unique().sort()
+        users = _row_numbers(user_ids, log[USER])
+        items = _row_numbers(self.vocabulary.items, log[ITEM])
+        self._report_items(log[ITEM], items)
         known = items >= 0
-        if not known.any():
-            raise DataError(
-                f"new users: none of their {len(log)} interactions is of an item that the model "
-                f"was trained on; valid are such as {', '.join(map(repr, self._trained.head(3)))}"
-            )
-        histories = Histories.of(users[known], items[known], len(ids), timed)
-        return self._by_histories(histories, ids, k, drop_seen)
+        histories = Histories.of(users[known], items[known], len(user_ids), timed)
+        return self._by_histories(histories, user_ids, k, drop_seen)
 
-    @property
-    def _trained(self) -> pl.Series:
-        """The ids of the items that histories may hold."""
-        return self.vocabulary.items.head(self.items.n_train)
+    def _report_items(self, ids: pl.Series, rows: Tensor) -> None:
+        """Report how many of the items of new users the model knows by `rows`. Raises DataError
+        where it was trained on none."""
+        trained = self.vocabulary.items.head(self.items.n_train)
+        of_train = pl.Series(((rows >= 0) & (rows < self.items.n_train)).numpy())
+        if not of_train.any():
+            raise DataError(
+                f"new users: none of their {len(ids)} interactions is of an item that the model "
+                f"was trained on: got ids such as {ids[0]!r}; must be such as "
+                f"{', '.join(map(repr, trained.head(3)))}"
+            )
+        others = ids.filter(~of_train).unique().sort()
+        example = f"; the others, such as {others[0]!r}, are not read" if len(others) else ""
+        n = ids.n_unique()
+        trained_on = f"{n - len(others):,} of their {n:,} items"
+        logger.info("new users: the model was trained on %s%s", trained_on, example)
 
     def _by_histories(
         self, histories: Histories, ids: pl.Series, k: int, drop_seen: bool
     ) -> pl.DataFrame:
         """For the users `ids`, of whom no other's history need be read."""
         rows = torch.arange(len(ids))
-        return self._lists(self.model.scorer(histories), rows, histories, ids, k, drop_seen)
+        scorer = self.model.scorer(histories.below(self.items.n_train))
+        return self._lists(scorer, rows, histories, ids, k, drop_seen)
 
     def _lists(
         self,
@@ -225,23 +242,31 @@ def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> S
 
 def _row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
     """[n] int64: the place of each of `ids` in `known`, -1 for those that it lacks."""
-    places = pl.DataFrame({"id": known}).with_row_index("row")
-    asked = pl.DataFrame({"id": ids.cast(known.dtype, strict=False)})
+    places = pl.DataFrame({"id": known.cast(pl.String)}).with_row_index("row")
+    asked = pl.DataFrame({"id": ids.cast(pl.String)})
     found = asked.join(places, on="id", how="left", maintain_order="left")["row"]
     return torch.from_numpy(found.cast(pl.Int64).fill_null(-1).to_numpy(writable=True))
 
 
-def _rows(known: pl.Series, users: Sequence[Any] | None) -> Tensor:
+def _check(k: Any, drop_seen: Any) -> None:
+    """Raises ConfigError for arguments that are none."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(f"k: got {k!r}; must be an integer >= 1")
+    if not isinstance(drop_seen, bool | np.bool_):
+        raise ConfigError(f"drop_seen: got {drop_seen!r}; must be True or False")
+
+
+def _rows(known: pl.Series, users: Any) -> Tensor:
     """The places of `users` (None: all) in `known`. Raises DataError for one that it lacks."""
     if users is None:
         return torch.arange(len(known))
-    asked = pl.Series(USER, [str(user) for user in users], dtype=pl.String)
-    rows = _row_numbers(known.cast(pl.String), asked)
+    asked = asked_ids(users, "users")
+    rows = _row_numbers(known, asked)
     unknown = asked.filter(pl.Series((rows < 0).numpy()))
     if len(unknown):
         raise DataError(
             f"users: {len(unknown)} of {len(asked)} are not among the {len(known):,} users "
-            f"that the model was trained on, the first is {unknown[0]!r}; valid are such as "
+            f"that the model knows, the first is {unknown[0]!r}; must be such as "
             f"{', '.join(map(repr, known.head(3)))}"
         )
     return rows

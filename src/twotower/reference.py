@@ -73,7 +73,7 @@ class References:
             scorer = self.baselines[name].fit(fold.train)
             seconds = time.perf_counter() - start
             if isinstance(scorer, HistoryScorer):
-                scorer = scorer.told(fold.histories)
+                scorer = scorer.told(fold.train_histories)
             lists = self.evaluation.recommend(scorer, fold)
             return self._as_entry(name, key, self.evaluation.measure(lists, fold), seconds)
 

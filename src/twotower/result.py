@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +140,6 @@ class Result:
         """The baselines that do at least as well on `monitor`."""
         return self.judged.below(self.monitor)
 
-    def recommend(self, users: Sequence[Any] | None = None, k: int = 10) -> pd.DataFrame:
+    def recommend(self, users: Any = None, k: int = 10) -> pd.DataFrame:
         """The `k` best items for `users` (original ids; None: all) that they have not seen."""
         return self.recommender.recommend(users, k).to_pandas()

@@ -90,7 +90,7 @@ def test_time_and_rating_are_optional(tmp_path: Path) -> None:
     [
         (["10", "9"], [9, 10]),
         (["007", "7"], ["007", "7"]),
-        (["1.0", "2"], ["1.0", "2"]),
+        (["1.0", "2"], [1, 2]),
         (["123456789012345678901234", "2"], ["123456789012345678901234", "2"]),
         (["-5", "0"], [-5, 0]),
     ],
@@ -155,7 +155,8 @@ def test_a_missing_id(tmp_path: Path, missing: str) -> None:
     text = f"who,what,when,stars\nann,7,1,1\n{missing},7,1,1\n{missing},8,1,1\n"
     message = refusal(tmp_path / "log.csv", text)
     assert message.startswith(
-        f"{tmp_path}/log.csv: column 'who' has no id (null, NaN or empty) in 2 of 3 rows, "
+        f"{tmp_path}/log.csv: column 'who' has no id (null, NaN or empty, also as a "
+        "word such as NULL, None or NA) in 2 of 3 rows, "
         "first in row 2 (counted from 1, without the header): "
     )
     assert message.endswith("remove these rows or name another column with dataset.columns.user")

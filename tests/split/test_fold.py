@@ -73,8 +73,9 @@ def test_a_seen_item_that_only_features_know_is_dropped_from_rankings_too() -> N
     holdout = make_log(("a", "q", 20), ("a", "y", 21))
     fold = fold_of(holdout, pl.concat([TRAIN, later]), drop_cold_items=False)
     assert lists(fold.holdout.seen) == [[0, 3]]
+    assert fold.histories.items[: fold.histories.offsets[1]].tolist() == [0, 3]
     # No tower has learned of q as a part of a history.
-    assert fold.histories.items[: fold.histories.offsets[1]].tolist() == [0]
+    assert fold.train_histories.items[: fold.train_histories.offsets[1]].tolist() == [0]
 
 
 def test_cold_pairs_are_dropped_when_asked() -> None:

@@ -35,7 +35,7 @@ class Recommend:
     """Settings of the command; each is explained in conf/recommend.yaml."""
 
     run: str
-    users: list[int | str] | None
+    users: list[int | str] | int | str | None
     new_users: str | None
     k: PositiveInt
     drop_seen: bool

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from twotower.config.render import render_value
 from twotower.config.source import TRAIN, Source
 from twotower.config.suggest import suggest
+from twotower.config.typed_ids import as_typed
 from twotower.errors import ConfigError
 
 __all__ = [
@@ -146,8 +147,9 @@ def _texts(params: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 def with_ids(overrides: Sequence[str]) -> list[str]:
     """Overrides with the names of runs and sweeps quoted where they would be numbers: the start of
-    an id, such as `5677e10`, is text."""
-    return [_NUMBER.sub(r"'\1'", o) if o.startswith(_NAMED) else o for o in overrides]
+    an id, such as `5677e10`, is text. The same for the ids of users, see `as_typed`."""
+    quoted = [_NUMBER.sub(r"'\1'", o) if o.startswith(_NAMED) else o for o in overrides]
+    return [as_typed(override) for override in quoted]
 
 
 def combinations(overrides: Sequence[str], source: Source = TRAIN) -> list[list[str]]:

@@ -85,7 +85,8 @@ class CacheEntry:
             return None
         return Interactions(
             log=log,
-            **frames,
+            users=frames["users"],
+            items=frames["items"],
             test=None,
             origin=str(manifest["origin"]),
             digest=str(manifest["digest"]),

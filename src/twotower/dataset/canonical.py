@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from twotower.dataset.digest import frames_digest
@@ -15,6 +17,7 @@ def interactions(
     items: pl.DataFrame | None,
     test: pl.DataFrame | None,
     origin: str,
+    sources: Mapping[str, str] | None = None,
 ) -> Interactions:
     """`Interactions` in canonical order, with their digest.
 
@@ -31,7 +34,7 @@ def interactions(
     digest = frames_digest(frames)
     log_ = frames.pop("log")
     assert log_ is not None
-    return Interactions(log=log_, **frames, origin=origin, digest=digest)
+    return Interactions(log=log_, **frames, origin=origin, digest=digest, sources=sources or {})
 
 
 def sorted_log(log: pl.DataFrame) -> pl.DataFrame:

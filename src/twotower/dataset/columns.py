@@ -13,8 +13,6 @@ import polars as pl
 
 from twotower.errors import DataError
 
-_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # text that an Int64 gives back letter by letter
-
 
 @dataclass(frozen=True)
 class Place:
@@ -45,40 +43,6 @@ class Place:
     @property
     def _or_another(self) -> str:
         return f" or name another column with {self.key}" if self.key else ""
-
-
-def ids(values: pl.Series, place: Place) -> pl.Series:
-    """Ids as Int64 or String. Raises DataError for a null or NaN id and for other types.
-
-    Strings stay strings; see `integers_where_exact` for those out of a text file. Fractions are
-    refused; whole floats, which pandas makes of integers, become integers.
-    """
-    dtype = values.dtype
-    missing = values.is_null()
-    if dtype.is_float():
-        missing |= values.is_nan().fill_null(True)
-    elif isinstance(dtype, pl.Categorical | pl.Enum):
-        values = values.cast(pl.String)
-    if values.dtype == pl.String:
-        missing |= values.str.to_lowercase().is_in(["", "nan"]).fill_null(True)
-    if missing.any():
-        place.refuse(missing, values, "no id (null, NaN or empty)", "remove these rows")
-    if values.dtype == pl.String:
-        return values
-    if not (dtype.is_integer() or dtype.is_float()):
-        place.refuse_type(dtype, "integers or strings")
-    exact = values.cast(pl.Int64, strict=False)
-    wrong = exact.is_null() | (exact.cast(dtype, strict=False) != values).fill_null(True)
-    if wrong.any():
-        place.refuse(wrong, values, "ids that are no 64-bit integers", "make them strings")
-    return exact
-
-
-def integers_where_exact(values: pl.Series) -> pl.Series:
-    """Int64 if every string is an integer as it would be printed ("7", not "007"); else as is."""
-    if values.dtype == pl.String and values.str.contains(_INTEGER).fill_null(True).all():
-        return values.cast(pl.Int64)
-    return values
 
 
 def ratings(values: pl.Series, place: Place) -> pl.Series:

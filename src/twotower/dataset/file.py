@@ -54,8 +54,18 @@ class LogFile:
             users=typed.get("users"),
             items=typed.get("items"),
             test=typed.get("test"),
+            sources=self._sources(),
             origin=" and ".join(filter(None, [self.path, self.test_path])),
         )
+
+    def _sources(self) -> dict[str, str]:
+        files = {
+            "log": (self.path, "path"),
+            "test": (self.test_path, "test_path"),
+            "users": (self.users_path, "users_path"),
+            "items": (self.items_path, "items_path"),
+        }
+        return {part: f"{file} (dataset.{key})" for part, (file, key) in files.items() if file}
 
     def _log(self, path: str, key: str) -> pl.DataFrame:
         tables = read_tables(path, key, self.separator, named_columns(self.columns))

@@ -11,12 +11,8 @@ import polars.selectors as cs
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from twotower.dataset.columns import (
-    Place,
-    ids,
-    integers_where_exact,
-    ratings,
-)
+from twotower.dataset.columns import Place, ratings
+from twotower.dataset.ids import ids, integers_where_exact
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.errors import ConfigError, DataError

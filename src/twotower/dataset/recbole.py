@@ -59,6 +59,11 @@ class RecBoleFiles:
             users=typed.get("users"),
             items=typed.get("items"),
             test=None,
+            sources={
+                "log": f"{stem.name}.inter",
+                "users": f"{stem.name}.user",
+                "items": f"{stem.name}.item",
+            },
             origin=f"the RecBole files {stem}.*",
         )
 

@@ -29,13 +29,14 @@ class Filter(Protocol):
 class Preprocessing:
     """Filters a log before the split, and the ground truth after it.
 
-    duplicates: `once` keeps the earliest row of each (user, item) pair, `keep` keeps them all.
+    duplicates: `once` keeps the earliest row of each (user, item) pair, `last` the latest, `keep`
+        keeps them all.
     filters: applied to the whole log, in order, before it is split.
     relevant_filters: applied to validation and test alone, after the split: what does not pass
         is no item that a model should have recommended.
     """
 
-    duplicates: Literal["once", "keep"]
+    duplicates: Literal["once", "last", "keep"]
     filters: list[InstanceOf[Filter]]
     relevant_filters: list[InstanceOf[Filter]]
 
@@ -47,8 +48,8 @@ class Preprocessing:
         """
         if TIMESTAMP in log.columns:
             log = log.sort(TIMESTAMP, maintain_order=True)
-        if self.duplicates == "once":
-            log = _drop_repeated(log, steps)
+        if self.duplicates != "keep":
+            log = _drop_repeated(log, "first" if self.duplicates == "once" else "last", steps)
         return _apply(self.filters, log, "preprocessing.filters", "the log", steps)
 
     def relevant(self, holdout: pl.DataFrame, part: str, steps: list[str]) -> pl.DataFrame:
@@ -62,12 +63,15 @@ class Preprocessing:
         return kept.unique([USER, ITEM], keep="first", maintain_order=True)
 
 
-def _drop_repeated(log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
-    once = log.unique([USER, ITEM], keep="first", maintain_order=True)
+def _drop_repeated(
+    log: pl.DataFrame, keep: Literal["first", "last"], steps: list[str]
+) -> pl.DataFrame:
+    once = log.unique([USER, ITEM], keep=keep, maintain_order=True)
     repeated = len(log) - len(once)
     if repeated:
         steps.append(
-            f"{repeated:,} of {len(log):,} interactions repeat an earlier (user, item) pair"
+            f"{repeated:,} of {len(log):,} interactions repeat"
+            f" {'an earlier' if keep == 'first' else 'a later'} (user, item) pair"
             " and are dropped (preprocessing.duplicates=keep keeps them)"
         )
     return once

@@ -47,7 +47,8 @@ def make_fold(
         fold lacks cannot be recommended anyway and are left out.
     drop_cold_users, drop_cold_items: leave out pairs of users or items that `train` lacks;
         otherwise they get row numbers after the last of train (see Holdout), and so does each
-        further item of `item_features`: all that could be recommended compete.
+        further row of `user_features` and `item_features`: all users that could be served are, and
+        all items that could be recommended compete.
     known: interactions of users that `train` lacks, told when they are judged.
     user_features, item_features: one row an id, which is the column `user_id` or `item_id`.
 
@@ -60,9 +61,8 @@ def make_fold(
         raise DataError("The train part is empty: loosen preprocessing.filters or split.")
     vocabulary = Vocabulary(train[USER].unique().sort(), train[ITEM].unique().sort())
     n_users, n_items = len(vocabulary.users), len(vocabulary.items)
-    users = _numbered(vocabulary.users, [holdout[USER]])
-    more = [] if drop_cold_items or item_features is None else [item_features[ITEM]]
-    items = _numbered(vocabulary.items, [holdout[ITEM], *more])
+    users = _numbered(vocabulary.users, [holdout[USER], *_keys(user_features, drop_cold_users)])
+    items = _numbered(vocabulary.items, [holdout[ITEM], *_keys(item_features, drop_cold_items)])
     pairs = _encode(holdout, users, items)
     kept = torch.ones(len(pairs[0]), dtype=torch.bool)
     if drop_cold_users:
@@ -78,12 +78,11 @@ def make_fold(
     if history is not train or known is not None:
         told = history if known is None else pl.concat([history, known], how="diagonal")
         seen = _encode(in_time(told), users, items)
-    learned = seen[1] < n_items  # histories are read in the embeddings of items of train
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
         trained,
         _holdout((pairs[0][kept], pairs[1][kept]), seen),
-        Histories.of(seen[0][learned], seen[1][learned], len(users), TIMESTAMP in train.columns),
+        Histories.of(*seen, len(users), TIMESTAMP in train.columns),
         _features(user_features, USER, users["id"]),
         _features(item_features, ITEM, items["id"]),
     )
@@ -108,6 +107,11 @@ def fold_of(frames: SplitFrames, part: Part, split: Split, *, on_train: bool = F
         user_features=frames.users,
         item_features=frames.items,
     )
+
+
+def _keys(features: pl.DataFrame | None, drop_cold: bool) -> list[pl.Series]:
+    """The ids that are known by features, where those that train lacks are not dropped."""
+    return [] if drop_cold or features is None else [features.to_series(0)]
 
 
 def _numbered(known: pl.Series, more: Sequence[pl.Series]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from replay.splitters import RatioSplitter
 
 from twotower.errors import DataError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
-from twotower.types import USER, turns
+from twotower.types import ITEM, USER, turns
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,14 @@ class GivenSplit(Split):
     """Test is the dataset's own; validation is a share of each user's interactions.
 
     validation_size: that share, rounded up; a user with one interaction keeps it in train.
+    drop_repeats: leave test pairs out that the train part holds: where seen items are dropped they
+        cannot be recommended.
     validation_order: `random` draws them (seed: of the draw), `time` takes the newest.
     """
 
     validation_size: Annotated[float, Field(gt=0, lt=1)]
     validation_order: Literal["random", "time"]
+    drop_repeats: bool
     seed: NonNegativeInt
 
     @property
@@ -37,7 +40,7 @@ class GivenSplit(Split):
                 f"{self} needs a dataset that comes with a test part, and this one has none."
                 " Name its test file in dataset, or take another split."
             )
-        return log, given
+        return log, given.join(log, on=[USER, ITEM], how="anti") if self.drop_repeats else given
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = RatioSplitter(

@@ -10,13 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from twotower.dataset.digest import frames_digest
 from twotower.preprocessing.preprocessing import Preprocessing
-from twotower.split.base import Parts, Split
+from twotower.split.base import Split
 from twotower.split.cache import Entry, cached
-from twotower.types import ITEM, USER, Interactions, SplitFrames
+from twotower.split.matches import match_notes
+from twotower.types import Interactions, SplitFrames
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def prepare(
 def _prepare(
     interactions: Interactions, preprocessing: Preprocessing, split: Split
 ) -> tuple[SplitFrames, list[str]]:
-    steps: list[str] = []
+    steps = list(match_notes(interactions, split))
     log = preprocessing.before_split(interactions.log, steps)
     parts = split.split(log, interactions.test, steps)
     validation = parts.validation
@@ -81,20 +80,11 @@ def _prepare(
         test=test,
         test_known=parts.test_known,
         history=parts.history,
-        users=_features(interactions.users, USER, parts),
-        items=_features(interactions.items, ITEM, parts),
+        users=interactions.users,
+        items=interactions.items,
         digest=frames_digest(held),
     )
     return frames, steps
-
-
-def _features(features: pl.DataFrame | None, key: str, parts: Parts) -> pl.DataFrame | None:
-    """The features of ids that occur in any part, in order of id."""
-    if features is None:
-        return None
-    held = [parts.history, parts.test, parts.test_known]  # history holds all of validation
-    ids = pl.concat([part.select(key) for part in held if part is not None]).unique()
-    return features.join(ids, on=key, how="semi").sort(key)
 
 
 def _key(data_digest: str, config: Mapping[str, Any]) -> str:

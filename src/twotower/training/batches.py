@@ -147,7 +147,7 @@ class FoldBatches(pl.LightningDataModule):
         users, positives = self._holdout
         pasts = None
         if self._history_length is not None:
-            pasts = Pasts(self._fold.histories.to(self._device), self._history_length, None)
+            pasts = Pasts(self._fold.train_histories.to(self._device), self._history_length, None)
         return self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:

@@ -154,7 +154,7 @@ class Trainer:
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():
                 return Fitted.load(finished, model)
-            metrics = EpochMetrics(validate, on_epoch, fold.histories)
+            metrics = EpochMetrics(validate, on_epoch, fold.train_histories)
             callbacks: list[Callback] = [metrics]
             if self.progress_bar:
                 callbacks.append(Progress(title, f"val/{monitor}", metrics))

@@ -147,7 +147,8 @@ class Holdout:
 class Fold:
     """Train on `train`, be judged on `holdout`; `vocabulary` translates the ids of both.
 
-    histories: [users of the vocabulary] what users had met when they are judged.
+    histories: [users of the vocabulary] what users had interacted with when they are judged, cold
+        items of the vocabulary included.
     user_features, item_features: see Side.features.
     """
 
@@ -157,6 +158,11 @@ class Fold:
     histories: Histories
     user_features: pl.DataFrame | None = None
     item_features: pl.DataFrame | None = None
+
+    @cached_property
+    def train_histories(self) -> Histories:
+        """[users of the vocabulary] histories of items of train alone: what a model can read."""
+        return self.histories.below(self.train.n_items)
 
     @property
     def users(self) -> Side:

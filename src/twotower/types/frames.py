@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -28,6 +29,8 @@ class Interactions:
     test: the test part of a log that comes split already, with the columns of `log`; else None.
     origin: where the data came from, in words for the terminal.
     digest: hex digest of the content, the same for the same data wherever it came from.
+    sources: what messages call `log`, `users`, `items` and `test`: the file and the key that names
+        it; empty for sources without files of the user's.
     """
 
     log: pl.DataFrame
@@ -36,6 +39,7 @@ class Interactions:
     test: pl.DataFrame | None
     origin: str
     digest: str
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class SplitFrames:
         also what of it is told, not relevant or cold to train. A model that is trained anew for the
         test is trained on it, and it is what users of the test part have seen. Without
         validation: train.
-    users, items: features of the ids that occur in any part; None where the source has none.
+    users, items: features of ids, those that occur in no part too; None where the source has none.
     digest: hex digest of the content of the parts, the identity of the split.
     """
 

@@ -88,6 +88,12 @@ class Histories(_Ragged):
         counts = torch.bincount(users, minlength=n_users)
         return cls(_offsets(counts), items[torch.argsort(users, stable=True)])
 
+    def below(self, n_items: int) -> Histories:
+        """The same without items of row number `n_items` or more."""
+        kept = self.items < n_items
+        counts = torch.bincount(self.rows[kept], minlength=self.n_rows)
+        return Histories(_offsets(counts), self.items[kept])
+
     def distinct(self) -> ItemLists:
         """[n_users] lists of the same items, ascending, each once."""
         return ItemLists.from_pairs(self.rows, self.items, self.n_rows)

@@ -1,0 +1,32 @@
+"""Interactions of users who came after training, as Python callers bring them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from twotower.dataset.columns import Place
+from twotower.dataset.ids import ids
+from twotower.errors import DataError
+from twotower.types import ITEM, USER
+
+__all__ = ["new_users_log"]
+
+
+def new_users_log(interactions: Any) -> pl.DataFrame:
+    """`interactions`, a Polars or pandas frame, as Polars with checked ids.
+
+    Raises DataError for what is no such frame, and for what is no id.
+    """
+    try:
+        log = pl.DataFrame(interactions)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"new users: got {type(interactions).__name__}; must be a Polars or pandas frame with "
+            f"columns {USER!r}, {ITEM!r} and, where known, 'timestamp'"
+        ) from error
+    for key in (USER, ITEM):
+        if key not in log.columns:
+            raise DataError(f"new users: no column {key!r}; there are {log.columns}")
+    return log.with_columns(ids(log[key], Place("new users", key, None)) for key in (USER, ITEM))

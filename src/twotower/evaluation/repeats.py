@@ -1,0 +1,59 @@
+"""Held-out pairs that the user had interacted with before: out of reach where seen items drop."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from twotower.evaluation.evaluation import Evaluation
+from twotower.types import ITEM, USER, SplitFrames
+
+__all__ = ["repeat_note"]
+
+
+def repeat_note(frames: SplitFrames, part: str, evaluation: Evaluation) -> str | None:
+    """A sentence on the pairs of `part` (validation, test) that were seen before; None: none were.
+
+    Where seen items are dropped it bounds recall: by the pairs that can be hit, and, since recall
+    is a mean over users, by the mean over users of min(K, n that can be hit) / n.
+    """
+    if part == "validation":
+        held, before = frames.validation, [frames.train, frames.validation_known]
+    else:
+        held, before = frames.test, [frames.history, frames.test_known]
+    if held is None:
+        return None
+    pair = [USER, ITEM]
+    known = pl.concat([frame.select(pair) for frame in before if frame is not None])
+    seen = held.join(known, on=pair, how="semi")
+    if seen.is_empty():
+        return None
+    n, new = len(held), held.join(known, on=pair, how="anti")
+    note = (
+        f"{part}: {len(seen):,} of the {n:,} held-out pairs are of items that the user had "
+        "interacted with before"
+    )
+    if not evaluation.drop_seen:
+        return f"{note}; evaluation.drop_seen=false lets them be recommended again"
+    k = evaluation.cutoffs[0]
+    bound = _mean_share(held, new, k)
+    return (
+        f"{note}, and evaluation.drop_seen=true never recommends those: at most "
+        f"{len(new):,}/{n:,} pairs can be hit, and recall@{k}, a mean over users, is at most "
+        f"{bound:.4f}. Set evaluation.drop_seen=false to let items be recommended again, or "
+        f"{_REMOVES}"
+    )
+
+
+_REMOVES = (
+    "preprocessing.duplicates=once (one log) or split.drop_repeats=true (split=given) to leave "
+    "repeats out of what is held out"
+)
+
+
+def _mean_share(held: pl.DataFrame, new: pl.DataFrame, k: int) -> float:
+    """The mean over users of the largest share of their held-out items in a list of `k`."""
+    counts = held.group_by(USER).len("all").join(new.group_by(USER).len("new"), on=USER, how="left")
+    share = counts["new"].fill_null(0).clip(upper_bound=k) / counts["all"]
+    mean = share.mean()
+    assert isinstance(mean, float)
+    return mean
