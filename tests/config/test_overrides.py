@@ -53,9 +53,10 @@ def test_a_deleted_value_is_missing_where_it_is_compared_with_another(key: str) 
 
 
 def test_columns_are_keys_like_others() -> None:
-    text = message("dataset=file", "dataset.path=a.csv", "+dataset.columns={user: 1, itm: b}")
+    text = message("dataset=file", "dataset.path=a.csv", "+dataset.columns={user: 1.5, itm: b}")
     assert text.splitlines()[1:] == [
-        "  dataset.columns.user: got 1; input should be a valid string",
+        "  dataset.columns.user: got 1.5; input should be a valid string, or "
+        "input should be a valid integer",
         "  dataset.columns.itm: no such key; did you mean 'item'? "
         "Valid: item, rating, timestamp, user",
     ]

@@ -27,7 +27,11 @@ def log_file(path: Path, **changes: Any) -> LogFile:
         "items_path": None,
         "columns": columns | changes.pop("columns", {}),
         "title": None,
+        "lists": {},
         "separator": None,
+        "header": True,
+        "quote": '"',
+        "encoding": "utf-8",
         "timestamp_unit": "order",
         "order": "time",
         "timestamp_format": None,
@@ -130,8 +134,8 @@ def test_features_and_test_part(tmp_path: Path) -> None:
     assert data.users.rows() == [("ann", None, "9021"), ("bob", 31, "02138")]
     assert data.users.columns == ["user_id", "age", "zip"]
     assert data.items is not None
-    assert data.items.rows() == [("7", "Jaws", 2.0), ("8", "Up", 1.5)]
-    assert data.items.columns == ["item_id", "title", "price"]
+    assert data.items.rows() == [("7", "Jaws", 2.0, "Jaws"), ("8", "Up", 1.5, "Up")]
+    assert data.items.columns == ["item_id", "name", "price", "title"]
     assert data.origin == f"{tmp_path}/log.csv and {tmp_path}/test.csv"
 
 
@@ -228,17 +232,20 @@ def test_two_columns_that_claim_one_name(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "what,name,title\n7,a,b\n")
     message = refusal(tmp_path / "log.csv", CSV, items_path=str(items), title="name")
     assert message == (
-        f"{items}: column 'name' is to become 'title', and there is another column of that name; "
-        "rename one of them"
+        f"{items}: dataset.title names column 'name', and there is another column 'title'; "
+        "set dataset.title=title to read that one, or rename it"
     )
+    data = load(tmp_path / "log.csv", CSV, items_path=str(items), title="title")
+    assert data.items is not None
+    assert data.items.rows() == [(7, "a", "b")]
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "is empty: it holds not even a header"),
+        ("", "(dataset.path) is empty: it holds not even a header"),
         ("who,what,when,stars\n", "(dataset.path) is empty: it holds no row of data"),
-        ("who,what,when,stars\na,1,1,1,1,1\n", "(dataset.path) cannot be read: "),
+        ("who,what,when,stars\na,1,1,1,1,1\n", "(dataset.path): line 2 has 6 fields, the first"),
     ],
 )
 def test_a_file_without_data(tmp_path: Path, text: str, complaint: str) -> None:
@@ -261,15 +268,16 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         log_file(tmp_path).load()
     assert str(error.value) == (
-        f"{tmp_path} (dataset.path) is a directory without a .parquet file in it"
+        f"{tmp_path} (dataset.path) is a directory without a .parquet file in it; name a "
+        "single file to read text"
     )
 
 
 def test_a_suffix_that_says_nothing(tmp_path: Path) -> None:
     message = refusal(tmp_path / "log.dat", CSV)
     assert message == (
-        f"{tmp_path}/log.dat (dataset.path) has the suffix '.dat'; valid: .csv, .tsv (also with "
-        ".gz or .zst) and .parquet; for another text file set dataset.separator"
+        f"{tmp_path}/log.dat (dataset.path) has the suffix '.dat'; must be .csv, .tsv (also with "
+        ".gz, .zst, .bz2, .xz) or .parquet; for another text file set dataset.separator"
     )
 
 
@@ -277,7 +285,9 @@ def test_a_file_that_is_not_what_its_suffix_says(tmp_path: Path) -> None:
     message = refusal(tmp_path / "log.parquet", CSV)
     assert message.startswith(f"{tmp_path}/log.parquet (dataset.path) cannot be read: ")
     (tmp_path / "log.csv").write_bytes(b"who,what,when,stars\n\xe9,1,1,1\n")
-    with pytest.raises(DataError, match=r"is dataset\.separator right, and the encoding UTF-8\?"):
+    with pytest.raises(
+        DataError, match=r"line 2 is not utf-8; set dataset\.encoding, such as latin-1"
+    ):
         log_file(tmp_path / "log.csv").load()
 
 

@@ -47,10 +47,10 @@ def test_reads_the_three_files(tmp_path: Path) -> None:
     assert data.users is not None
     assert data.users.rows() == [("u1", 40), ("u2", 30)]
     assert data.items is not None
-    assert data.items.columns == ["item_id", "title", "tags", "price", "vector"]
+    assert data.items.columns == ["item_id", "name", "tags", "price", "vector", "title"]
     assert data.items.rows() == [
-        (9, "Jaws", None, None, [2.0]),
-        (10, 'Up "and" away', ["a", "b"], 1.5, [0.5, -1.0]),
+        (9, "Jaws", None, None, [2.0], "Jaws"),
+        (10, 'Up "and" away', ["a", "b"], 1.5, [0.5, -1.0], 'Up "and" away'),
     ]
     assert data.origin == f"the RecBole files {tmp_path}/shop.*"
 
@@ -83,7 +83,7 @@ def test_a_folder_without_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parts", "complaint"),
     [
-        ({"inter": ""}, "shop.inter is empty: it holds not even a header"),
+        ({"inter": ""}, "shop.inter (dataset.path) is empty: it holds not even a header"),
         ({"inter": INTER.split("\n")[0] + "\n"}, "shop.inter (dataset.path) is empty: it holds no"),
         ({"inter": INTER.replace("rating:", "stars:")}, "shop.inter has no column 'rating' (datas"),
         ({"inter": INTER.replace("rating:float", "rating")}, "shop.inter: the header 'rating' is "),

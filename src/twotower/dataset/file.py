@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
+from twotower.dataset.lists import Lists
 from twotower.dataset.mapping import (
     Columns,
     Order,
@@ -20,8 +21,12 @@ from twotower.dataset.mapping import (
     same_id_types,
 )
 from twotower.dataset.tables import read_tables
+from twotower.dataset.text import TextFormat
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
+from twotower.errors import ConfigError
 from twotower.types import ITEM, USER, Interactions
+
+Part = Literal["log", "users", "items"]
 
 
 @dataclass(frozen=True)
@@ -33,21 +38,52 @@ class LogFile:
     users_path: str | None
     items_path: str | None
     columns: Columns
-    title: str | None
-    separator: Annotated[str, Field(min_length=1, max_length=1)] | None
+    title: str | PositiveInt | None
+    lists: dict[str | PositiveInt, Annotated[str, Field(min_length=1)]]
+    separator: dict[Part, str | None] | str | None
+    header: dict[Part, bool] | bool
+    quote: dict[Part, str | None] | str | None
+    encoding: dict[Part, str] | str
     timestamp_unit: TimestampUnit
     timestamp_format: str | None
     order: Order
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a way of writing text files that there is not."""
+        for part in self._parts:
+            self.text(part)
+
+    @property
+    def _parts(self) -> list[Part]:
+        features: dict[Part, str | None] = {"users": self.users_path, "items": self.items_path}
+        return ["log", *(part for part, path in features.items() if path is not None)]
+
+    def text(self, part: Part) -> TextFormat:
+        """How the text file of `part` is written; the test part is written as the log is."""
+
+        def of(key: str) -> Any:
+            value = getattr(self, key)
+            if isinstance(value, dict) and part not in value:
+                raise ConfigError(
+                    f"dataset.{key}: got {value}, which says nothing of {part}; must be one value, "
+                    f"or one for each of {', '.join(self._parts)}"
+                )
+            return value[part] if isinstance(value, dict) else value
+
+        return TextFormat(of("separator"), of("header"), of("quote"), of("encoding"))
 
     def load(self) -> Interactions:
         """Raises DataError for the first file, column or value that cannot be used."""
         frames = {"log": self._log(self.path, "dataset.path")}
         if self.test_path is not None:
             frames["test"] = self._log(self.test_path, "dataset.test_path")
+        lists = Lists({str(name): mark for name, mark in self.lists.items()})
         if self.users_path is not None:
-            frames["users"] = self._features(self.users_path, "users", "user", USER, None)
+            frames["users"] = self._features(self.users_path, "users", USER, None, lists)
         if self.items_path is not None:
-            frames["items"] = self._features(self.items_path, "items", "item", ITEM, self.title)
+            title = None if self.title is None else str(self.title)
+            frames["items"] = self._features(self.items_path, "items", ITEM, title, lists)
+        lists.refuse_unused()
         typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
         return interactions(
             log=typed["log"],
@@ -68,14 +104,14 @@ class LogFile:
         return {part: f"{file} (dataset.{key})" for part, (file, key) in files.items() if file}
 
     def _log(self, path: str, key: str) -> pl.DataFrame:
-        tables = read_tables(path, key, self.separator, named_columns(self.columns))
+        tables = read_tables(path, key, self.text("log"), named_columns(self.columns))
         times = TimeFormat(self.timestamp_unit, self.timestamp_format)
         return ordered(map_log(tables, self.columns, times), self.order)
 
     def _features(
-        self, path: str, part: str, field: str, canonical: str, title: str | None
+        self, path: str, part: Part, canonical: str, title: str | None, lists: Lists
     ) -> pl.DataFrame:
-        tables = read_tables(path, f"dataset.{part}_path", self.separator, None)
-        name: str = self.columns[field]  # type: ignore[literal-required]
-        place = Place(path, name, f"dataset.columns.{field}")
-        return map_features(tables, place, canonical, title)
+        tables = read_tables(path, f"dataset.{part}_path", self.text(part), None)
+        name = str(self.columns["user" if part == "users" else "item"])
+        place = Place(path, name, f"dataset.columns.{part.removesuffix('s')}")
+        return map_features(tables, place, canonical, title, lists)

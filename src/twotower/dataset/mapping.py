@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import polars as pl
 import polars.selectors as cs
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PositiveInt
 from typing_extensions import TypedDict
 
 from twotower.dataset.columns import Place, ratings
 from twotower.dataset.ids import ids, integers_where_exact
+from twotower.dataset.lists import Lists
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.errors import ConfigError, DataError
 from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER
 
+_TITLE = "title"  # of an item, wherever people read
+NO_LISTS = Lists({})
+
+logger = logging.getLogger(__name__)
+
 
 class Columns(TypedDict):
-    """What a source calls the columns of its log; None where it has no such column."""
+    """What a source calls the columns of its log; None where it has no such column.
 
-    user: str
-    item: str
-    timestamp: str | None
-    rating: str | None
+    A number is the place of a column, from 1, in a file without a header.
+    """
+
+    user: str | PositiveInt
+    item: str | PositiveInt
+    timestamp: str | PositiveInt | None
+    rating: str | PositiveInt | None
 
 
 Columns.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
 
 
-def named_columns(columns: Columns) -> list[tuple[str, str | None]]:
+def named_columns(columns: Columns, node: str = "dataset") -> list[tuple[str, str | None]]:
     """(name in the source, config key) of each mapped column. Raises ConfigError for a repeat."""
+    prefix = f"{node}.columns" if node else "columns"
     named: list[tuple[str, str | None]] = []
     for field in ("user", "item", "timestamp", "rating"):
-        name = columns[field]
+        value = columns[field]
+        name = None if value is None else str(value)
         for other, key in named:
             if other == name:
-                raise ConfigError(f"dataset.columns.{field} and {key} both name column {name!r}")
+                raise ConfigError(f"{prefix}.{field} and {key} both name column {name!r}")
         if name is not None:
-            named.append((name, f"dataset.columns.{field}"))
+            named.append((name, f"{prefix}.{field}"))
     return named
 
 
@@ -63,32 +75,35 @@ def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.
 
 
 def _mapped(table: Table, columns: Columns, times: TimeFormat) -> pl.DataFrame:
-    def place(name: str, field: str) -> Place:
-        return Place(str(table.file), name, times.key(f"columns.{field}"))
+    def place(field: Literal["user", "item", "rating", "timestamp"]) -> Place:
+        return Place(str(table.file), str(columns[field]), times.key(f"columns.{field}"))
 
-    user, item = columns["user"], columns["item"]
-    series = {
-        USER: _typed_ids(table, place(user, "user")),
-        ITEM: _typed_ids(table, place(item, "item")),
-    }
-    if (name := columns["rating"]) is not None:
-        series[RATING] = ratings(table.frame[name], place(name, "rating"))
-    if (name := columns["timestamp"]) is not None:
-        at = place(name, "timestamp")
-        series[TIMESTAMP] = timestamps(table.frame[name], at, times)
+    series = {USER: _typed_ids(table, place("user")), ITEM: _typed_ids(table, place("item"))}
+    if columns["rating"] is not None:
+        at = place("rating")
+        series[RATING] = ratings(table.frame[at.column], at)
+    if columns["timestamp"] is not None:
+        at = place("timestamp")
+        series[TIMESTAMP] = timestamps(table.frame[at.column], at, times)
     return pl.DataFrame(series)
 
 
 def map_features(
-    tables: Sequence[Table], source: Place, key: str, title: str | None
+    tables: Sequence[Table],
+    source: Place,
+    key: str,
+    title: str | None,
+    lists: Lists = NO_LISTS,
 ) -> pl.DataFrame:
     """A feature table: the ids first, as column `key`, then everything else that the source has.
 
-    source: the column of ids. title: the column that becomes `title`, or None.
+    source: the column of ids. title: the column that is copied to `title`, or None.
+    lists: columns that hold several values in a field.
     In a text file, columns with nothing but numbers become numbers; NaN becomes null everywhere.
     Raises DataError for a missing or repeated id and for two columns that claim one name.
     """
-    frames = [_featured(table, source, key, title) for table in tables]
+    frames = [_featured(table, source, key, title, lists) for table in tables]
+    _refuse_other_columns(tables, frames)
     features = pl.concat(same_id_types(frames), how="diagonal_relaxed")
     repeated = features[key].is_duplicated()
     if repeated.any():
@@ -96,22 +111,48 @@ def map_features(
     return features
 
 
-def _featured(table: Table, source: Place, key: str, title: str | None) -> pl.DataFrame:
+def _featured(
+    table: Table, source: Place, key: str, title: str | None, lists: Lists
+) -> pl.DataFrame:
+    file, present = str(table.file), table.frame.columns
     named = [(source.column, source.key)] + ([(title, "dataset.title")] if title else [])
-    require_columns(table.file, table.frame.columns, named)
-    renamed = {source.column: key} | ({title: "title"} if title else {})
-    for old, new in renamed.items():
-        if old != new and new in table.frame.columns:
-            raise DataError(
-                f"{table.file}: column {old!r} is to become {new!r}, and there is another column "
-                "of that name; rename one of them"
-            )
-    checked = _typed_ids(table, replace(source, file=str(table.file)))
+    require_columns(table.file, present, named)
+    if source.column != key and key in present:
+        raise DataError(
+            f"{file}: column {source.column!r} is to become {key!r}, and there is another column "
+            "of that name; rename one of them"
+        )
+    if title not in (None, _TITLE) and _TITLE in present:
+        raise DataError(
+            f"{file}: dataset.title names column {title!r}, and there is another column 'title'; "
+            "set dataset.title=title to read that one, or rename it"
+        )
+    checked = _typed_ids(table, replace(source, file=file)).alias(key)
     features = table.frame.drop(source.column)
+    titles = [] if title in (None, _TITLE) else [table.frame[title].alias(_TITLE)]
+    features = lists.split(file, features)
     if table.is_text:
         features = features.with_columns(_numbers_where_all(values) for values in features)
-    frame = features.with_columns(cs.float().fill_nan(None)).insert_column(0, checked)
-    return frame.rename(renamed)
+    features = features.with_columns(cs.float().fill_nan(None))
+    return pl.DataFrame([checked, *features, *titles])
+
+
+def _refuse_other_columns(tables: Sequence[Table], frames: Sequence[pl.DataFrame]) -> None:
+    """Raise DataError where a part's column is of another kind than in the first; warn of gaps."""
+    first = frames[0].schema
+    for table, frame in zip(tables[1:], frames[1:], strict=True):
+        for name, dtype in list(frame.schema.items())[1:]:
+            known = first.get(name, dtype)
+            if known != dtype and not (known.is_numeric() and dtype.is_numeric()):
+                raise DataError(
+                    f"{table.file}: column {name!r} has type {dtype}, in {tables[0].file} it has "
+                    f"{known}; write it alike in all parts"
+                )
+        if differing := sorted(set(first) ^ set(frame.columns)):
+            logger.warning(
+                "%s and %s differ in the columns %s: null where they are missing",
+                *(tables[0].file, table.file, ", ".join(differing)),
+            )
 
 
 def same_id_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -139,6 +180,8 @@ def _typed_ids(table: Table, place: Place) -> pl.Series:
 
 def _numbers_where_all(values: pl.Series) -> pl.Series:
     """Numbers if every string is one; codes such as "01234" stay strings."""
+    if values.dtype != pl.String:
+        return values
     exact = integers_where_exact(values)
     if exact.dtype != pl.String or values.str.contains("^[+-]?0[0-9]").any():
         return exact

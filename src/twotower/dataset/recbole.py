@@ -12,6 +12,7 @@ import polars as pl
 
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
+from twotower.dataset.content import regular_file
 from twotower.dataset.mapping import (
     Columns,
     Order,
@@ -21,12 +22,14 @@ from twotower.dataset.mapping import (
     ordered,
     same_id_types,
 )
-from twotower.dataset.tables import Table, read_text, require_columns
+from twotower.dataset.tables import Table, expanded, require_columns
+from twotower.dataset.text import TextFormat, read_text
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
 from twotower.errors import DataError
 from twotower.types import ITEM, USER, Interactions
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
+_TEXT = TextFormat("\t", header=True, quote=None, encoding="utf-8", node=None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class RecBoleFiles:
 
     def _stem(self) -> Path:
         """<folder>/<name>, which the three files share."""
-        folder = Path(self.path).expanduser()
+        folder = expanded(self.path)
         found = sorted(file.stem for file in folder.glob("*.inter"))
         if self.name in found:
             return folder / self.name
@@ -87,10 +90,8 @@ class RecBoleFiles:
 
     def _read(self, file: Path) -> Table:
         """A file with its columns typed as the header says, all of them read."""
-        try:
-            text = read_text(file, "\t", quote_char=None)
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{file} (dataset.path) cannot be read: {error}") from error
+        regular_file(file, "dataset.path")
+        text = read_text(file, "dataset.path", _TEXT, "\t")
         typed = {}
         for header in text.columns:
             name, _, kind = header.partition(":")

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
+from twotower.dataset.content import COMPRESSIONS, is_parquet, regular_file
+from twotower.dataset.parquet_files import parquet_files
+from twotower.dataset.text import TextFormat, read_text
 from twotower.errors import DataError
 
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # no Exception
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_COMPRESSIONS = (".gz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -24,79 +29,125 @@ class Table:
 
 
 def read_tables(
-    path: str, key: str, separator: str | None, columns: Sequence[tuple[str, str | None]] | None
+    path: str, key: str, text: TextFormat, columns: Sequence[tuple[str, str | None]] | None
 ) -> list[Table]:
     """The tables at `path`, one a file, in order of name.
 
     key: the config key that holds `path`, for messages.
-    separator: of text files; None takes it from the suffix.
+    text: how text files are written.
     columns: (name of a column that must be there, config key that names it); None reads all.
     Raises DataError for a path, suffix or content that is not there or cannot be read.
     """
-    root = Path(path).expanduser()
-    if not root.exists():
-        raise DataError(f"{root} does not exist; {key} must name a file or directory")
-    if root.is_dir():
-        files = sorted(root.rglob("*.parquet"))
-        if not files:
-            raise DataError(f"{root} ({key}) is a directory without a .parquet file in it")
-    else:
-        files = [root]
-    tables = [_read(file, key, separator, columns) for file in files]
+    root = expanded(path)
+    if not path:
+        raise DataError(f"{key} is empty; it must name a file or directory")
+    files = parquet_files(root, key) if _is_directory(root) else [root]
+    tables = [_read(file, key, text, columns) for file in files]
     if all(table.frame.is_empty() for table in tables):
         raise DataError(f"{root} ({key}) is empty: it holds no row of data")
     return [table for table in tables if not table.frame.is_empty()]
 
 
+def expanded(path: str) -> Path:
+    """`path` with `~` replaced by the home folder, where there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # no such user
+        return Path(path)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
+
+
 def _read(
-    file: Path, key: str, separator: str | None, columns: Sequence[tuple[str, str | None]] | None
+    file: Path, key: str, text: TextFormat, columns: Sequence[tuple[str, str | None]] | None
 ) -> Table:
-    is_text = file.suffix.lower() != ".parquet"
+    regular_file(file, key)
+    if is_parquet(file, key):
+        return Table(file, _read_parquet(file, key, columns), is_text=False)
+    if file.suffix.lower() == ".parquet":
+        raise DataError(f"{file} ({key}) cannot be read: it is not Parquet, whatever its name says")
+    frame = read_text(file, key, text, text.separator or _separator(file, key, text))
+    names = require_columns(file, frame.columns, columns, text)
+    if columns is not None:
+        _refuse_line_ends(file, key, frame.select(names), text)
+    return Table(file, frame.select(names), is_text=True)
+
+
+def _read_parquet(
+    file: Path, key: str, columns: Sequence[tuple[str, str | None]] | None
+) -> pl.DataFrame:
+    """By Arrow, whose errors can be caught, where Polars panics on damaged files."""
     try:
-        if is_text:
-            frame = read_text(file, separator or _separator(file, key), quote_char='"')
-            present = frame.columns
-        else:
-            present = list(pl.read_parquet_schema(file))
-        names = require_columns(file, present, columns)
-        if not is_text:
-            frame = pl.read_parquet(file, columns=names, glob=False)
-    except pl.exceptions.PolarsError as error:
-        hint = "; is dataset.separator right, and the encoding UTF-8?" if is_text else ""
-        raise DataError(f"{file} ({key}) cannot be read: {error}{hint}") from error
-    return Table(file, frame.select(names), is_text)
+        with parquet.ParquetFile(file, page_checksum_verification=True) as opened:
+            names = require_columns(file, opened.schema_arrow.names, columns)
+            table = opened.read(names)
+        table.validate(full=True)
+        fields = [field.remove_metadata() for field in table.schema]  # of which Polars may panic
+        return pl.DataFrame(pl.from_arrow(pa.table(table.columns, schema=pa.schema(fields))))
+    except (pa.ArrowException, OSError, ValueError, *_POLARS_ERRORS) as error:
+        raise DataError(f"{file} ({key}) cannot be read: {error}") from error
 
 
-def read_text(file: Path, separator: str, quote_char: str | None) -> pl.DataFrame:
-    """A text file with a header, every column as strings; no rows if the file is empty."""
-    try:
-        return pl.read_csv(
-            file, separator=separator, quote_char=quote_char, infer_schema=False, glob=False
-        )
-    except pl.exceptions.NoDataError as error:
-        raise DataError(f"{file} is empty: it holds not even a header") from error
+def _refuse_line_ends(file: Path, key: str, log: pl.DataFrame, text: TextFormat) -> None:
+    """A quote without its partner swallows rows into one field; no field of a log spans lines."""
+    for values in log:
+        spans = values.str.contains("\n", literal=True).fill_null(False)
+        if spans.any():
+            row = spans.arg_true()[0]
+            raise DataError(
+                f"{file} ({key}): column {values.name!r} spans several lines in row {row + 1} "
+                f"(counted from 1, without the header): {values[row][:60]!r}; its quotes are not "
+                f"in pairs: correct them{text.remedy}"
+            )
 
 
-def _separator(file: Path, key: str) -> str:
-    suffixes = [s.lower() for s in file.suffixes if s.lower() not in _COMPRESSIONS]
+def _separator(file: Path, key: str, text: TextFormat) -> str:
+    suffixes = [s.lower() for s in file.suffixes if s.lower() not in COMPRESSIONS]
     suffix = suffixes[-1] if suffixes else ""
     if suffix not in _SEPARATORS:
         raise DataError(
-            f"{file} ({key}) has the suffix {suffix!r}; valid: .csv, .tsv (also with .gz or .zst) "
-            "and .parquet; for another text file set dataset.separator"
+            f"{file} ({key}) has the suffix {suffix!r}; must be .csv, .tsv (also with "
+            f"{', '.join(COMPRESSIONS)}) or .parquet; for another text file set "
+            f"{text.key('separator')}"
         )
     return _SEPARATORS[suffix]
 
 
 def require_columns(
-    file: Path, present: Sequence[str], columns: Sequence[tuple[str, str | None]] | None
+    file: Path,
+    present: Sequence[str],
+    columns: Sequence[tuple[str, str | None]] | None,
+    text: TextFormat | None = None,
 ) -> list[str]:
-    """The names to keep. Raises DataError for the first that is not there."""
+    """The names to keep. Raises DataError for the first that is not there.
+
+    text: how the file is written where it is a text file, for messages.
+    """
     if columns is None:
         return list(present)
     for name, key in columns:
         if name not in present:
             raise DataError(
                 f"{file} has no column {name!r} ({key}); it has {', '.join(map(repr, present))}"
+                + (_why_not(present, text) if text is not None and text.node else "")
             )
     return [name for name, _ in columns]
+
+
+def _why_not(present: Sequence[str], text: TextFormat) -> str:
+    """What a header that holds none of the names wanted most likely is."""
+    if not text.header:
+        return f"; {text.key('header')}=false calls columns by their place, from 1 on"
+    if len(present) == 1 and any(mark in present[0] for mark in ",;|\t"):
+        return f"; is {text.key('separator')} right?"
+    if any(name.lstrip("-").replace(".", "", 1).isdigit() for name in present):
+        return (
+            f"; a file without a header needs {text.key('header')}=false, and numbers for "
+            f"{text.key('columns')}, counted from 1"
+        )
+    return ""

@@ -29,7 +29,13 @@ def column_kinds(columns: Columns, side: Side, max_distinct: float) -> dict[str,
     """
     train = (pl.DataFrame() if side.features is None else side.features).head(side.n_train)
     if columns == "auto":
-        kinds = {column.name: kind for column in train if (kind := _kind_of(column, max_distinct))}
+        titled = _titled(train)
+        kinds = {
+            column.name: kind
+            for column in train
+            if not (column.name == _TITLE != titled)
+            if (kind := _kind_of(column, max_distinct, column.name == titled))
+        }
     else:
         kinds = dict(columns or {})
         for name, kind in kinds.items():
@@ -47,7 +53,16 @@ def _unknown(column: pl.Series, side: Side) -> bool:
     return True
 
 
-def _kind_of(column: pl.Series, max_distinct: float) -> Kind | None:
+def _titled(train: pl.DataFrame) -> str:
+    """The column that `title` is a copy of (dataset.title), if any: one of the two is read."""
+    if _TITLE in train.columns:
+        for column in train.drop(_TITLE):
+            if column.equals(train[_TITLE]) and column.dtype == pl.String:
+                return column.name
+    return _TITLE
+
+
+def _kind_of(column: pl.Series, max_distinct: float, is_title: bool) -> Kind | None:
     """None, and a warning, where no kind fits."""
     valid = _valid_kinds(column.dtype)
     if not valid:
@@ -56,7 +71,7 @@ def _kind_of(column: pl.Series, max_distinct: float) -> Kind | None:
     if column.dtype != pl.String:
         return valid[0]
     known = column.drop_nulls()
-    is_text = column.name == _TITLE or known.n_unique() > max_distinct * len(known)
+    is_text = is_title or known.n_unique() > max_distinct * len(known)
     return "text" if is_text else "categorical"
 
 
