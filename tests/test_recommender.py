@@ -149,9 +149,9 @@ def knowing_histories() -> Recommender:
 def test_new_users_are_served_by_what_they_met(tmp_path: Path) -> None:
     # yan met 20: (2); zoe 10, 40, 30 in order of time: (3 + 4) / 2; what was seen is dropped.
     expected = [
-        ("yan", 40, 1, 8.0, None),
-        ("yan", 30, 2, 6.0, "Thirty"),
-        ("zoe", 20, 1, 7.0, "Twenty"),
+        ("yan", 40, 1, 8.0, None, 1),
+        ("yan", 30, 2, 6.0, "Thirty", 1),
+        ("zoe", 20, 1, 7.0, "Twenty", 3),
     ]
     recommender = knowing_histories()
     assert recommender.recommend_to_new(NEW, k=2).rows() == expected
@@ -163,6 +163,12 @@ def test_new_users_are_served_by_what_they_met(tmp_path: Path) -> None:
     untimed = NEW.drop("timestamp")
     one, same = (recommender.recommend_to_new(untimed, k=3) for _ in range(2))
     assert one.equals(same)
+
+
+def test_new_users_of_whom_nothing_is_known_are_marked() -> None:
+    stranger = pl.DataFrame({"user_id": ["xan"], "item_id": [99], "timestamp": [1]})
+    frame = knowing_histories().recommend_to_new(pl.concat([NEW, stranger]), k=1)
+    assert dict(frame.select("user_id", "n_known").rows()) == {"xan": 0, "yan": 1, "zoe": 3}
 
 
 def test_new_users_need_a_model_that_reads_histories(recommender: Recommender) -> None:

@@ -24,11 +24,12 @@ from twotower.model import TwoTower
 from twotower.tower import TowerFactory
 from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary, in_time
 
-__all__ = ["MODEL_FOLDER", "Recommender"]
+__all__ = ["MODEL_FOLDER", "N_KNOWN", "Recommender"]
 
 logger = logging.getLogger(__name__)
 
 MODEL_FOLDER = "model"  # of a run's artifacts
+N_KNOWN = "n_known"  # of new users: how many of their interactions the model knows the items of
 
 _WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY = _FILES = (
     "weights.pt",
@@ -85,8 +86,9 @@ class Recommender:
         interactions: Polars or pandas, columns `user_id` and `item_id`, and `timestamp` where
         known, any that sorts. The users may be of any ids; items that the model was not trained on
         are not read, and their number is reported. For interactions of one timestamp see
-        `twotower.types.time_order`. Columns as of `recommend`, users in order of id. Raises
-        DataError where the model's users are no histories, or none of the items is known.
+        `twotower.types.time_order`. Columns as of `recommend`, users in order of id, and `n_known`:
+        how many interactions were read. With 0 the list is that of a user without a history.
+        Raises DataError where the model's users are no histories, or none of the items is known.
         """
         _check(k, drop_seen)
         if self.model.history_length is None:
@@ -102,7 +104,10 @@ class Recommender:
         self._report_items(log[ITEM], items)
         known = items >= 0
         histories = Histories.of(users[known], items[known], len(user_ids), timed)
-        return self._by_histories(histories, user_ids, k, drop_seen)
+        frame = self._by_histories(histories, user_ids, k, drop_seen)
+        n_known = histories.below(self.items.n_train).lengths.numpy()
+        counts = pl.DataFrame({USER: user_ids, N_KNOWN: n_known})
+        return frame.join(counts, on=USER, how="left", maintain_order="left")
 
     def _report_items(self, ids: pl.Series, rows: Tensor) -> None:
         """Report how many of the items of new users the model knows by `rows`. Raises DataError

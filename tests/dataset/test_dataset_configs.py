@@ -50,7 +50,7 @@ def test_a_choice_gives_every_parameter_a_valid_value(choice: Path) -> None:
         ("synthetic", "n_users", 0),
         ("synthetic", "temperature", 0.0),
         ("file", "timestamp_unit", "minutes"),
-        ("file", "separator", "::"),
+        ("file", "separator", 1),
         ("file", "columns", {"user": "u", "item": "i", "timestamp": None}),
         ("recbole", "columns", {"user": "u", "item": "i", "timestamp": None, "ratin": "r"}),
         ("movielens_100k", "connect_timeout_s", 0),

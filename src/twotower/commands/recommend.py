@@ -8,18 +8,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import yaml
 from pydantic import PositiveInt
 from rich.table import Table
 
+from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
 from twotower.console import terminal
-from twotower.dataset.mapping import Columns, map_log
-from twotower.dataset.tables import read_tables, require_columns
-from twotower.dataset.timestamps import TimeFormat
+from twotower.dataset.timestamps import TimestampUnit
 from twotower.errors import ConfigError
-from twotower.recommender import MODEL_FOLDER, Recommender
+from twotower.recommender import MODEL_FOLDER, N_KNOWN, Recommender
 from twotower.tracking.load import download, find_run
+from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking
-from twotower.types import ITEM, TIMESTAMP, USER
+from twotower.types import USER
 
 __all__ = ["Recommend"]
 
@@ -37,6 +38,13 @@ class Recommend:
     run: str
     users: list[int | str] | int | str | None
     new_users: str | None
+    columns: NewColumns
+    timestamp_unit: TimestampUnit | AsTrained
+    timestamp_format: str | None
+    separator: str | None
+    header: bool | AsTrained
+    quote: str | None
+    encoding: str
     k: PositiveInt
     drop_seen: bool
     file: str
@@ -54,14 +62,18 @@ class Recommend:
     def __call__(self) -> pl.DataFrame:
         """Print and write `user_id`, `item_id`, `rank`, `score` and, where known, `title`."""
         run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
+        newcomers = None
         with TemporaryDirectory(prefix="twotower-") as folder:
             saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
             recommender = Recommender.load(saved, self.allow_targets)
-        if self.new_users is None:
+            if self.new_users is not None:
+                config = download(self.tracking.uri, run.id, CONFIG_FILE, Path(folder))
+                trained = yaml.safe_load(config.read_text("utf-8")).get("dataset", {})
+                newcomers = read_new_users(self.new_users, vars(self), trained)
+        if newcomers is None:
             frame = recommender.recommend(self.users, self.k, self.drop_seen)
         else:
-            told = _interactions(self.new_users)
-            frame = recommender.recommend_to_new(told, self.k, self.drop_seen)
+            frame = recommender.recommend_to_new(newcomers, self.k, self.drop_seen)
         path = Path(self.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[path.suffix](frame, path)
@@ -70,23 +82,21 @@ class Recommend:
         if frame.height > _PRINTED_ROWS:
             console.print(f"... and {frame.height - _PRINTED_ROWS:,} more rows")
         console.print(f"written to {path}", soft_wrap=True)
+        if newcomers is not None and (warning := _unknown(frame)):
+            console.print(warning, soft_wrap=True, markup=False)
         return frame
 
 
-def _interactions(path: str) -> pl.DataFrame:
-    """`user_id`, `item_id` and, where known, `timestamp`. Raises DataError as a dataset does."""
-    tables = read_tables(path, "new_users", None, None)
-    for table in tables:
-        needed = [(USER, "new_users"), (ITEM, "new_users")]
-        require_columns(table.file, table.frame.columns, needed)
-    timed = all(TIMESTAMP in table.frame.columns for table in tables)
-    columns: Columns = {
-        "user": USER,
-        "item": ITEM,
-        "timestamp": TIMESTAMP if timed else None,
-        "rating": None,
-    }
-    return map_log(tables, columns, TimeFormat("auto", None, node=""))
+def _unknown(frame: pl.DataFrame) -> str | None:
+    """What to say of new users who interacted with nothing that the model knows."""
+    nobody = frame.filter(pl.col(N_KNOWN) == 0)[USER].unique(maintain_order=True)
+    if nobody.is_empty():
+        return None
+    return (
+        f"{len(nobody):,} of {frame[USER].n_unique():,} new users interacted with none of the "
+        f"items that the model was trained on, the first is {nobody[0]!r}: their lists "
+        f"({N_KNOWN} is 0) are those of a user without a history"
+    )
 
 
 def _table(frame: pl.DataFrame, title: str) -> Table:

@@ -47,4 +47,4 @@ def _range(times: pl.Series) -> str:
         days = (last - first) / dt.timedelta(days=1)
         span = f"{days:,.0f} days" if days >= 2 else str(last - first)
         return f"{first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC ({span})"
-    return f"{first!r} to {last!r} (an order, dataset.timestamp_unit=order)"
+    return f"{first!r} to {last!r} (an order, no times)"
