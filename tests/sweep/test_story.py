@@ -117,6 +117,7 @@ def told(
         values: dict[str, Any] = {
             "name": "emb_dim",
             "command": "twotower train -m tower.emb_dim=16,32",
+            "source": [],
             "comparison": COMPARISON,
             "test": test,
             "run": run,
