@@ -20,7 +20,7 @@ ROOT = Path(twotower.__file__).parent
 # From the bottom up: each may import what stands in a line above, and itself.
 LAYERS = (
     ("errors", "console"),
-    ("types", "markdown", "seeding", "config", "identity", "titles"),
+    ("types", "markdown", "seeding", "config", "identity", "titles", "writable"),
     ("naming",),
     ("encoder", "text"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),

@@ -7,17 +7,20 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from twotower import config as conf
 from twotower.console import visible
-from twotower.errors import TwoTowerError
+from twotower.errors import ConfigError, TwoTowerError
 from twotower.launch import launch
 from twotower.naming import run_name
 from twotower.sweep.spec import TrialSpec
@@ -34,6 +37,7 @@ twotower: experiments with two-tower dot-product recommenders
   twotower baselines [key=value ...]    the models to beat, on the same split
   twotower recommend [key=value ...]    the best items for users, from the model of a run
   twotower ui [key=value ...]           the MLflow UI on the runs
+  twotower --version                    the version that is installed
 
 `twotower <command> --help` lists its keys and choices.
 """
@@ -49,15 +53,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         if command == "train":
             _train(arguments)
         elif command == "sweep" and arguments[:1] not in (["status"], ["-h"], ["--help"]):
-            sys.exit(f"twotower sweep: valid is `twotower sweep status`\n\n{_HELP}")
+            got = f"got {arguments[0]!r}; " if arguments else ""
+            raise ConfigError(
+                f"sweep: {got}must be `twotower sweep status`; `twotower train -m` runs a sweep"
+            )
         elif command in _COMMANDS:
             _other(command, arguments)
-        elif command in ("-h", "--help"):
+        elif command in ("--version", "-V", "version"):
+            print(f"twotower {version('twotower')}")
+        elif command in ("-h", "--help", "help"):
             print(_HELP, end="")
         elif command == "-sc":
             _complete([command, *arguments])
         else:
-            sys.exit(f"twotower: no command {command!r}\n\n{_HELP}")
+            raise ConfigError(_no_command(command))
     except TwoTowerError as error:
         sys.exit(visible(f"twotower: {error}"))
     except KeyboardInterrupt:
@@ -65,9 +74,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+def _no_command(word: str) -> str:
+    if "=" in word and not word.startswith("-"):
+        meant = f"did you mean `{conf.command('train', word)}`? "
+    elif close := get_close_matches(word, _COMMANDS, n=1):
+        meant = f"did you mean `twotower {close[0]}`? "
+    else:
+        meant = ""
+    return (
+        f"no command {word!r}; {meant}Commands: {', '.join(_COMMANDS)}; "
+        "`twotower --help` explains them"
+    )
+
+
 def _train(arguments: list[str]) -> None:
     parsed = conf.parse_flags(arguments, "train")
-    if parsed.help:
+    if parsed.version:
+        print(f"twotower {version('twotower')}")
+    elif parsed.help:
         _hydra(["--help"])
     elif shown := conf.shown_flags(parsed):
         source = conf.Source.of_flags(parsed)
@@ -104,6 +128,8 @@ def _job(composed: DictConfig) -> float | None:
 
     if not is_first_process():
         logging.getLogger("twotower").setLevel(logging.WARNING)
+    # Paths in a config start where the command was called, also with hydra.job.chdir=true.
+    os.chdir(HydraConfig.get().runtime.cwd)
     try:
         config = conf.plain(composed)
         experiment = conf.build(config)
@@ -114,7 +140,9 @@ def _job(composed: DictConfig) -> float | None:
             opens = where_to_look(config, result.experiment_id, result.run_id)
             print_result(result, opens)
     except TwoTowerError as error:
-        # Printed by Hydra without a traceback.
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            sys.exit(visible(f"twotower: {error}"))
+        # Printed by Hydra without a traceback, while the other trials run.
         raise CompactHydraException(visible(str(error))) from error
     metrics: dict[str, float] = result.metrics
     return metrics.get(f"val/{result.monitor}")
@@ -135,9 +163,10 @@ def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | 
 
 
 def _other(command: str, arguments: list[str]) -> None:
-    if set(arguments) & {"-h", "--help"}:
+    if command == "sweep" and arguments[:1] == ["status"]:
+        arguments = arguments[1:]
+    parsed = conf.parse_flags(arguments, command)
+    if parsed.help:
         print((conf.CONF_DIR / f"{command}.yaml").read_text(), end="")
         return
-    if command == "sweep":
-        arguments = arguments[1:]
-    conf.build(conf.compose(command, arguments))()
+    conf.build(conf.compose(command, parsed.overrides, parsed.config_dir))()

@@ -40,6 +40,7 @@ from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process
 from twotower.trial import Trial
 from twotower.types import Fold, Interactions, Scorer, SplitFrames
+from twotower.writable import require_writable_folder
 
 __all__ = ["Experiment"]
 
@@ -108,6 +109,7 @@ class Experiment:
                 f"seeds: got {self.seeds}, which are as many runs; valid in one run is 1, with "
                 "`seed` to say which; `twotower train seeds=5` runs five"
             )
+        require_writable_folder("output_dir", self.output_dir)
         # The other processes of a distributed run work alike and stay silent.
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # trials are told apart by their names

@@ -11,6 +11,7 @@ from typing import Any
 from twotower import config as conf
 from twotower.errors import ConfigError
 from twotower.identity import is_elsewhere, sweep_id
+from twotower.writable import require_writable_folder
 
 __all__ = ["launch"]
 
@@ -28,11 +29,15 @@ def launch(parsed: Namespace) -> list[str]:
     first, *others = conf.combinations(command.overrides, source)
     config = conf.compose_from(source, first)
     conf.build(config)
+    require_writable_folder("output_dir", config["output_dir"])
     _, axes = conf.axes(command.overrides, source)
     if any(axis.choices is None for axis in axes):
         for ends in others:  # a search draws from between them
             conf.build(conf.compose_from(source, ends))
     overrides = conf.lenient(command.given, source)
+    key = "hydra.sweep.dir" if command.sweeps else "hydra.run.dir"
+    if (chosen := conf.hydra_folder(source, first, key)) is not None:
+        require_writable_folder(key, chosen)
     if command.sweeps:
         place = conf.render("hydra.sweep.dir", conf.literal(str(_folder(source, config, command))))
         overrides = [place, *overrides]

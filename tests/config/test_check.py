@@ -80,7 +80,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         ),
         ("tower=", "tower=: no such choice; Valid: embedding"),
         ("baselines=[popularity,eas]", "baselines=eas: no such choice; did you mean 'ease'?"),
-        ("tower.emb_dim", "missing EQUAL"),
+        ("tower.emb_dim", "not an override; expected key=value"),
         ("tower.emb_dim=8,16", "sweep"),
     ],
 )

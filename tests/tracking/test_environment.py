@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twotower.tracking.environment import environment_tags
+from twotower.tracking.environment import _commit_of, environment_tags
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -24,20 +24,33 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_commit_and_dirty_state(repository: Path) -> None:
-    assert "git.commit" not in environment_tags()  # no commit yet
+def test_the_commit_of_the_user_is_kept_under_its_own_name(repository: Path) -> None:
+    assert "mlflow.source.git.commit" not in environment_tags()  # no commit yet
     source = repository / "source.py"
     source.write_text("a = 1")
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "first")
+    tags = environment_tags()
+    assert tags["mlflow.source.git.commit"] == git(repository, "rev-parse", "HEAD")
+    assert tags["mlflow.source.git.commit"][:8] not in tags["code.version"]
+
+
+def test_the_code_is_of_the_checkout_that_tracks_the_package(repository: Path) -> None:
+    package = repository / "venv" / "twotower"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (repository / "a.py").write_text("")
+    git(repository, "add", "a.py")
+    git(repository, "commit", "-qm", "first")
+    assert _commit_of(package) == ""  # installed into an environment in somebody's repository
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "second")
     (repository / "outputs").mkdir()
     (repository / "outputs" / "mlflow.db").write_text("what a run writes is no change of source")
-    tags = environment_tags()
-    assert tags["git.commit"] == tags["mlflow.source.git.commit"]
-    assert tags["git.commit"] == git(repository, "rev-parse", "HEAD")
-    assert tags["git.dirty"] == "false"
-    source.write_text("a = 2")
-    assert environment_tags()["git.dirty"] == "true"
+    commit = f", commit {git(repository, 'rev-parse', 'HEAD')[:8]}"
+    assert _commit_of(package) == commit
+    (package / "__init__.py").write_text("a = 2")
+    assert _commit_of(package) == f"{commit} with changes"
 
 
 def test_outside_a_repository_and_without_git(

@@ -31,6 +31,7 @@ from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
 from twotower.types import Fold, SplitFrames
+from twotower.writable import require_writable_folder
 
 __all__ = ["Baselines"]
 
@@ -75,6 +76,7 @@ class Baselines:
         """
         if isinstance(self.tracking, MlflowTracking):
             open_store(self.tracking.uri)  # or baselines would be fitted for nothing
+        require_writable_folder("output_dir", self.output_dir)
         with _progress_on_stderr(), terminate_on_sigterm():
             interactions = self.dataset.load()
             logger.info("data: %s", interactions.origin)

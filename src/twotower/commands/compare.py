@@ -17,6 +17,7 @@ from twotower.console import visible
 from twotower.errors import ConfigError, DataError, RunNotFoundError
 from twotower.tracking.load import FoundRun, download, find_run, find_sweep, find_trials
 from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.writable import require_writable_file
 
 __all__ = ["Compare"]
 
@@ -58,6 +59,8 @@ class Compare:
         Raises RunNotFoundError for a run or its values that are not there, and what
         `Comparison.compare` raises.
         """
+        if self.file is not None:
+            require_writable_file("file", self.file)
         comparison = self.comparison
         if self.metric is not None:
             comparison = replace(comparison, metric=self.metric)

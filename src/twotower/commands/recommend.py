@@ -21,6 +21,7 @@ from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.types import USER
+from twotower.writable import require_writable_file
 
 __all__ = ["Recommend"]
 
@@ -61,6 +62,7 @@ class Recommend:
 
     def __call__(self) -> pl.DataFrame:
         """Print and write `user_id`, `item_id`, `rank`, `score` and, where known, `title`."""
+        require_writable_file("file", self.file)
         run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
         newcomers = None
         with TemporaryDirectory(prefix="twotower-") as folder:

@@ -25,6 +25,7 @@ __all__ = [
     "build_stored",
     "compose",
     "compose_from",
+    "hydra_folder",
     "hydra_node",
     "plain",
     "shared",
@@ -48,12 +49,18 @@ def compose(
     Raises:
         ConfigError: names everything that is wrong.
     """
-    if isinstance(overrides, str) or not all(isinstance(o, str) for o in overrides):
+    if not _is_list_of_text(overrides):
         raise ConfigError(
             f'overrides: got {overrides!r}; must be a list of strings, such as ["tower.emb_dim=32"]'
         )
     source = Source(config_name, config_dir, searchpath=searchpath_of(overrides))
     return compose_from(source, overrides, config_name)
+
+
+def _is_list_of_text(value: object) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return all(isinstance(each, str) for each in value)
 
 
 def compose_from(
@@ -80,6 +87,15 @@ def hydra_node(source: Source, overrides: Sequence[str]) -> dict[str, Any]:
     container = OmegaConf.to_container(node)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
+
+
+def hydra_folder(source: Source, overrides: Sequence[str], key: str) -> str | None:
+    """A folder of Hydra's, such as `hydra.run.dir`, resolved; None where it has none."""
+    try:
+        folder = OmegaConf.select(source.load(lenient(overrides, source)), key)
+    except (HydraException, OmegaConfBaseException):
+        return None
+    return None if folder is None else str(folder)
 
 
 def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = get_args_parser()
     parser.__class__ = _Parser
     parser.allow_abbrev = False
-    return parser
+    own = _Parser(add_help=False, allow_abbrev=False, parents=[parser], conflict_handler="resolve")
+    own.add_argument("--version", action="store_true")  # Hydra's would print Hydra's
+    return own
 
 
 def _short_parser() -> argparse.ArgumentParser:

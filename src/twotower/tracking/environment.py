@@ -16,45 +16,45 @@ import torch
 
 LIBRARIES = ("twotower", "torch", "pytorch-lightning", "mlflow", "replay-rec", "polars", "numpy")
 _GIT_SECONDS = 10
+_PACKAGE = Path(__file__).parents[1]
 
 
 def environment_tags() -> dict[str, str]:
     """Tags of the current environment; what cannot be known is left out.
 
-    `git.commit`, `git.dirty` (tracked files differ from it) of the repository that holds the
-    current directory; `version.<library>`; `machine.platform`, `.cpus`, `.gpu`; and those under
-    MLflow's own names that its UI shows: user, source, commit.
+    `code.version`, see `code_version`; `version.<library>`; `machine.platform`, `.cpus`, `.gpu`;
+    and those under MLflow's own names that its UI shows: user, source, and the commit of the
+    repository that holds the current directory, which is the user's own.
     """
-    return {**_git_tags(), **_version_tags(), **_machine_tags(), **_mlflow_tags()}
+    return {"code.version": code_version(), **_version_tags(), **_machine_tags(), **_mlflow_tags()}
 
 
 @cache
 def code_version() -> str:
-    """Version and commit of the code that this process runs, such as `0.1.0, commit 1a2b3c4d with
-    changes`: as it was at the first call."""
-    tags = _git_tags()
-    told = version("twotower")
-    if "git.commit" in tags:
-        told += f", commit {tags['git.commit'][:8]}"
-        told += " with changes" if tags.get("git.dirty") == "true" else ""
-    return told
+    """twotower's version, and the commit of the checkout that holds it, such as `0.1.0, commit
+    1a2b3c4d with changes`: as it was at the first call. Installed from a wheel it has no commit."""
+    return version("twotower") + _commit_of(_PACKAGE)
 
 
-def _git_tags() -> dict[str, str]:
-    commit = _git("rev-parse", "HEAD")
+def _commit_of(package: Path) -> str:
+    """`, commit 1a2b3c4d` for a package that is tracked by git, else nothing."""
+    if _git("ls-files", "--error-unmatch", "__init__.py", folder=package) is None:
+        return ""  # such as a virtual environment in somebody's repository
+    commit = _git("rev-parse", "HEAD", folder=package)
     if not commit:
-        return {}
-    tags = {"git.commit": commit, "mlflow.source.git.commit": commit}
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    return tags if changes is None else {**tags, "git.dirty": str(bool(changes)).lower()}
+        return ""
+    changes = _git("status", "--porcelain", "--untracked-files=no", folder=package)
+    return f", commit {commit[:8]}" + (" with changes" if changes else "")
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str, folder: Path | None = None) -> str | None:
     """What git prints; None without git, outside a repository or before the first commit."""
     # Optional locks off: reading must not get in the way of a git that works next to it.
     command = ["git", "--no-optional-locks", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_GIT_SECONDS
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -79,6 +79,8 @@ def _machine_tags() -> dict[str, str]:
 
 def _mlflow_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
+    if commit := _git("rev-parse", "HEAD"):
+        tags["mlflow.source.git.commit"] = commit
     with suppress(OSError, KeyError):  # a container's user id without a name
         tags["mlflow.user"] = getpass.getuser()
     return {key: value for key, value in tags.items() if value}

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from twotower.errors import ConfigError
 from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
+from twotower.tracking.artifact_places import check_artifacts
 from twotower.tracking.masking import mask
 from twotower.tracking.server import check_server, store_errors
 
@@ -61,9 +62,10 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str |
     Raises `ConfigError` if there is a deleted one of that name.
     """
     with _lock(uri), store_errors(uri):
-        experiment = client.get_experiment_by_name(name) or _create_experiment(
-            client, name, location or artifacts_beside(uri)
-        )
+        experiment = client.get_experiment_by_name(name)
+        place = location or artifacts_beside(uri)
+        check_artifacts(place if experiment is None else experiment.artifact_location)
+        experiment = experiment or _create_experiment(client, name, place)
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise ConfigError(
             f"tracking.experiment_name={name!r} was deleted in {mask(uri)}. Bring it back with "

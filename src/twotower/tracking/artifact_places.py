@@ -1,0 +1,72 @@
+"""Whether an experiment's files can be kept where they are meant to be, asked before a run."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from urllib.parse import unquote, urlsplit
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from twotower.errors import ConfigError
+from twotower.tracking.masking import mask
+from twotower.writable import require_writable_folder
+
+__all__ = ["check_artifacts"]
+
+_KEY = "tracking.artifact_location"
+_SERVED = ("mlflow-artifacts", "http", "https", "dbfs", "databricks")
+# The module that MLflow imports once it writes, and the package that has it.
+_DRIVERS = {
+    "s3": ("boto3", "boto3"),
+    "r2": ("boto3", "boto3"),
+    "b2": ("boto3", "boto3"),
+    "gs": ("google.cloud.storage", "google-cloud-storage"),
+    "wasb": ("azure.storage.blob", "azure-storage-blob"),
+    "wasbs": ("azure.storage.blob", "azure-storage-blob"),
+    "abfss": ("azure.storage.filedatalake", "azure-storage-file-datalake"),
+    "sftp": ("pysftp", "pysftp"),
+    "hdfs": ("pyarrow", "pyarrow"),
+    "viewfs": ("pyarrow", "pyarrow"),
+    "ftp": ("ftplib", "python"),
+}
+
+
+def check_artifacts(location: str | None) -> None:
+    """Raise ConfigError for a folder that cannot be written, and where a driver is missing.
+
+    location: as an experiment has it; None where the store has a place of its own.
+    """
+    if location is None:
+        return
+    scheme = urlsplit(location).scheme
+    if scheme in ("", "file"):
+        path = unquote(urlsplit(location).path) if scheme else location
+        require_writable_folder(_KEY, path)
+    elif scheme in _DRIVERS:
+        module, package = _DRIVERS[scheme]
+        if not _is_there(module):
+            raise ConfigError(
+                f"{_KEY}: got {mask(location)!r}, and {scheme}:// needs {package}, which is not "
+                f"installed: pip install {package}"
+            )
+    elif scheme not in _SERVED:
+        _check_plugin(location)
+
+
+def _check_plugin(location: str) -> None:
+    """MLflow takes further addresses by plugins."""
+    try:
+        get_artifact_repository(location)
+    except (MlflowException, ImportError) as error:
+        raise ConfigError(
+            f"{_KEY}: got {mask(location)!r}, an address that MLflow cannot write to; must be a "
+            f"folder or one of {', '.join(f'{known}://' for known in sorted(_DRIVERS))}"
+        ) from error
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is its parent
+        return False
