@@ -19,6 +19,7 @@ ROOT = Path(twotower.__file__).parent
 
 # From the bottom up: each may import what stands in a line above, and itself.
 LAYERS = (
+    ("secrets",),
     ("errors", "console"),
     ("types", "markdown", "seeding", "config", "identity", "titles", "writable"),
     ("naming",),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -23,6 +24,7 @@ from twotower.console import visible
 from twotower.errors import ConfigError, TwoTowerError
 from twotower.launch import launch
 from twotower.naming import run_name
+from twotower.secrets import mask_all, masked_output, remember
 from twotower.sweep.spec import TrialSpec
 
 __all__ = ["main"]
@@ -49,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "LOCAL_RANK" in os.environ and command not in _COMMANDS:
         # Lightning starts the further processes of a run with Hydra's arguments alone.
         command, arguments = "train", [command, *arguments]
+    remember(arguments)
+    with masked_output():
+        _run(command, arguments)
+
+
+def _run(command: str, arguments: list[str]) -> None:
     try:
         if command == "train":
             _train(arguments)
@@ -132,6 +140,7 @@ def _job(composed: DictConfig) -> float | None:
     os.chdir(HydraConfig.get().runtime.cwd)
     try:
         config = conf.plain(composed)
+        _write_config(config)
         experiment = conf.build(config)
         if (spec := TrialSpec.load(Path(HydraConfig.get().runtime.output_dir))) is not None:
             return _trial(config, experiment, spec)
@@ -146,6 +155,12 @@ def _job(composed: DictConfig) -> float | None:
         raise CompactHydraException(visible(str(error))) from error
     metrics: dict[str, float] = result.metrics
     return metrics.get(f"val/{result.monitor}")
+
+
+def _write_config(config: dict[str, Any]) -> None:
+    """Without secrets, which is why Hydra does not write it itself."""
+    text = yaml.safe_dump(mask_all(config), sort_keys=False, allow_unicode=True)
+    Path(HydraConfig.get().runtime.output_dir, "config.yaml").write_text(text, encoding="utf-8")
 
 
 def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | None:

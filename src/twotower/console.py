@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from twotower.secrets import mask
+
 __all__ = ["Formatter", "terminal", "visible"]
 
 # Control characters, which move the cursor or colour what follows, and marks that turn the
@@ -32,10 +34,10 @@ def terminal(*, soft_wrap: bool = True) -> Console:
 
 
 class Formatter(logging.Formatter):
-    """Log lines without control characters; the logging configuration of the command names it."""
+    """Log lines without control characters and secrets; the logging configuration names it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
+        return visible(mask(super().format(record)))
 
 
 class _Plain(Console):

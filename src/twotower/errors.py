@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from twotower.secrets import mask
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -26,7 +28,13 @@ __all__ = [
 
 
 class TwoTowerError(Exception):
-    """Base class: catching it catches all that twotower raises on purpose."""
+    """Base class: catching it catches all that twotower raises on purpose.
+
+    Its text holds no secrets.
+    """
+
+    def __str__(self) -> str:
+        return mask(super().__str__())
 
 
 class ConfigError(TwoTowerError):

@@ -21,6 +21,7 @@ from twotower.dataset.new_users import new_users_log
 from twotower.errors import ConfigError, DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
+from twotower.secrets import mask_all
 from twotower.tower import TowerFactory
 from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary, in_time
 
@@ -168,7 +169,7 @@ class Recommender:
         """Write weights (`torch.load(weights_only=True)` reads them), ids and histories."""
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.model.state_dict(), folder / _WEIGHTS)
-        (folder / _TOWER).write_text(yaml.safe_dump(dict(self.tower), sort_keys=False))
+        (folder / _TOWER).write_text(yaml.safe_dump(mask_all(self.tower), sort_keys=False))
         trained = {"users": self.users.n_train, "items": self.items.n_train}
         (folder / _ROWS).write_text(yaml.safe_dump({"of_train": trained}))
         self._known(USER).write_parquet(folder / _USERS)

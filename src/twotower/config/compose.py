@@ -18,6 +18,7 @@ from twotower.config.source import Source, searchpath_of
 from twotower.config.targets import Targets
 from twotower.config.tree import CONF_DIR
 from twotower.errors import ConfigError
+from twotower.secrets import remember
 
 __all__ = [
     "build",
@@ -67,6 +68,7 @@ def compose_from(
     source: Source, overrides: Sequence[str], config_name: str = "train"
 ) -> dict[str, Any]:
     """As `compose`, from any source, for the command `config_name`."""
+    remember(list(overrides))
     known, unknown = known_choices(with_baselines(with_ids(overrides)), source)
     try:
         config = source.load(lenient(known, source))
@@ -128,7 +130,9 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
     describe. Raises ConfigError for these and for its own.
     """
     try:
+        remember(OmegaConf.to_container(config, resolve=False))
         container = OmegaConf.to_container(config, resolve=True)
+        remember(container)
     except OmegaConfBaseException as error:
         told = f"{error.full_key}: {error}".partition("\n")[0]
         raise ConfigError("\n".join([*errors, told])) from error

@@ -17,6 +17,7 @@ import polars as pl
 from filelock import FileLock
 
 from twotower.errors import DownloadError
+from twotower.secrets import mask
 from twotower.types import Interactions
 
 CACHE_VARIABLE = "TWOTOWER_CACHE_DIR"
@@ -110,7 +111,7 @@ class CacheEntry:
                     files[file.name] = _sha256(file)
             manifest = {
                 "format": _FORMAT,
-                "origin": fetched.origin,
+                "origin": mask(fetched.origin),
                 "digest": fetched.digest,
                 "files": files,
             }

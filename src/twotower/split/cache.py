@@ -17,6 +17,8 @@ from typing import Any
 import polars as pl
 from filelock import FileLock
 
+from twotower.secrets import mask_all
+
 logger = logging.getLogger(__name__)
 
 _META = "meta.json"
@@ -61,7 +63,7 @@ def _write(directory: Path, entry: Entry) -> None:
             if frame is not None:
                 frame.write_parquet(whole / f"{name}.parquet")
                 checksums[name] = _checksum((whole / f"{name}.parquet").read_bytes())
-        content = {"checksums": checksums, "note": entry.note}
+        content = {"checksums": checksums, "note": mask_all(entry.note)}
         meta = {**content, "checksum": _checksum(_canonical(content))}
         (whole / _META).write_text(json.dumps(meta, indent=2), encoding="utf-8")
         if directory.exists():

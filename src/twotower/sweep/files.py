@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twotower.secrets import mask_all
+
 __all__ = ["read_json", "replace_file", "write_json"]
 
 
@@ -19,8 +21,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write plain containers."""
-    text = json.dumps(value, indent=1)
+    """Write plain containers, without secrets."""
+    text = json.dumps(mask_all(value), indent=1)
     replace_file(path, lambda unfinished: unfinished.write_text(text))
 
 

@@ -12,6 +12,7 @@ from twotower.errors import ConfigError
 from twotower.experiment import Experiment
 from twotower.identity import digest_of, trial_hash
 from twotower.naming import setting_name
+from twotower.secrets import mask, mask_all
 from twotower.sweep.request import SEED
 from twotower.sweep.search import Setting
 from twotower.sweep.spec import TrialSpec
@@ -51,6 +52,7 @@ class Plan:
     compose: Compose
     split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
     n_planned: int = 0
+    _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values met, by key
 
     @property
     def _first_seed(self) -> tuple[str, ...]:
@@ -86,13 +88,14 @@ class Plan:
     ) -> PlannedTrial:
         digest = self._split_digest(config)
         hash_ = trial_hash(config, digest)
+        varied = {key: self._shown(key, value) for key, value in setting.values.items()}
         self.n_planned += 1
         spec = TrialSpec(
             hash=hash_,
-            name=" ".join([setting_name(setting.values), *seed]).strip(),
-            setting=setting_name(setting.values),
-            overrides=tuple(override.removeprefix("++") for override in line),
-            varied=dict(setting.values),
+            name=" ".join([setting_name(varied), *seed]).strip(),
+            setting=setting_name(varied),
+            overrides=tuple(mask(override.removeprefix("++")) for override in line),
+            varied=varied,
             seed=config[SEED],
             place=f"{self.n_planned}/{self.total}",
             parent_id=None,
@@ -102,6 +105,17 @@ class Plan:
         )
         folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
         return PlannedTrial(spec, line, folder, digest)
+
+    def _shown(self, key: str, value: Any) -> Any:
+        """`value`, or which of the secrets of that key it is: `***`, `*** (2)`."""
+        masked = mask_all({key: value})[key]
+        if masked == (list(value) if isinstance(value, tuple) else value):
+            return value
+        known = self._secrets.setdefault(key, [])
+        if value not in known:
+            known.append(value)
+        place = known.index(value) + 1
+        return masked if place == 1 else f"{masked} ({place})"
 
     def _split_digest(self, config: dict[str, Any]) -> str:
         """Prepares the split too: the trials find it in the cache."""

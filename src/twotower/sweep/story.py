@@ -17,6 +17,7 @@ from twotower.config.params import short_name
 from twotower.console import terminal
 from twotower.errors import TwoTowerError
 from twotower.markdown import code, escaped
+from twotower.secrets import mask
 from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
 from twotower.sweep.importance import importance
@@ -222,7 +223,8 @@ def _baseline_rows(table: SweepTable) -> list[Row]:
 def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     page, csv, parquet = (folder / name for name in (_REPORT, "table.csv", "table.parquet"))
     elsewhere = {name: link for name, link in report.links.items() if name != "report"}
-    page.write_text(render(replace(report, links=elsewhere), figures), encoding="utf-8")
+    text = mask(render(replace(report, links=elsewhere), figures))
+    page.write_text(text, encoding="utf-8")
     frame = report.table.frame()
     frame.write_csv(csv)
     frame.write_parquet(parquet)

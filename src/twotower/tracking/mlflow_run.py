@@ -107,10 +107,11 @@ class MlflowRun:
 
     @deferred_interrupts()
     def log_text(self, text: str, file: str) -> None:
-        self.client.log_text(self.id, text, file)
+        self.client.log_text(self.id, mask(text), file)
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
-        self.log_text(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True), file)
+        masked = mask_all(value)
+        self.log_text(yaml.safe_dump(masked, sort_keys=False, allow_unicode=True), file)
 
     @deferred_interrupts()
     def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
+from twotower.errors import ConfigError
+from twotower.secrets import mask
 from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
 from twotower.tracking.base import Run
 from twotower.tracking.environment import environment_tags
@@ -39,6 +41,14 @@ class MlflowTracking:
     artifact_location: str | None
 
     def __post_init__(self) -> None:
+        for key in ("experiment_name", "artifact_location"):
+            value = getattr(self, key)
+            if value is not None and mask(value) != value:
+                raise ConfigError(
+                    f"tracking.{key}: got {value!r}, which holds a password or token, and MLflow "
+                    "stores it where everybody can read it; must be without, credentials belong "
+                    "in the environment variables of the store, such as AWS_SECRET_ACCESS_KEY"
+                )
         uri = resolve_uri(self.uri)
         location = resolve_artifact_location(self.artifact_location, uri)
         object.__setattr__(self, "uri", uri)
@@ -95,7 +105,7 @@ class MlflowTracking:
 
     def _create(self, name: str, tags: Mapping[str, str]) -> MlflowRun:
         stored = {key: tag_value(value) for key, value in tags.items()}
-        created = self._client.create_run(self.experiment_id, run_name=name, tags=stored)
+        created = self._client.create_run(self.experiment_id, run_name=mask(name), tags=stored)
         run_id = created.info.run_id
         return MlflowRun(self._client, run_id, self.experiment_id, self._url(run_id))
 

@@ -13,7 +13,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from twotower.config import Axis, Contract
 from twotower.errors import ConfigError
 from twotower.sweep.search.base import Setting
-from twotower.sweep.search.study import is_range, open_study, quiet, resume_study, space_of
+from twotower.sweep.search.study import is_range, labels, open_study, quiet, resume_study, space_of
 from twotower.training import OnEpoch
 from twotower.trial import Pruned
 
@@ -114,7 +114,8 @@ class _Asking:
             value = params[axis.key]
             if axis.choices is not None and not is_range(axis):
                 assert axis.values is not None
-                place = axis.choices.index(value)
+                place = labels(axis).index(value)
+                value = axis.choices[place]
                 values[axis.key] = axis.values[place]
             else:
                 values[axis.key] = value if axis.integer else _rounded(axis, value)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from twotower.config import Axis
+from twotower.secrets import MASK, mask
 
 if TYPE_CHECKING:  # slow to import
     from optuna import Study
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # slow to import
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-__all__ = ["is_range", "open_study", "quiet", "resume_study", "space_of"]
+__all__ = ["is_range", "labels", "open_study", "quiet", "resume_study", "space_of"]
 
 _STUDY = "sweep"
 _JOURNAL = "optuna.journal"
@@ -64,6 +65,15 @@ def open_study(folder: Path, pruner: BasePruner | None = None) -> Study:
 def space_of(axes: Sequence[Axis]) -> Space:
     """What each axis is to Optuna."""
     return {axis.key: _distribution(axis) for axis in axes}
+
+
+def labels(axis: Axis) -> tuple[str, ...]:
+    """The choices as the journal has them, which holds no secrets."""
+    shown = [mask(axis.override(choice)) for choice in axis.choices or ()]
+    return tuple(
+        choice if text == axis.override(choice) else f"{MASK} ({place})"
+        for place, (choice, text) in enumerate(zip(axis.choices or (), shown, strict=True), start=1)
+    )
 
 
 def is_range(axis: Axis) -> bool:
@@ -122,7 +132,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
     if axis.choices is not None:
         step = _spacing(axis)
         if step is None:
-            return CategoricalDistribution(axis.choices)
+            return CategoricalDistribution(labels(axis))
         assert axis.values is not None
         return IntDistribution(min(axis.values), max(axis.values), step=step)
     assert axis.low is not None

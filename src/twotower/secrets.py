@@ -1,0 +1,180 @@
+"""Passwords and tokens are masked wherever a config, an override or a message becomes text.
+
+Two things are masked: what looks like a secret (`user:password@` in an address, the value of a key
+such as `token`), and every value that was met as one before, wherever it appears again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, TextIO
+from urllib.parse import unquote
+
+__all__ = ["MASK", "mask", "mask_all", "masked_output", "remember"]
+
+MASK = "***"
+
+_SECRET_WORDS = {
+    *("password", "passwd", "pwd", "passphrase", "token", "secret", "secrets", "credential"),
+    *("credentials", "sas", "sig", "signature", "apikey", "accesskey", "authorization", "bearer"),
+}
+_SECRET_KEYS = {"api", "access", "account", "auth", "private", "secret", "storage"}  # before `key`
+_SECRET_NODES = {"storage_options"}  # every text in them
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+_USERINFO = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)"
+    r"(?P<secret>[^\s/@\"]*(?:@[^\s/@\"]*)*|[^\s/@:\"]+:(?!\d+[/?#,;])[^\s@\"]*)@",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"(?<![\w.])(?P<name>[A-Za-z_][\w.-]*)"
+    r"(?P<sign>=|[\"']?\s?:\s+|[\"']\s?:\s*)"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|(?:(?:Bearer|Basic)\s+)?[^\s&;\"'\])}]+)"
+)
+_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")
+_PLAIN = {"null", "none", "true", "false", "???", MASK}
+
+# Values of other keys, too, may come from the environment; these variables are no secrets, and
+# these keys are names of places, which have to be read.
+_OPEN_VARIABLES = re.compile(r"HOME|USER|LOGNAME|PWD|HOSTNAME|TMPDIR|SLURM_.*")
+_OPEN_KEYS = {"output_dir", "run_name", "experiment_name", "artifact_location"}
+_SHORTEST, _SHORTEST_WORD = 6, 12  # characters of a value that is masked wherever it appears
+
+_known: set[str] = set()
+
+
+def mask(text: str) -> str:
+    """`text` with every secret in it as `***`."""
+    text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _NAMED.sub(_masked_value, text)
+
+
+def mask_all(value: Any, hidden: bool = False) -> Any:
+    """Plain nested containers with every string in them masked, and whatever a secret key holds.
+
+    hidden: whether `value` is of such a key.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: mask_all(inner, hidden or _is_secret(str(key))) for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [mask_all(inner, hidden) for inner in value]
+    if hidden and value is not None and not isinstance(value, bool) and value != "":
+        return MASK
+    return mask(value) if isinstance(value, str) else value
+
+
+def remember(value: Any, key: str = "", hidden: bool = False) -> None:
+    """Note the secrets in plain nested containers, so that `mask` finds them everywhere.
+
+    value: a config, resolved or not, or overrides. A value that comes from the environment
+    (`${oc.env:NAME}`) is one, unless the name of the variable or of the key says otherwise.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            remember(inner, str(name), hidden or _is_secret(str(name)))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            remember(inner, key, hidden)
+    elif isinstance(value, str):
+        for found in [*([value] if hidden else []), *_secrets_in(value)]:
+            _note(found, sure=True)
+        last = (value.partition("=")[0] if "=" in value else key).rpartition(".")[2]
+        for name in _VARIABLE.findall(value):
+            is_open = _OPEN_VARIABLES.fullmatch(name) or last in _OPEN_KEYS
+            held, sure = os.environ.get(name, ""), _is_secret(name)
+            if sure or not (is_open or _is_place(held)):
+                _note(held, sure=sure)
+
+
+@contextmanager
+def masked_output() -> Iterator[None]:
+    """Mask what is printed meanwhile, by libraries too."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Masked(before[0]), _Masked(before[1])
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Masked:
+    """A text stream before another one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(mask(text))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a key or variable of that name holds a secret, such as `AWS_SECRET_ACCESS_KEY`."""
+    if _SECRET_NODES & set(name.split(".")):
+        return True
+    words = [word.lower() for word in _WORDS.findall(name)]
+    pairs = pairwise(words)
+    return not _SECRET_WORDS.isdisjoint(words) or any(
+        second == "key" and first in _SECRET_KEYS for first, second in pairs
+    )
+
+
+def _masked_value(match: re.Match[str]) -> str:
+    name, sign, value = match["name"], match["sign"], match["value"]
+    if not _is_secret(name) or value.strip("\"',").lower() in _PLAIN:
+        return match[0]
+    quote = value[0] if value[0] in "\"'" else ""
+    return f"{name}{sign}{quote}{MASK}{quote}"
+
+
+def _secrets_in(text: str) -> Iterator[str]:
+    """Passwords of addresses, and values of secret keys."""
+    for match in _USERINFO.finditer(text):
+        user, _, password = match["secret"].partition(":")
+        yield from {password or user, unquote(password or user)}
+    for match in _NAMED.finditer(text):
+        if _is_secret(match["name"]):
+            yield from re.split(r"[,\[\]{}]", match["value"].strip("\"'"))
+
+
+def _note(secret: str, *, sure: bool) -> None:
+    """A short or common word is masked by its place alone: it would hide innocent text.
+
+    sure: whether it is known to be a secret, where it may as well be any value.
+    """
+    secret = secret.strip().strip("\"'")
+    is_word = not sure and re.fullmatch(r"[a-z_]+|[A-Z_]+", secret) is not None
+    if len(secret) < (_SHORTEST_WORD if is_word else _SHORTEST) or "${" in secret:
+        return
+    if secret.lower() not in _PLAIN | _SECRET_WORDS and not _is_number(secret):
+        _known.add(secret)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return len(text) < _SHORTEST_WORD
+
+
+def _is_place(text: str) -> bool:
+    """A path, which has to be read; an address has its password masked by place."""
+    return text.startswith(("/", "~", "./")) or "://" in text
