@@ -54,7 +54,13 @@ def mask(text: str) -> str:
     text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _NAMED.sub(_masked_value, text)
+    parts, end = [], 0
+    for match in _named(text):
+        start, quote = match.start("value"), match["value"][0]
+        shown = f"{quote}{MASK}{quote}" if quote in "\"'" else MASK
+        parts += [text[end:start], shown]
+        end = match.end("value")
+    return "".join([*parts, text[end:]])
 
 
 def mask_all(value: Any, hidden: bool = False) -> Any:
@@ -136,12 +142,15 @@ def _is_secret(name: str) -> bool:
     )
 
 
-def _masked_value(match: re.Match[str]) -> str:
-    name, sign, value = match["name"], match["sign"], match["value"]
-    if not _is_secret(name) or value.strip("\"',").lower() in _PLAIN:
-        return match[0]
-    quote = value[0] if value[0] in "\"'" else ""
-    return f"{name}{sign}{quote}{MASK}{quote}"
+def _named(text: str) -> Iterator[re.Match[str]]:
+    """Each value in `text` that the name before it says to be a secret."""
+    place = 0
+    while match := _NAMED.search(text, place):
+        found = _is_secret(match["name"]) and match["value"].strip("\"',").lower() not in _PLAIN
+        if found:
+            yield match
+        # Other values may hold some: a='http://host?token=...'.
+        place = match.end("value" if found else "sign")
 
 
 def _secrets_in(text: str) -> Iterator[str]:
@@ -149,9 +158,8 @@ def _secrets_in(text: str) -> Iterator[str]:
     for match in _USERINFO.finditer(text):
         user, _, password = match["secret"].partition(":")
         yield from {password or user, unquote(password or user)}
-    for match in _NAMED.finditer(text):
-        if _is_secret(match["name"]):
-            yield from re.split(r"[,\[\]{}]", match["value"].strip("\"'"))
+    for match in _named(text):
+        yield from re.split(r"[,\[\]{}]", match["value"].strip("\"'"))
 
 
 def _note(secret: str, *, sure: bool) -> None:
