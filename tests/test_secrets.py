@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -16,10 +15,9 @@ from twotower.secrets import MaskingFormatter, mask, mask_all, masked_output, re
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered here is forgotten afterwards."""
     monkeypatch.setattr(secrets, "_known", set())
-    yield
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from case_runner import Case, Done  # type: ignore[import-not-found]
+from case_runner import Case, Done
 
 from twotower import secrets
 
@@ -15,7 +14,7 @@ PASSWORD = "hunter2-Zq9"  # in each of the values below
 
 
 @pytest.fixture
-def place(tmp_path: Path, migrated_db: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+def place(tmp_path: Path, migrated_db: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """With a log below a folder whose name holds a token, as the path of a mounted share may."""
     monkeypatch.setattr(secrets, "_known", set())
     monkeypatch.chdir(tmp_path)
@@ -26,7 +25,7 @@ def place(tmp_path: Path, migrated_db: Path, monkeypatch: pytest.MonkeyPatch) ->
         folder.mkdir()
         rows = [f"{u},{(u * 7 + i * 3) % 11},{i}" for u in range(12) for i in range(8)]
         (folder / "log.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]))
-    yield Case(tmp_path)
+    return Case(tmp_path)
 
 
 def leaks(place: Case, done: Done) -> list[str]:
@@ -80,13 +79,11 @@ def test_nothing_of_a_run_named_by_the_environment_holds_a_secret(place: Case) -
 
 @pytest.mark.parametrize("sweeper", ["grid", "optuna"])
 def test_nothing_of_a_sweep_holds_a_secret_and_it_resumes(place: Case, sweeper: str) -> None:
-    search = (
-        [] if sweeper == "grid" else ["hydra/sweeper=optuna", "hydra.sweeper.search.n_trials=2"]
-    )
+    optuna = ["hydra/sweeper=optuna", "hydra.sweeper.search.n_trials=2"]
     command = [
         *(o for o in PLANTED if not o.startswith("dataset.path")),
         f"dataset.path={path_of('a')},{path_of('b')}",
-        *search,
+        *(optuna if sweeper == "optuna" else []),
     ]
     done = place.sweep(*command)
     assert leaks(place, done) == []
