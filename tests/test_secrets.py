@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from twotower import secrets
+from twotower.console import Formatter
 from twotower.errors import ConfigError
-from twotower.secrets import MaskingFormatter, mask, mask_all, masked_output, remember
+from twotower.secrets import mask, mask_all, masked_output, remember
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +131,7 @@ def test_log_records_and_what_is_printed_are_masked(monkeypatch: pytest.MonkeyPa
         raise ValueError("Hunter2-x")
     except ValueError:
         record = logging.LogRecord("a", 20, "f", 1, "see %s", ("Hunter2-x",), sys.exc_info())
-    assert "Hunter2-x" not in MaskingFormatter("%(message)s").format(record)
+    assert "Hunter2-x" not in Formatter("%(message)s").format(record)
     out = StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     with masked_output():
