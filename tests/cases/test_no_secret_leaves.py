@@ -23,7 +23,11 @@ def place(tmp_path: Path, migrated_db: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("a", "b"):
         folder = tmp_path / f"data?token={PASSWORD}{name}"
         folder.mkdir()
-        rows = [f"{u},{(u * 7 + i * 3) % 11},{i}" for u in range(12) for i in range(8)]
+        rows = [
+            f"{u},{(u * 7 + i * 3) % 11},{1600000000 + i * 86400}"
+            for u in range(12)
+            for i in range(8)
+        ]
         (folder / "log.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]))
     return Case(tmp_path)
 
