@@ -59,6 +59,7 @@ def _typed(source: conf.Source, parsed: Namespace) -> _Command:
     given = conf.with_seeds(typed)
     first, *_ = conf.combinations(given, source)
     hydra = conf.hydra_node(source, first)
+    conf.check_hydra(hydra)
     sweeps = parsed.multirun or given != typed or hydra.get("mode") == _MULTIRUN
     overrides = conf.with_params(given, hydra.get("sweeper", {}).get("params") or {})
     _, axes = conf.axes(given, source)

@@ -14,6 +14,7 @@ from twotower.config.compose import (
     shared,
 )
 from twotower.config.flags import parse_flags, shown_flags
+from twotower.config.hydra_part import check_hydra
 from twotower.config.kinds import Contract, KeywordsOf
 from twotower.config.overrides import Axis, axes, combinations, lenient, with_params, with_seeds
 from twotower.config.render import command, literal, render, render_value
@@ -31,6 +32,7 @@ __all__ = [
     "build_part",
     "build_stored",
     "check",
+    "check_hydra",
     "combinations",
     "command",
     "compose",

@@ -58,12 +58,11 @@ def kind_error(hint: Any, target: Any, partial: bool) -> str | None:
     results = _results(target)
     if isinstance(results, str):
         return f"{results}; {_accepted(alternatives)}"
-    reasons = [
-        reason
-        for result in results
-        if all((reason := _mismatch(result, each, partial)) for each in alternatives)
-    ]
-    return f"{reasons[0]}; {_accepted(alternatives)}" if reasons else None
+    for result in results:
+        reasons = [_mismatch(result, each, partial) for each in alternatives]
+        if all(reasons):
+            return f"{reasons[0]}; {_accepted(alternatives)}"
+    return None
 
 
 def child_hint(hint: Any, key: Any) -> Any:
@@ -128,18 +127,24 @@ def _results(target: Any) -> list[Any] | str:
 def _mismatch(result: Any, kind: Any, partial: bool) -> str | None:
     """Why an object of class `result` is not of `kind`."""
     if _is_callable_hint(kind):
-        made = [get_args(kind)[1]] if get_args(kind) else [Any]
-        if partial:
-            given: list[Any] | str = [result]
-        else:
-            given = _results(call) if (call := _method(result, "__call__")) else "no function"
-        if isinstance(given, str):
-            return "which gives an object that is not called; _partial_ must be true"
-        wanted = list(_alternatives(made[0]))
-        return next((r for g in given if all((r := _unlike(g, w)) for w in wanted)), None)
+        wanted = list(_alternatives(get_args(kind)[1] if get_args(kind) else Any))
+        wrong = _none_of(result, wanted)
+        if partial or wrong is None:
+            return wrong if partial else "which the run has to call; _partial_ must be true"
+        call = _method(result, "__call__")
+        made = "which is not called" if call is None else _results(call)
+        if isinstance(made, str):
+            return made
+        return next((wrong for each in made if (wrong := _none_of(each, wanted))), None)
     if partial:
         return "which _partial_=true keeps from being made; _partial_ must be false"
     return _unlike(result, kind)
+
+
+def _none_of(result: Any, kinds: Sequence[Any]) -> str | None:
+    """Why an object of class `result` is of none of the `kinds`."""
+    reasons = [_unlike(result, kind) for kind in kinds]
+    return reasons[0] if reasons and all(reasons) else None
 
 
 def _unlike(result: Any, kind: Any) -> str | None:
