@@ -85,7 +85,10 @@ def test_params_inputs_tags_and_description(small: list[str], output_dir: Path) 
     assert len({dataset.digest for dataset in inputs.values()}) == 3
     assert len(run.data.tags["split.digest"]) == 64
     assert run.data.tags["version.torch"] == torch.__version__
-    assert "chosen by val/ndcg_at_10" in run.data.tags["mlflow.note.content"]
+    description = run.data.tags["mlflow.note.content"]
+    assert "chosen by val/ndcg_at_10" in description
+    assert "**test judges 60 of 60 users: NDCG@10 " in description
+    assert "a larger split.n " in description
     assert run.info.run_name == result.name
     experiment = store(output_dir).get_experiment(run.info.experiment_id)
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
@@ -115,6 +118,15 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     again = saved.recommend([3, 1], k=4).to_pandas()
     assert again.equals(result.recommend(users=[3, 1], k=4))
     assert again["user_id"].tolist() == [3] * 4 + [1] * 4
+
+
+def test_few_test_users_are_warned_of_with_the_splits_that_judge_more(untracked: list[str]) -> None:
+    split = [o for o in untracked if not o.startswith("split")]
+    result = twotower.run([*split, "split=time"])
+    judged = result.judged.measured.per_user.height
+    (note,) = [note for note in result.notes if "judges" in note]
+    assert note.startswith(f"test judges {judged} of 60 users: NDCG@10 0.")
+    assert note.endswith("; split=last_n and split=ratio judge more users")
 
 
 def test_one_seed_and_config_give_the_same_numbers_to_the_last_digit(

@@ -147,11 +147,15 @@ def _description(result: Result) -> str:
 
 
 def warnings_of(result: Result) -> list[str]:
-    """What is suspicious about the model, in sentences."""
-    judged = result.judged
-    title = metric_title(result.monitor)
-    below = [f"by {title} on {judged.part} it is not better than {n}" for n in result.below]
-    return [*below, *result.notes]
+    """What is suspicious about the model, in sentences that name the keys to change."""
+    if not result.below:
+        return result.notes
+    below = (
+        f"by {metric_title(result.monitor)} on {result.judged.part} this model is not better than "
+        f"{', '.join(result.below)}; try other values of tower.emb_dim, negative_sampling, "
+        "optimizer.lr or trainer.l2"
+    )
+    return [below, *result.notes]
 
 
 def _notes(result: Result) -> Iterator[str]:

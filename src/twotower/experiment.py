@@ -29,7 +29,7 @@ from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.recommender import Recommender
-from twotower.result import Result
+from twotower.result import Judged, Result
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
@@ -37,7 +37,7 @@ from twotower.tower import TowerFactory
 from twotower.tracking.base import Context, Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
-from twotower.training import Fitted, Objective, Trainer, is_first_process
+from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
 from twotower.trial import Trial
 from twotower.types import Fold, Interactions, Scorer, SplitFrames
 from twotower.writable import require_writable_folder
@@ -176,7 +176,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=self._judge.suspicions(judged),
+            notes=self._notes(judged, selected, frames),
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],
@@ -208,6 +208,16 @@ class Experiment:
             on_epoch=on_epoch,
             folder=trial.folder / "selection" if trial else None,
         )
+        if fitted.history.height < self.trainer.max_epochs:
+            logger.info(
+                "training stopped after epoch %d: no better val/%s since epoch %d "
+                "(trainer.patience=%s, trainer.patience_steps=%d)",
+                fitted.history.height,
+                self.evaluation.monitor_name,
+                fitted.best_epoch,
+                self.trainer.patience,
+                self.trainer.patience_steps,
+            )
         # A run's value in tables is its last one: that of the kept epoch must come last.
         run.log_metrics(fitted.kept, step=fitted.history.height + 1)
         return fitted
@@ -233,6 +243,14 @@ class Experiment:
             folder=trial.folder / "refit" if trial else None,
         )
         return fold, fitted
+
+    def _notes(self, judged: Judged, selected: Fitted | None, frames: SplitFrames) -> list[str]:
+        """What is suspicious about a run, a sentence each, with the keys to change."""
+        notes = self._judge.suspicions(judged, frames.n_users, self.split.judging_more)
+        if selected is not None:
+            monitor = f"val/{self.evaluation.monitor_name}"
+            notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
+        return notes
 
     @property
     def _judge(self) -> Judge:

@@ -9,6 +9,7 @@ from pathlib import Path
 from twotower.baselines import Baseline
 from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
 from twotower.evaluation.collapse import collapse_notes
+from twotower.evaluation.few_users import few_users_note
 from twotower.model import TwoTower
 from twotower.reference import References, node_of
 from twotower.result import Judged
@@ -55,7 +56,18 @@ class Judge:
             relevant=relevant_frame(recommendations, fold),
         )
 
-    def suspicions(self, judged: Judged) -> list[str]:
-        """What looks collapsed, a sentence each."""
+    def suspicions(self, judged: Judged, n_users: int, judging_more: str) -> list[str]:
+        """What looks collapsed or is judged by too few users, a sentence each.
+
+        n_users: of the log that was split; judging_more: how to judge more of them, by key.
+        """
         tables = {"user": judged.scorer.users, "item": judged.scorer.items}
-        return collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
+        few = few_users_note(
+            judged.measured,
+            self.evaluation.monitor_name,
+            part=judged.part,
+            n_users=n_users,
+            advice=judging_more,
+        )
+        collapsed = collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
+        return [*([few] if few else []), *collapsed]

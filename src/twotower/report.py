@@ -28,13 +28,8 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     for title, measured in [("this run", judged.measured), *judged.baselines.items()]:
         table.add_row(title, *(_aligned(measured.text(name)) for name in names))
     console.print(table)
-    for name in result.below:
-        console.print(
-            f"WARNING: by {metric_title(result.monitor)} this model is not better than {name}.",
-            style="bold red",
-        )
-    for note in result.notes:
-        console.print(f"WARNING: {note}", style="bold red")
+    for warning in warnings_of(result):
+        console.print(f"WARNING: {warning}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"
     if result.selected is not None:
         epochs = f"epoch {result.selected.best_epoch} of {result.selected.history.height}"

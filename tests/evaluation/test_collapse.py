@@ -114,7 +114,9 @@ def test_the_note_tells_both_shares() -> None:
     # One list of 10 of 100 items for all.
     assert notes(Popularity().fit(fold.train), fold, judge) == [
         "every user gets nearly the same list: one ranking for all explains 100% of what is "
-        "recommended (by chance it would be 10%)"
+        "recommended (by chance it would be 10%); train longer (trainer.max_epochs, "
+        "trainer.patience_steps), lower trainer.l2, or draw popular items as negatives more often "
+        "(negative_sampling=popularity)"
     ]
 
 
@@ -179,7 +181,8 @@ def test_popularity_in_the_embeddings_is_both() -> None:
     assert rank < 1.2
     assert of_items == (
         f"the item embeddings have an effective rank of {rank:.1f} of 16: "
-        "one direction decides nearly all scores"
+        "one direction decides nearly all scores; train longer (trainer.max_epochs, "
+        "trainer.patience_steps), lower trainer.l2, or change tower.init_std"
     )
 
 

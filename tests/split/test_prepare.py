@@ -105,6 +105,22 @@ def test_relevant_filters_touch_validation_and_test_alone() -> None:
     assert len(frames.history) == 80  # low ratings of the validation period are history too
 
 
+def test_users_are_counted_before_the_split(tmp_path: Path) -> None:
+    # Of 12 users u10 and u11 come in the test period alone, where they are cold and drop.
+    rows = [(f"u{k % 10}", f"i{k % 4}", k) for k in range(90)]
+    log = make_log(*rows, ("u10", "i1", 98), ("u11", "i2", 99))
+    for _ in ("made", "read from the cache"):
+        frames = prepare_movies(tmp_path, interactions=make_interactions(log))
+        assert frames.history["user_id"].n_unique() == 10
+        assert "u11" not in frames.test["user_id"]
+        assert frames.n_users == 12
+    few = Preprocessing("once", [MinCountFilter(2, "user_id")], [])
+    frames = prepare_movies(None, interactions=make_interactions(log), preprocessing=few)
+    assert frames.n_users == 10  # filtered users are no part of the log that is split
+    given = make_interactions(log, test=make_log(("u0", "i1", 100), ("u20", "i1", 101)))
+    assert prepare_movies(None, interactions=given, split=load_split("given")).n_users == 13
+
+
 def test_history_holds_what_is_cold_to_train() -> None:
     # v comes in the validation period, and the test asks for v: train and validation know it.
     log = make_log(*((f"u{k % 3}", f"i{k % 4}", k) for k in range(24)))

@@ -56,9 +56,13 @@ def test_auto_reads_each_column_as_its_type_says(caplog: pytest.LogCaptureFixtur
         "level": "categorical",
     }
     assert caplog.messages == [
-        "Column 'vector' is left out: no tower reads List(Float64)",
-        "The user tower leaves out 'empty': no row of train has a value",
-        "The user tower leaves out 'no_tags': no row of train has a value",
+        "Column 'vector' is left out: no tower reads List(Float64); change its type in the "
+        "dataset, or name the columns to read in tower.user_columns or tower.item_columns",
+        *(
+            f"The user tower leaves out {name!r}: no row of train has a value; "
+            "tower.user_columns says which columns are read"
+            for name in ("empty", "no_tags")
+        ),
     ]
 
 

@@ -241,8 +241,8 @@ def test_a_side_without_features_is_known_by_its_ids(
         made = tower(features)
     told = [message for message in caplog.messages if "ids alone" in message]
     assert told == [
-        "Tower of items: the dataset has no features of items that a tower can read; "
-        "it knows them by their ids alone"
+        "Tower of items: the dataset has no features of items that a tower can read "
+        "(tower.item_columns=auto); it knows them by their ids alone, as tower=embedding does"
     ]
     assert torch.equal(made.table(), by_ids(made))
     assert torch.equal(made(torch.tensor([6, 0])), by_ids(made)[[6, 0]])

@@ -36,6 +36,7 @@ TRAINER = Trainer(
     half_life=None,
     decay=0.0,
     patience=None,
+    patience_steps=0,
     refit=False,
     accelerator="cpu",
     devices=1,

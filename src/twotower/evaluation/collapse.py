@@ -109,14 +109,17 @@ def collapse_notes(
     if lists.n_lists >= MIN_LISTS and lists.value >= ALIKE:
         notes.append(
             f"every user gets nearly the same list: one ranking for all explains {lists.shared:.0%}"
-            f" of what is recommended (by chance it would be {lists.by_chance:.0%})"
+            f" of what is recommended (by chance it would be {lists.by_chance:.0%}); train longer "
+            "(trainer.max_epochs, trainer.patience_steps), lower trainer.l2, or draw popular items "
+            "as negatives more often (negative_sampling=popularity)"
         )
     for name, table in tables.items():
         rank, most = effective_rank(table), min(table.shape)
         if rank < min(LOW_RANK, LOW_RANK_SHARE * most):
             notes.append(
                 f"the {name} embeddings have an effective rank of {rank:.1f} of {most}: "
-                "one direction decides nearly all scores"
+                "one direction decides nearly all scores; train longer (trainer.max_epochs, "
+                "trainer.patience_steps), lower trainer.l2, or change tower.init_std"
             )
     return notes
 

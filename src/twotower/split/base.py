@@ -56,6 +56,11 @@ class Split(ABC):
         """Whether the rule orders interactions by time."""
         return True
 
+    @property
+    def judging_more(self) -> str:
+        """How to judge more users, by key: shown where a holdout has few."""
+        return "split=last_n and split=ratio judge more users"
+
     @abstractmethod
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         """(what is left, the part), both in the order of `log`; either may be empty."""

@@ -29,6 +29,10 @@ class ColdItemSplit(Split):
     def needs_time(self) -> bool:
         return False
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.test_size judges more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         items = log[ITEM].unique().sort()
         shuffled = np.random.default_rng(seed_of(self.seed, part)).permutation(len(items))

@@ -30,6 +30,10 @@ class ColdUserSplit(Split):
     def needs_time(self) -> bool:
         return False
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.test_size judges more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = ColdUserRandomSplitter(self.test_size, seed=seed_of(self.seed, part), **COLUMNS)
         return cut_by(splitter.split, log)

@@ -34,6 +34,10 @@ class GivenSplit(Split):
     def needs_time(self) -> bool:
         return self.validation and self.validation_order == "time"
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger dataset.test_path judges more users"
+
     def cut_test(self, log: pl.DataFrame, given: pl.DataFrame | None) -> Cut:
         if given is None:
             raise DataError(

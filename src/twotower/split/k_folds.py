@@ -37,6 +37,10 @@ class KFoldsSplit(Split):
     def needs_time(self) -> bool:
         return False
 
+    @property
+    def judging_more(self) -> str:
+        return "a smaller split.n_folds judges more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = KFolds(self.n_folds, seed=seed_of(self.seed, part), **COLUMNS)
 

@@ -24,6 +24,10 @@ class LastNSplit(Split):
     n: PositiveInt
     strategy: Literal["interactions", "timedelta"]
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.n and looser preprocessing.relevant_filters judge more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
         if self.strategy == "interactions":

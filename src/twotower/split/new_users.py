@@ -26,6 +26,10 @@ class NewUsersSplit(Split):
     test_size: Annotated[float, Field(gt=0, lt=1)]
     known: Annotated[float, Field(ge=0, lt=1)]
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.test_size judges more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = NewUsersSplitter(self.test_size, **TIME_COLUMNS)
         return cut_by(splitter.split, log, log[TIMESTAMP])

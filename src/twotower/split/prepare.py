@@ -15,13 +15,13 @@ from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split
 from twotower.split.cache import Entry, cached
 from twotower.split.matches import match_notes
-from twotower.types import Interactions, SplitFrames
+from twotower.types import USER, Interactions, SplitFrames
 
 logger = logging.getLogger(__name__)
 
 # What a prepared split depends on besides data and config. Count FORMAT up when this code changes
 # what comes out; RePlay and Polars draw the random splits.
-FORMAT = 2
+FORMAT = 3
 LIBRARIES = ("replay-rec", "polars")
 # The frames that an entry always keeps; `history` only where it is another than train.
 _OWN = ("train", "validation", "validation_known", "test", "test_known", "users", "items")
@@ -82,9 +82,15 @@ def _prepare(
         history=parts.history,
         users=interactions.users,
         items=interactions.items,
+        n_users=_n_users(log, interactions.test),
         digest=frames_digest(held),
     )
     return frames, steps
+
+
+def _n_users(log: pl.DataFrame, test: pl.DataFrame | None) -> int:
+    """The users of a log and of the test part that comes with it."""
+    return pl.concat([part[USER] for part in (log, test) if part is not None]).n_unique()
 
 
 def _key(data_digest: str, config: Mapping[str, Any]) -> str:
@@ -96,7 +102,8 @@ def _key(data_digest: str, config: Mapping[str, Any]) -> str:
 def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
     held = {name: getattr(frames, name) for name in _OWN}
     held["history"] = None if frames.history is frames.train else frames.history
-    return Entry(held, {"digest": frames.digest, "steps": steps, "config": dict(config)})
+    note = {"digest": frames.digest, "n_users": frames.n_users, "steps": steps}
+    return Entry(held, {**note, "config": dict(config)})
 
 
 def _as_frames(entry: Entry) -> SplitFrames:
@@ -114,5 +121,6 @@ def _as_frames(entry: Entry) -> SplitFrames:
         history=train if history is None else history,
         users=frames["users"],
         items=frames["items"],
+        n_users=entry.note["n_users"],
         digest=entry.note["digest"],
     )

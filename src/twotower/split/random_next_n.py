@@ -23,6 +23,10 @@ class RandomNextNSplit(Split):
     n: PositiveInt | None
     seed: NonNegativeInt
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.n, split=last_n and split=ratio judge more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = RandomNextNSplitter(
             self.n, divide_column=USER, seed=seed_of(self.seed, part), **TIME_COLUMNS

@@ -27,6 +27,10 @@ class RatioSplit(Split):
     min_interactions_per_user: PositiveInt | None
     split_by_fractions: bool
 
+    @property
+    def judging_more(self) -> str:
+        return "a larger split.test_size and looser preprocessing.relevant_filters judge more users"
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = RatioSplitter(
             self.test_size,

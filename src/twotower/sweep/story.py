@@ -169,7 +169,7 @@ def _warnings(table: SweepTable, test: str) -> Iterator[str]:
     if table.best is not None and len(table.best.finished) < most:
         yield (
             f"{table.best.name}: {len(table.best.finished)} of {most} repeats finished; its mean "
-            "is over these"
+            "is over these; the same command runs the failed ones again (hydra.sweeper.resume)"
         )
     if test == "all":
         yield (

@@ -124,4 +124,10 @@ def _without_features(side: Side, columns: Columns | dict[str, Kind], id: bool) 
             f"valid is true, or columns in {key} that the dataset has"
         )
     if columns:
-        logger.warning("Tower of %ss: %s; it knows them by their ids alone", side.kind, missing)
+        logger.warning(
+            "Tower of %ss: %s (%s=%s); it knows them by their ids alone, as tower=embedding does",
+            side.kind,
+            missing,
+            key,
+            columns,
+        )

@@ -48,7 +48,11 @@ def _unknown(column: pl.Series, side: Side) -> bool:
     if column.list.len().sum() if is_list else column.count():
         return False
     logger.warning(
-        "The %s tower leaves out %r: no row of train has a value", side.kind, column.name
+        "The %s tower leaves out %r: no row of train has a value; tower.%s_columns says which "
+        "columns are read",
+        side.kind,
+        column.name,
+        side.kind,
     )
     return True
 
@@ -66,7 +70,12 @@ def _kind_of(column: pl.Series, max_distinct: float, is_title: bool) -> Kind | N
     """None, and a warning, where no kind fits."""
     valid = _valid_kinds(column.dtype)
     if not valid:
-        logger.warning("Column %r is left out: no tower reads %s", column.name, column.dtype)
+        logger.warning(
+            "Column %r is left out: no tower reads %s; change its type in the dataset, or name the "
+            "columns to read in tower.user_columns or tower.item_columns",
+            column.name,
+            column.dtype,
+        )
         return None
     if column.dtype != pl.String:
         return valid[0]

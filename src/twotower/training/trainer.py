@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 
 import polars as pl
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
-from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
@@ -32,6 +32,7 @@ from twotower.training.batches import FoldBatches
 from twotower.training.callbacks import EpochMetrics, LastCheckpoint, OnEpoch, Progress, Validate
 from twotower.training.fitted import Fitted
 from twotower.training.module import Schedule, TwoTowerModule
+from twotower.training.stopping import Patience
 from twotower.types import Fold
 
 __all__ = ["Objective", "Trainer", "is_first_process"]
@@ -82,6 +83,7 @@ class Trainer:
     decay: Annotated[float, Field(ge=0, le=1)]
     validate_every: PositiveInt
     patience: PositiveInt | None
+    patience_steps: NonNegativeInt
     refit: bool
     accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"]
     devices: PositiveInt | Literal["auto"]
@@ -141,9 +143,9 @@ class Trainer:
         """Train `model` on `fold`.
 
         With `validate` the best epoch by the metric `val/<monitor>` is kept, of those that are
-        validated, and training stops after `patience` of them without a better one; without it
-        the last epoch is. `epochs` are trained in place of `max_epochs`, with the step sizes of the
-        first of these. Where `folder` is given, the same
+        validated, and training stops after `patience` of them and `patience_steps` optimizer
+        steps without a better one; without it the last epoch is. `epochs` are trained in place of
+        `max_epochs`, with the step sizes of the first of these. Where `folder` is given, the same
         call goes on from the checkpoint that an earlier one left there, or gives back what it
         finished.
         Raises ConfigError as `check`, and TrainingError where the loss is not finite or no positive
@@ -163,7 +165,7 @@ class Trainer:
                 best = _best_checkpoint(kept, f"val/{monitor}")
                 callbacks.append(best)
                 if self.patience is not None:
-                    stopping = EarlyStopping(f"val/{monitor}", mode="max", patience=self.patience)
+                    stopping = Patience(f"val/{monitor}", self.patience, self.patience_steps)
                     callbacks.append(stopping)
             if folder is not None:
                 callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))

@@ -55,6 +55,7 @@ class SplitFrames:
         test is trained on it, and it is what users of the test part have seen. Without
         validation: train.
     users, items: features of ids, those that occur in no part too; None where the source has none.
+    n_users: how many users the log has after the filters, in any part or none.
     digest: hex digest of the content of the parts, the identity of the split.
     """
 
@@ -66,4 +67,5 @@ class SplitFrames:
     history: pl.DataFrame
     users: pl.DataFrame | None
     items: pl.DataFrame | None
+    n_users: int
     digest: str

@@ -1,0 +1,36 @@
+"""Does a holdout judge enough users to tell models apart?"""
+
+from __future__ import annotations
+
+from twotower.evaluation.evaluation import Measured
+from twotower.titles import metric_title
+
+__all__ = ["few_users_note"]
+
+# With fewer users than this the interval is uncertain itself: it takes means over users as normally
+# distributed, and the values of most users are 0.
+FEW_USERS = 100
+# Half of an interval as a share of the metric, above which it is wide: a model a quarter better or
+# worse is then hardly shown to differ.
+WIDE = 0.25
+
+
+def few_users_note(
+    measured: Measured, metric: str, *, part: str, n_users: int, advice: str
+) -> str | None:
+    """A sentence where `part` judges too few users to tell models apart by `metric`, or None.
+
+    n_users: of the log that was split; advice: what judges more.
+    """
+    judged = measured.per_user.height
+    low, high = measured.intervals.get(metric, (0.0, 0.0))
+    half, value = (high - low) / 2, measured.values[metric]
+    if judged >= FEW_USERS and half <= WIDE * value:
+        return None
+    text = f"{part} judges {judged:,} of {n_users:,} users"
+    if half and value:
+        text += (
+            f": {metric_title(metric)} {measured.text(metric)} is an interval of "
+            f"±{half / value:.0%}, which hardly tells apart models that differ by less"
+        )
+    return f"{text}; {advice}"
