@@ -13,7 +13,7 @@ from twotower.evaluation import Measured
 from twotower.markdown import escaped
 from twotower.recommender import MODEL_FOLDER
 from twotower.result import Judged, Result
-from twotower.titles import looked_at_first, metric_title
+from twotower.titles import looked_at_first
 from twotower.tracking import plots
 from twotower.tracking.base import Run
 
@@ -26,7 +26,6 @@ __all__ = [
     "log_judged",
     "metrics_text",
     "summary",
-    "warnings_of",
 ]
 
 PER_USER = "per_user.parquet"
@@ -146,21 +145,9 @@ def _description(result: Result) -> str:
     return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
 
 
-def warnings_of(result: Result) -> list[str]:
-    """What is suspicious about the model, in sentences that name the keys to change."""
-    if not result.below:
-        return result.notes
-    below = (
-        f"by {metric_title(result.monitor)} on {result.judged.part} this model is not better than "
-        f"{', '.join(result.below)}; try other values of tower.emb_dim, negative_sampling, "
-        "optimizer.lr or trainer.l2"
-    )
-    return [below, *result.notes]
-
-
 def _notes(result: Result) -> Iterator[str]:
     judged = result.judged
-    for warning in warnings_of(result):
+    for warning in result.warnings:
         yield f"**{escaped(warning)}**"
     users = judged.measured.per_user.height
     yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."

@@ -28,7 +28,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     for title, measured in [("this run", judged.measured), *judged.baselines.items()]:
         table.add_row(title, *(_aligned(measured.text(name)) for name in names))
     console.print(table)
-    for warning in warnings_of(result):
+    for warning in result.warnings:
         console.print(f"WARNING: {warning}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"
     if result.selected is not None:

@@ -11,6 +11,7 @@ import polars as pl
 from twotower.evaluation import Measured
 from twotower.model import DotProductScorer
 from twotower.recommender import Recommender
+from twotower.titles import metric_title
 from twotower.training import Fitted
 from twotower.types import Fold, Recommendations
 
@@ -139,6 +140,18 @@ class Result:
     def below(self) -> list[str]:
         """The baselines that do at least as well on `monitor`."""
         return self.judged.below(self.monitor)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is suspicious about the run, in sentences that name the keys to change."""
+        if not self.below:
+            return self.notes
+        below = (
+            f"by {metric_title(self.monitor)} on {self.judged.part} this model is not better than "
+            f"{', '.join(self.below)}; try other values of tower.emb_dim, negative_sampling, "
+            "optimizer.lr or trainer.l2"
+        )
+        return [below, *self.notes]
 
     def recommend(self, users: Any = None, k: int = 10) -> pd.DataFrame:
         """The `k` best items for `users` (original ids; None: all) that they have not seen."""

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from twotower.dataset.digest import frames_digest
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split

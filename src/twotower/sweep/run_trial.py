@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from filelock import FileLock
 
-from twotower.artifacts import summary, warnings_of
+from twotower.artifacts import summary
 from twotower.errors import TrainingError, TwoTowerError
 from twotower.experiment import Experiment
 from twotower.result import Result
@@ -127,7 +127,7 @@ def _finished(spec: TrialSpec, result: Result) -> Outcome:
         _ended(spec, "finished", result.run_id, None),
         metrics=summary(result),
         intervals=validation.intervals | (result.test.intervals if result.test else {}),
-        warnings=tuple(warnings_of(result)),
+        warnings=tuple(result.warnings),
         history=result.fits[0].history,
         per_user=validation.measured.per_user,
         relevant=validation.relevant,
