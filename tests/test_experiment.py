@@ -94,6 +94,21 @@ def test_params_inputs_tags_and_description(small: list[str], output_dir: Path) 
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
+def test_the_model_is_listed_with_its_metrics_and_data(small: list[str], output_dir: Path) -> None:
+    result = twotower.run(small)
+    run = only_run(output_dir)
+    assert run.outputs is not None
+    (output,) = run.outputs.model_outputs
+    model = store(output_dir).get_logged_model(output.model_id)
+    assert (model.status, model.source_run_id) == ("READY", run.info.run_id)
+    assert model.metrics is not None
+    (metric,) = [each for each in model.metrics if each.key == "test/ndcg_at_10"]
+    assert metric.value == result.metrics["test/ndcg_at_10"]
+    assert metric.dataset_name == "Synthetic-test"
+    assert run.data.metrics["test/ndcg_at_10"] == metric.value
+    assert model.tags["artifacts"] == f"runs:/{run.info.run_id}/model"
+
+
 def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     result = twotower.run(small)
     run = only_run(output_dir)

@@ -50,6 +50,7 @@ def log(run: Run, result: Result) -> None:
     with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
         result.recommender.save(Path(folder))
         run.log_folder(Path(folder), MODEL_FOLDER)
+    run.log_model(result.name, MODEL_FOLDER, _of_parts(result))
     if result.test is not None:
         run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
         _log_plots(run, result, result.test)
@@ -73,6 +74,12 @@ def summary(result: Result) -> dict[str, float]:
         "data/users": train.n_users,
         "data/items": train.n_items,
     }
+
+
+def _of_parts(result: Result) -> dict[str, float]:
+    """What the model is listed with: its metrics on the test, and on validation without one."""
+    part = "test/" if result.test is not None else "val/"
+    return {name: value for name, value in result.metrics.items() if name.startswith(part)}
 
 
 def _to_beat(run: Run, result: Result) -> dict[str, float]:

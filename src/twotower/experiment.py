@@ -129,6 +129,8 @@ class Experiment:
             _log_data(run, type(self.dataset).__name__, interactions, frames)
             result = self._result(frames, config, name, run, trial)
             artifacts.log(run, result)
+            if trial is None:  # a sweep does it once, for all of its trials
+                run.save_overview(f"val/{result.monitor}")
         return result
 
     def load(self, config: Mapping[str, Any]) -> tuple[Interactions, SplitFrames]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twotower import config as conf
-from twotower.tracking.links import compare_url, run_url, view_url
+from twotower.tracking.chart_view import OVERVIEW, knows_views
+from twotower.tracking.links import charts_url, compare_url, run_url, view_url
 from twotower.tracking.masking import mask
 
 __all__ = ["sweep_links", "where_to_look"]
@@ -21,7 +22,8 @@ def where_to_look(
     if experiment_id is None or run_id is None:
         return []
     command, base = _ui(config)
-    return [f"open     {command}", f"then     {run_url(base, experiment_id, run_id)}"]
+    lines = [f"open     {command}", f"then     {run_url(base, experiment_id, run_id)}"]
+    return [*lines, f"runs     {_view(config, base, experiment_id, OVERVIEW, charts=False)}"]
 
 
 def sweep_links(
@@ -31,16 +33,30 @@ def sweep_links(
     run_ids: Sequence[str],
 ) -> dict[str, str]:
     """What opens the UI, and in it the trials side by side (of very many the first), their charts
-    in the view that the sweep's run has kept, and that run; none where nothing is tracked."""
+    and their table in the view that the sweep's run has saved, and that run; none where nothing is
+    tracked."""
     if experiment_id is None or parent_id is None:
         return {}
     command, base = _ui(config)
     return {
         "open": command,
         "compare": compare_url(base, experiment_id, run_ids[:_COMPARED]),
-        "charts": view_url(base, experiment_id, parent_id),
+        "charts": _view(config, base, experiment_id, parent_id),
+        "table": _view(config, base, experiment_id, parent_id, charts=False),
         "sweep": run_url(base, experiment_id, parent_id),
     }
+
+
+def _view(
+    config: Mapping[str, Any], base: str, experiment_id: str, key: str, *, charts: bool = True
+) -> str:
+    """The saved view, and the charts by the monitor where the UI is of another version."""
+    uri = str(config["tracking"]["uri"])
+    if knows_views(uri if uri.startswith("http") else None):
+        return view_url(base, experiment_id, key, charts=charts)
+    k = config["evaluation"]["k"]
+    first = k[0] if isinstance(k, list) else k
+    return charts_url(base, experiment_id, f"val/{config['evaluation']['monitor']}_at_{first}")
 
 
 def _ui(config: Mapping[str, Any]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from twotower.errors import ConfigError, RunNotFoundError
-from twotower.tracking.links import charts_url, run_url
+from twotower.tracking.links import run_url, view_url
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.ui import LOOPBACK, serve
@@ -61,7 +61,7 @@ def base(store: MlflowTracking) -> Iterator[str]:
         address = f"http://{LOOPBACK}:{port}"
         try:
             told = process.stdout.readline().strip()
-            assert told == charts_url(address, store.experiment_id, "test/ndcg_at_10")
+            assert told == view_url(address, store.experiment_id, "twotower")
             yield address
         finally:
             process.send_signal(signal.SIGINT)

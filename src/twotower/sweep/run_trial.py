@@ -20,6 +20,7 @@ from twotower.sweep.files import read_json, write_json
 from twotower.sweep.outcome import Outcome, State
 from twotower.sweep.spec import TrialSpec
 from twotower.titles import metric_title
+from twotower.tracking.chart_view import COLOR_TAG, color
 from twotower.tracking.environment import code_version
 from twotower.training import OnEpoch
 from twotower.trial import Pruned, Trial
@@ -94,7 +95,8 @@ def _run(
         if watch is not None:
             watch(epoch, metrics)
 
-    tags = {"trial.hash": spec.hash, "trial.setting": spec.setting}
+    number = int(spec.place.partition("/")[0]) - 1
+    tags = {"trial.hash": spec.hash, "trial.setting": spec.setting, COLOR_TAG: color(number)}
     if spec.parent_id is not None:
         tags["mlflow.parentRunId"] = spec.parent_id
     trial = Trial(folder, tags, spec.tests, on_epoch)

@@ -31,6 +31,7 @@ from twotower.tracking.base import Run
 __all__ = ["tell"]
 
 _REPORT = "report.html"
+_PAINTED = 100  # trials that get colours of their own
 
 
 def tell(
@@ -81,7 +82,9 @@ def tell(
     run.save_chart_view(
         [short_name(key) for key in table.keys],
         sorted(table.shown, key=lambda name: name != table.monitor),
+        [o.run_id for o in table.outcomes if o.run_id is not None][:_PAINTED],
     )
+    run.save_overview(table.monitor)
     run.set_description(_description(report))
     print_sweep(report, terminal())
     return report

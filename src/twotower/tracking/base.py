@@ -65,8 +65,19 @@ class Run(Protocol):
         """Write plain nested containers as YAML, keys in their order."""
         ...
 
-    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
-        """Keep a view of the charts of the runs below this one, by the key `<id of this run>`."""
+    def save_chart_view(
+        self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
+    ) -> None:
+        """Save a view of the runs below this one, by the key `<id of this run>`, and give each of
+        `runs` a colour of its own."""
+        ...
+
+    def save_overview(self, monitor: str) -> None:
+        """Save the view of the experiment that holds this run, ordered by `monitor`."""
+        ...
+
+    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
+        """List the model that lies in `folder` of the run among the models of the experiment."""
         ...
 
     def set_description(self, markdown: str) -> None:

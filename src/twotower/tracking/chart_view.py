@@ -1,7 +1,8 @@
-"""A saved view of MLflow's charts page: the trials of a sweep, and what they are compared by.
+"""A saved view of MLflow's page of runs: its columns, and the charts that runs are compared by.
 
 The page reads a view from a tag of the experiment, in the UI's own format: packed JSON of its
-state. A page of another version that does not know it shows its usual charts.
+state. This is no public interface of MLflow, so all of it is in this file, and links use it only
+with the version of MLflow that it is tested with; see `knows_views`.
 """
 
 from __future__ import annotations
@@ -10,48 +11,93 @@ import base64
 import json
 import zlib
 from collections.abc import Sequence
+from colorsys import hls_to_rgb
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
-__all__ = ["VIEW_TAG", "chart_view"]
+import requests
 
+__all__ = ["COLOR_TAG", "OVERVIEW", "VIEW_TAG", "View", "chart_view", "color", "knows_views"]
+
+COLOR_TAG = "mlflow.runColor"
 VIEW_TAG = "mlflow.sharedViewState."  # and then the key that an address names it by
-_SECTION = "sweep"
-_FEW = 10  # runs that a chart shows before it is asked for more
+OVERVIEW = "twotower"  # the key of the view of a whole experiment
+_TESTED = "3.17."
+_SECONDS = 2
+_MOST_RUNS = 100  # that a chart shows before it is asked for more
+_SCATTERS = 4  # params that have a chart of their own
+_ATTRIBUTES = ("Dataset", "Models")
+_NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
+# Twenty colours that are told apart side by side; further ones are spread over the colour wheel.
+_COLORS = (
+    *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2"),
+    *("#bcbd22", "#393b79", "#e6550d", "#31a354", "#756bb1", "#636363", "#843c39", "#5ab4d6"),
+    *("#c49c00", "#ad494a", "#7b4173", "#006d5b"),
+)
+_GOLDEN = 0.61803398875
 
 
-def chart_view(parent_id: str, params: Sequence[str], metrics: Sequence[str]) -> str:
-    """The value of the tag: trials below `parent_id`, ordered by the first of `metrics`.
+@dataclass(frozen=True)
+class View:
+    """What is compared.
 
-    Parallel coordinates from `params` to that metric come first, then a curve for each metric.
+    params: names of params that vary; columns and axes.
+    metrics: what is looked at, such as `val/ndcg_at_10`; the first is what runs are ordered by.
+    parent_id: of a sweep, whose trials alone are shown; None for all runs of the experiment.
     """
-    charts = [_parallel(params, metrics[0]), *map(_curve, metrics)] if params else []
+
+    params: Sequence[str]
+    metrics: Sequence[str]
+    parent_id: str | None = None
+
+
+def knows_views(server: str | None = None) -> bool:
+    """Whether the UI is of the version that views are made for: that of the tracking server at
+    the address `server`, or the one that is installed."""
+    try:
+        found = version("mlflow") if server is None else _version_of(server)
+    except requests.RequestException:
+        return False
+    return found.startswith(_TESTED)
+
+
+def _version_of(server: str) -> str:
+    return requests.get(f"{server.rstrip('/')}/version", timeout=_SECONDS).text.strip()
+
+
+def color(number: int) -> str:
+    """The colour of run `number` of those shown together, from 0; no two are the same."""
+    if number < len(_COLORS):
+        return _COLORS[number]
+    further = number - len(_COLORS)
+    hue, step = (further * _GOLDEN) % 1, further % 3
+    return _hex(hue, 0.36 + 0.11 * step, 0.55 + 0.15 * ((further // 3) % 3))
+
+
+def chart_view(view: View) -> str:
+    """The value of the tag."""
+    tested = [metric.replace("val/", "test/", 1) for metric in view.metrics]
+    baselines = [metric.replace("val/", "baseline/", 1) for metric in view.metrics]
+    shown = list(dict.fromkeys([*view.metrics, *tested]))
+    sections = {
+        "Validation": [_curve(metric) for metric in view.metrics],
+        "Test": [_bar(metric) for metric in (*tested, *baselines[:1])],
+        "Loss": [_curve(metric) for metric in ("val/loss", "train/loss")],
+        "What varies": _of_params(view.params, view.metrics[0]),
+    }
+    charts = [
+        {**chart, "metricSectionId": name, "uuid": f"{name}-{chart['displayName']}"}
+        for name, of_section in sections.items()
+        for chart in of_section
+    ]
+    names = [name for name, of_section in sections.items() if of_section]
     state = {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{parent_id}'",
-        "orderByKey": f"metrics.`{metrics[0]}`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Source`"],
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsVisibilityMap": {},
-        "runsHiddenMode": "SHOW_ALL",
-        "compareRunCharts": charts or list(map(_curve, metrics)),
-        "compareRunSections": [
-            {
-                "uuid": _SECTION,
-                "name": "Sweep",
-                "display": True,
-                "isReordered": False,
-                "deleted": False,
-                "isGenerated": False,
-            }
-        ],
+        **_order(view),
+        **_columns(view.params, shown),
+        **_no_choice_of_runs(),
+        "compareRunCharts": charts,
+        "compareRunSections": [_section(name) for name in names],
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,
@@ -70,20 +116,85 @@ def chart_view(parent_id: str, params: Sequence[str], metrics: Sequence[str]) ->
     return "deflate;" + base64.b64encode(packed).decode()
 
 
-def _parallel(params: Sequence[str], metric: str) -> dict[str, Any]:
+def _columns(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    """What varies, what came of it, and then what is the same in many runs."""
+    of_params = [f"params.`{name}`" for name in params]
+    of_metrics = [f"metrics.`{name}`" for name in metrics]
+    attributes = [f"attributes.`{name}`" for name in _ATTRIBUTES]
     return {
-        **_chart("PARALLEL", "parallel"),
-        "displayName": f"What varies, and {metric}",
+        "selectedColumns": [*of_params, *of_metrics, *attributes],
+        "columnOrder": [_NAME, _CREATED, *of_params, *of_metrics, _DURATION, *attributes],
+        "columnWidths": {
+            _NAME: 250,
+            **dict.fromkeys(of_params, 110),
+            **dict.fromkeys(of_metrics, 130),
+            **dict.fromkeys(attributes, 190),
+        },
+    }
+
+
+def _order(view: View) -> dict[str, Any]:
+    """By a metric: until something sorts the table, trials are folded in below their sweep."""
+    of_parent = f"tags.`mlflow.parentRunId` = '{view.parent_id}'"
+    return {
+        "searchFilter": of_parent if view.parent_id is not None else "",
+        "orderByKey": f"metrics.`{view.metrics[0]}`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+    }
+
+
+def _no_choice_of_runs() -> dict[str, Any]:
+    return {
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _section(name: str) -> dict[str, Any]:
+    return {
+        "uuid": name,
+        "name": name,
+        "display": True,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": False,
+    }
+
+
+def _of_params(params: Sequence[str], metric: str) -> list[dict[str, Any]]:
+    if not params:
+        return []
+    parallel = {
+        **_chart("PARALLEL", f"What varies, and {metric}"),
         "selectedParams": list(params),
         "selectedMetrics": [metric],
         "showAllRuns": True,
     }
+    return [parallel, *(_scatter(param, metric) for param in params[:_SCATTERS])]
+
+
+def _scatter(param: str, metric: str) -> dict[str, Any]:
+    return {
+        **_chart("SCATTER", f"{metric} by {param}"),
+        "xaxis": {"key": param, "type": "PARAM"},
+        "yaxis": {"key": metric, "type": "METRIC"},
+    }
+
+
+def _bar(metric: str) -> dict[str, Any]:
+    return {**_chart("BAR", metric), "metricKey": metric}
 
 
 def _curve(metric: str) -> dict[str, Any]:
     return {
         **_chart("LINE", metric),
-        "displayName": metric,
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "lineSmoothness": 0,
@@ -102,10 +213,13 @@ def _curve(metric: str) -> dict[str, Any]:
 
 def _chart(kind: str, name: str) -> dict[str, Any]:
     return {
-        "uuid": f"{_SECTION}-{name}",
         "type": kind,
-        "runsCountToCompare": _FEW,
-        "metricSectionId": _SECTION,
+        "displayName": name,
+        "runsCountToCompare": _MOST_RUNS,
         "deleted": False,
         "isGenerated": False,
     }
+
+
+def _hex(hue: float, lightness: float, saturation: float) -> str:
+    return "#" + "".join(f"{round(255 * c):02x}" for c in hls_to_rgb(hue, lightness, saturation))

@@ -26,14 +26,16 @@ def charts_url(base: str, experiment_id: str, metric: str) -> str:
     )
 
 
-def view_url(base: str, experiment_id: str, key: str) -> str:
-    """The charts of an experiment in a view that is kept under `key`, see `chart_view`.
+def view_url(base: str, experiment_id: str, key: str, *, charts: bool = True) -> str:
+    """The runs of an experiment in the view that is saved under `key`, see `chart_view`: its
+    charts, or else its table.
 
     Any other parameter of order or search would put the view aside.
     """
+    mode = "&compareRunsMode=CHART" if charts else ""
     return (
         f"{_root(base)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-        f"&compareRunsMode=CHART&viewStateShareKey={key}"
+        f"{mode}&viewStateShareKey={key}"
     )
 
 

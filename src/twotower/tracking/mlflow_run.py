@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from twotower.tracking.base import Context
-from twotower.tracking.chart_view import VIEW_TAG, chart_view
+from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
 from twotower.tracking.datasets import dataset_input
+from twotower.tracking.logged_model import enter_model
 from twotower.tracking.masking import mask, mask_all
 from twotower.tracking.metrics import check_metric_name, storable
+from twotower.tracking.overview import MAX_VIEW, refresh_overview
 from twotower.tracking.params import flat_params
 from twotower.tracking.signals import deferred_interrupts
+from twotower.tracking.store import store_lock
 
 if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
     from matplotlib.figure import Figure
@@ -36,6 +40,7 @@ MAX_TAG = 5000  # what databases with the narrowest column hold
 _METRICS_A_CALL = 1000
 _PARAMS_A_CALL = 100
 _DOTS_PER_INCH = 150
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,26 @@ class MlflowRun:
         self.log_text(yaml.safe_dump(masked, sort_keys=False, allow_unicode=True), file)
 
     @deferred_interrupts()
-    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
-        view = chart_view(self.id, params, metrics)
-        if len(view) <= MAX_TAG:
+    def save_chart_view(
+        self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
+    ) -> None:
+        view = chart_view(View(params, metrics, parent_id=self.id))
+        if len(view) <= MAX_VIEW:
             self.client.set_experiment_tag(self.experiment_id, f"{VIEW_TAG}{self.id}", view)
+        for number, run_id in enumerate(runs):
+            self.client.set_tag(run_id, COLOR_TAG, color(number))
+
+    @deferred_interrupts()
+    def save_overview(self, monitor: str) -> None:
+        with store_lock(self.client.tracking_uri):
+            refresh_overview(self.client, self.experiment_id, monitor)
+
+    @deferred_interrupts()
+    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
+        try:
+            enter_model(self.client, self.experiment_id, self.id, name, folder, metrics)
+        except (MlflowException, AttributeError) as error:  # a server of before MLflow 3
+            _log.info("the model is not listed by MLflow: %s", mask(str(error)))
 
     def set_description(self, markdown: str) -> None:
         """Show `markdown`; what is too long for that is cut with a pointer to the whole."""

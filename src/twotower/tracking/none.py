@@ -49,7 +49,15 @@ class NoRun:
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
         pass
 
-    def save_chart_view(self, params: Sequence[str], metrics: Sequence[str]) -> None:
+    def save_chart_view(
+        self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
+    ) -> None:
+        pass
+
+    def save_overview(self, monitor: str) -> None:
+        pass
+
+    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
         pass
 
     def set_description(self, markdown: str) -> None:

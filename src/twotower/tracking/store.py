@@ -39,7 +39,7 @@ def open_store(uri: str) -> MlflowClient:
     if is_server(uri) and not uri.startswith("databricks"):
         check_server(uri)
     try:
-        with _lock(uri), _quiet_migration():
+        with store_lock(uri), _quiet_migration():
             path = sqlite_path(uri)
             if path is not None:
                 _check_sqlite(path) if is_there(path) else _create_sqlite(path)
@@ -61,7 +61,7 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str |
 
     Raises `ConfigError` if there is a deleted one of that name.
     """
-    with _lock(uri), store_errors(uri):
+    with store_lock(uri), store_errors(uri):
         experiment = client.get_experiment_by_name(name)
         place = location or artifacts_beside(uri)
         check_artifacts(place if experiment is None else experiment.artifact_location)
@@ -118,8 +118,8 @@ def _create_sqlite(path: Path) -> None:
     fresh.replace(path)
 
 
-def _lock(uri: str) -> AbstractContextManager[object]:
-    """Databases with a server of their own need no lock of ours."""
+def store_lock(uri: str) -> AbstractContextManager[object]:
+    """Held by one process at a time. Databases with a server of their own need no lock of ours."""
     path = sqlite_path(uri)
     if path is None:
         return nullcontext()

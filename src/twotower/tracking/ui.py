@@ -23,10 +23,14 @@ from twotower.tracking.address import (
     resolve_artifact_location,
     resolve_uri,
 )
-from twotower.tracking.links import charts_url
+from twotower.tracking.chart_view import OVERVIEW, knows_views
+from twotower.tracking.links import charts_url, view_url
 from twotower.tracking.load import open_existing
 from twotower.tracking.masking import mask
+from twotower.tracking.overview import refresh_overview
+from twotower.tracking.server import store_errors
 from twotower.tracking.signals import terminate_on_sigterm
+from twotower.tracking.store import store_lock
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
@@ -47,22 +51,18 @@ def serve(
 ) -> None:
     """Show the store at `uri` until Ctrl-C or SIGTERM; of a tracking server, only its address.
 
-    tell: takes the charts' address, ordered by `metric`, once they can be opened.
+    tell: takes the address of the charts in the saved view of all runs, once they can be opened.
 
     Raises `RunNotFoundError` if nothing was tracked there yet, `ConfigError` if the port is taken
     or the UI does not start.
     """
     landing = _landing(uri, experiment_name, metric)
     if is_server(uri):
-        tell(landing(uri))
-        if open_browser:
-            webbrowser.open(landing(uri))
+        _show(landing(uri), tell, open_browser=open_browser)
         return
     with suppress(KeyboardInterrupt), terminate_on_sigterm():
         with running_ui(uri, artifact_location, host=host, port=port) as (base, process):
-            tell(landing(base))
-            if open_browser:
-                webbrowser.open(landing(base))
+            _show(landing(base), tell, open_browser=open_browser)
             while process.poll() is None:  # not wait(): Polars' handler of Ctrl-C restarts it
                 time.sleep(_POLL_SECONDS)
         raise ConfigError(f"The MLflow UI stopped by itself (exit code {process.returncode}).")
@@ -85,11 +85,25 @@ def running_ui(
             _stop(process)
 
 
+def _show(address: str, tell: Callable[[str], None], *, open_browser: bool) -> None:
+    tell(address)
+    if open_browser:
+        webbrowser.open(address)
+
+
 def _landing(uri: str, experiment_name: str, metric: str) -> Callable[[str], str]:
-    experiment = open_existing(uri).get_experiment_by_name(experiment_name)
-    if experiment is None:
-        return lambda base: base
-    return lambda base: charts_url(base, experiment.experiment_id, metric)
+    """From the UI's address to what it opens on: the charts of all runs, by `metric`."""
+    client = open_existing(uri)
+    with store_errors(uri):
+        experiment = client.get_experiment_by_name(experiment_name)
+        if experiment is None:
+            return lambda base: base
+        found = experiment.experiment_id
+        if not knows_views(uri if is_server(uri) else None):
+            return lambda base: charts_url(base, found, metric)
+        with store_lock(client.tracking_uri):
+            refresh_overview(client, found, metric)
+    return lambda base: view_url(base, found, OVERVIEW)
 
 
 def _start(

@@ -1,0 +1,89 @@
+"""The view of a whole experiment, kept up to date with the runs that are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+
+from twotower.titles import looked_at_first
+from twotower.tracking.chart_view import COLOR_TAG, OVERVIEW, VIEW_TAG, View, chart_view, color
+
+__all__ = ["MAX_VIEW", "refresh_overview"]
+
+MAX_VIEW = 5000  # characters of a tag that every database holds
+_RUNS = 200  # the newest, which columns and colours are made for
+_ALWAYS = ("emb_dim", "num_negatives")
+_FIRST = ("dataset", "split", "tower", "encoder", "negative_sampling", "loss", "lr", "batch_size")
+_MOST_PARAMS = 12
+_NOTHING_OF_THE_MODEL = ("metrics", "confidence", "monitor", "accelerator", "devices")
+
+
+def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> None:
+    """Save the view whose columns are the params that vary between the newest runs.
+
+    It is made from the store alone, so that whoever saves it last leaves what is right; nothing is
+    written where nothing has changed. monitor: such as `val/ndcg_at_10`; where no run has it, the
+    same metric at another depth, or on the test.
+    """
+    runs = list(
+        client.search_runs(
+            [experiment_id], "", ViewType.ACTIVE_ONLY, _RUNS, ["attributes.start_time DESC"]
+        )
+    )
+    known = {name for run in runs for name in run.data.metrics}
+    monitor = _known(monitor, known)
+    metrics = looked_at_first(known, monitor)
+    metrics = [monitor, *(name for name in metrics if name != monitor)]
+    params = _varying([run.data.params for run in runs])
+    view = chart_view(View(params, metrics))
+    while len(view) > MAX_VIEW and params:
+        params = params[:-1]
+        view = chart_view(View(params, metrics))
+    key = f"{VIEW_TAG}{OVERVIEW}"
+    if client.get_experiment(experiment_id).tags.get(key) != view:
+        client.set_experiment_tag(experiment_id, key, view)
+    _paint(client, runs)
+
+
+def _known(monitor: str, known: set[str]) -> str:
+    if monitor in known:
+        return monitor
+    start = monitor.partition("_at_")[0]
+    for wanted in (start, start.replace("val/", "test/", 1)):
+        if others := sorted(name for name in known if name.partition("_at_")[0] == wanted):
+            return others[0]
+    return monitor
+
+
+def _varying(params: Sequence[Mapping[str, str]]) -> list[str]:
+    """Names of params with several values, those that people look at first in front.
+
+    A param that only some runs have, since only some choices do, varies too.
+    """
+    names = dict.fromkeys(name for of_run in params for name in of_run)
+    of_models = [of_run for of_run in params if "tower" in of_run]  # not of baselines and sweeps
+    varied = [
+        name
+        for name in names
+        if name not in _NOTHING_OF_THE_MODEL
+        and len({of_run[name] for of_run in of_models if name in of_run}) > 1
+    ]
+    first = [name for name in (*_ALWAYS, *_FIRST) if name in varied]
+    always = [name for name in _ALWAYS if name in names and name not in first]
+    rest = [name for name in varied if name not in first]
+    return [*first, *always, *rest][:_MOST_PARAMS]
+
+
+def _paint(client: MlflowClient, runs: Sequence[Run]) -> None:
+    """A colour that no other of `runs` has, for each that has none yet."""
+    taken = {run.data.tags.get(COLOR_TAG) for run in runs}
+    number = 0
+    for run in reversed(runs):
+        if COLOR_TAG in run.data.tags:
+            continue
+        while color(number) in taken:
+            number += 1
+        taken.add(color(number))
+        client.set_tag(run.info.run_id, COLOR_TAG, color(number))
