@@ -1,4 +1,4 @@
-"""Pictures of a sweep in a browser: the comparison, the charts, its own run and its report.
+"""Pictures of a sweep in a browser: its table, the comparison, the charts, its own run and its report.
 
     python benchmarks/screenshots.py --output docs/images
 
@@ -31,13 +31,13 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 SWEEP = ("tower.emb_dim=8,16,32,64", "negative_sampling.num_negatives=1,5,10")
 TRIALS = 12
 METRIC = "val/ndcg_at_10"
+PARAMS = ("emb_dim", "num_negatives")
 FIGURE = "settings_ndcg_at_10.png"
 
 TWOTOWER = str(Path(sys.executable).with_name("twotower"))
@@ -47,6 +47,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver",)
 SECONDS = 60  # for one element to appear
 WIDTH, HEIGHT = 1600, 1000  # of the window, in pixels
+TABLE_WIDTH = 1840
+CHARTS_HEIGHT = 1500
 REPORT_WIDTH = 1440  # its text is 1,344 wide
 MOST_BYTES = 300_000  # of a picture
 
@@ -127,30 +129,36 @@ class Page:
         print(f"{path}: {path.stat().st_size // 1000} kB", flush=True)
 
 
+def table(page: Page, link: str, path: Path) -> None:
+    """What varies and what came of it, in the view that the sweep has saved."""
+    page.open(link, width=TABLE_WIDTH, height=760)
+    page.find("a[href*='/runs/']", "num_negatives=10")
+    page.click("[data-component-id='mlflow.assistant.chat_panel.close']")  # open at first, only
+    page.find(".ag-header-cell-text", METRIC)
+    page.save(path)
+
+
 def compare(page: Page, link: str, path: Path) -> None:
     """The trials side by side, by the metric that chooses."""
     page.open(link)
     page.find(".js-plotly-plot")
-    page.click("[data-component-id='mlflow.assistant.chat_panel.close']")  # open at first, only
-    _, metrics = page.driver.find_elements(By.CSS_SELECTOR, "input[role=combobox]")
-    metrics.send_keys(Keys.BACKSPACE, METRIC, Keys.ENTER)  # in the place of the one chosen at first
     axes = "return document.querySelector('.js-plotly-plot').data[0].dimensions.map(d => d.label)"
-    page.wait(lambda: page.script(axes)[2:] == [METRIC], f"{METRIC} alone")
-    metrics.send_keys(Keys.ESCAPE)
+    page.wait(lambda: page.script(axes) == [*PARAMS, METRIC], f"{METRIC} by what varies")
     page.save(path)
 
 
 def charts(page: Page, link: str, path: Path) -> None:
-    """All trials, in the view that the sweep has kept."""
-    page.open(link, height=1000)
-    page.wait(lambda: page.script(DRAWN) == [TRIALS] * 3, "three charts of all trials")
+    """All trials, in the view that the sweep has saved."""
+    page.open(link, height=CHARTS_HEIGHT)
+    complete = [TRIALS] * 5  # three metrics and two losses
+    page.wait(lambda: page.script(DRAWN) == complete, "five charts of all trials")
     bar = page.driver.find_element(By.CSS_SELECTOR, ".react-resizable [handleaxis=e] .bar")
     mouse = ActionChains(page.driver).click_and_hold(bar).move_by_offset(70, 0).release()
     mouse.move_by_offset(-200, 0).perform()  # off the charts, which show tools under a mouse
     cut = "return [...document.querySelectorAll(\"a[href*='/runs/']\")]"
     cut += ".some(link => link.scrollWidth > link.clientWidth)"
     page.wait(lambda: page.script(cut) is False, "the names in full")
-    page.wait(lambda: page.script(DRAWN) == [TRIALS] * 3, "the charts as they were")
+    page.wait(lambda: page.script(DRAWN) == complete, "the charts as they were")
     page.save(path)
 
 
@@ -192,7 +200,9 @@ def swept(output_dir: Path) -> dict[str, str]:
     print(done.stdout, flush=True)
     if done.returncode != 0:
         sys.exit("The sweep has failed.")
-    return dict(re.findall(r"^(compare|charts|sweep|report) +(\S+)$", done.stdout, re.MULTILINE))
+    return dict(
+        re.findall(r"^(table|compare|charts|sweep|report) +(\S+)$", done.stdout, re.MULTILINE)
+    )
 
 
 def _elsewhere(output_dir: Path) -> list[str]:
@@ -246,6 +256,7 @@ def take(output_dir: Path, images: Path) -> None:
     links = swept(output_dir)
     with ui(output_dir) as base, window() as page:
         here = {name: link.replace(PRINTED, base) for name, link in links.items()}
+        table(page, here["table"], images / "runs.png")
         compare(page, here["compare"], images / "compare.png")
         charts(page, here["charts"], images / "charts.png")
         sweep_run(page, here["sweep"], images / "sweep.png")

@@ -195,8 +195,12 @@ class Experiment:
         def validate(scorer: Scorer) -> Mapping[str, float]:
             return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
 
+        monitored = f"val/{self.evaluation.monitor_name}"
+
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-            run.log_metrics(metrics, step=epoch)
+            # MLflow's page that compares runs opens on the metric that was logged first.
+            first = {name: metrics[name] for name in (monitored,) if name in metrics}
+            run.log_metrics({**first, **metrics}, step=epoch)
             if trial is not None:
                 trial.on_epoch(epoch, metrics)
 

@@ -110,10 +110,10 @@ def test_a_sweeps_view_shows_its_trials_and_charts_in_order() -> None:
     kinds = [(chart["type"], chart["metricSectionId"]) for chart in state["compareRunCharts"]]
     assert kinds == [
         *[("LINE", "Validation")] * 3,
-        *[("BAR", "Test")] * 4,
         *[("LINE", "Loss")] * 2,
         ("PARALLEL", "What varies"),
         *[("SCATTER", "What varies")] * 2,
+        *[("BAR", "Test")] * 4,
     ]
     assert [chart["displayName"] for chart in state["compareRunCharts"]][:3] == metrics
     assert len(chart_view(View([f"p{n}" for n in range(12)], metrics))) < 5000

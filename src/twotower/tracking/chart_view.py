@@ -82,9 +82,9 @@ def chart_view(view: View) -> str:
     shown = list(dict.fromkeys([*view.metrics, *tested]))
     sections = {
         "Validation": [_curve(metric) for metric in view.metrics],
-        "Test": [_bar(metric) for metric in (*tested, *baselines[:1])],
         "Loss": [_curve(metric) for metric in ("val/loss", "train/loss")],
         "What varies": _of_params(view.params, view.metrics[0]),
+        "Test": [_bar(metric) for metric in (*tested, *baselines[:1])],
     }
     charts = [
         {**chart, "metricSectionId": name, "uuid": f"{name}-{chart['displayName']}"}
