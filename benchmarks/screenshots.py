@@ -1,4 +1,4 @@
-"""Pictures of a sweep in a browser: its table, the comparison, the charts, its own run and its report.
+"""Pictures of a sweep in a browser: table, comparison, charts, its own run and its report.
 
     python benchmarks/screenshots.py --output docs/images
 
@@ -42,6 +42,7 @@ FIGURE = "settings_ndcg_at_10.png"
 
 TWOTOWER = str(Path(sys.executable).with_name("twotower"))
 HOST = "127.0.0.1"
+LINK = r"^(table|compare|charts|sweep|report) +(\S+)$"
 PRINTED = f"http://{HOST}:5000/"  # of the links that a sweep prints
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver",)
@@ -200,9 +201,7 @@ def swept(output_dir: Path) -> dict[str, str]:
     print(done.stdout, flush=True)
     if done.returncode != 0:
         sys.exit("The sweep has failed.")
-    return dict(
-        re.findall(r"^(table|compare|charts|sweep|report) +(\S+)$", done.stdout, re.MULTILINE)
-    )
+    return dict(re.findall(LINK, done.stdout, re.MULTILINE))
 
 
 def _elsewhere(output_dir: Path) -> list[str]:

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.skipif(
 
 TWOTOWER = str(Path(sys.executable).with_name("twotower"))
 HOST = "127.0.0.1"
+LINK = r"^(table|compare|charts|sweep|report) +(\S+)$"
 PRINTED = f"http://{HOST}:5000/"  # of links; the tests' UI takes a port that is free
 SECONDS = 60  # for one element of one page, on a machine that does much else
 
@@ -169,9 +170,7 @@ def swept(output_dir: Path, ui: tuple[str, subprocess.Popen[str]]) -> Swept:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    links = dict(
-        re.findall(r"^(table|compare|charts|sweep|report) +(\S+)$", done.stdout, re.MULTILINE)
-    )
+    links = dict(re.findall(LINK, done.stdout, re.MULTILINE))
     page = Path(links["report"].removeprefix("file://"))
     table = pl.read_parquet(page.with_name("table.parquet"))
     return Swept(links, table)

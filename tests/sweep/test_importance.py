@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
+from types import SimpleNamespace
+from typing import Any
 
+import polars as pl
 import pytest
 from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.importance import importance
+from twotower.sweep.importance import importance, unsupported
 from twotower.sweep.table import SweepTable
 
 DIM, NEGATIVES = "tower.emb_dim", "negative_sampling.num_negatives"
@@ -84,3 +88,28 @@ def test_optuna_is_silent_and_left_as_it_was(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before == logging.INFO
     assert warnings.filters == filters
+
+
+def compared(*significant: bool) -> Any:
+    return SimpleNamespace(pairs=pl.DataFrame({"significant": significant}))
+
+
+@pytest.mark.parametrize(
+    ("table", "pairs", "words"),
+    [
+        (grid([16, 32, 64], [1, 5]), (True,), "6 trials finished, .* for 2 keys needs at least 8"),
+        (grid([16, 32, 64, 128], [1, 5]), (False, False), "no two settings were shown to differ"),
+        (grid([16, 32, 64, 128], [1, 5]), (False, True), None),
+        (grid([16], [1]), (), "1 trials? finished"),
+    ],
+)
+def test_importance_needs_trials_and_a_difference(
+    table: SweepTable, pairs: tuple[bool, ...], words: str | None
+) -> None:
+    found = unsupported(table, compared(*pairs))
+    assert found is None if words is None else re.search(words, str(found))
+
+
+def test_settings_that_could_not_be_compared_support_nothing() -> None:
+    assert unsupported(grid([16, 32, 64, 128], [1, 5]), None) is not None
+    assert unsupported(SweepTable((outcome({"a": 1}, 0.1),), MONITOR), None) is None  # one key

@@ -82,7 +82,7 @@ def test_the_page_and_the_runs(base: str, store: MlflowTracking) -> None:
     )
     (run,) = answer.json()["runs"]
     assert run["info"]["status"] == "FINISHED"
-    assert run["data"]["params"] == [{"key": "tower.emb_dim", "value": "16"}]
+    assert run["data"]["params"] == [{"key": "emb_dim", "value": "16"}]
     (metric,) = run["data"]["metrics"]
     assert (metric["key"], metric["value"]) == ("test/ndcg_at_10", 0.15)
     file = requests.get(

@@ -21,8 +21,8 @@ from twotower.titles import metric_title
 __all__ = ["render"]
 
 _TEMPLATE = "report.html.j2"
-_DPI = 144  # sharp on a screen of two dots a pixel
-_WIDTH = 72  # pixels an inch of a figure
+_WIDTH = 92  # pixels per inch of a figure: its 10 points are then as tall as the text around it
+_DPI = 2 * _WIDTH  # sharp on a screen of two dots per pixel
 _MODEL = "name"  # the column of a breakdown that holds the model
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from twotower.comparison import Compared
 from twotower.sweep.outcome import Outcome
 from twotower.sweep.search.study import quiet
 from twotower.sweep.table import SweepTable
@@ -18,9 +19,11 @@ from twotower.sweep.varied import Varied, text_of, varied_of
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["importance"]
+__all__ = ["importance", "unsupported"]
 
-_FEWEST = 4  # trials: a forest on fewer says what it was told
+_FOREST = 4  # trials that a forest can be grown on
+_FEWEST = 8  # trials that support what it says, or
+_FEWEST_PER_KEY = 4  # of them for each key: a forest on fewer repeats what it was given
 
 
 def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
@@ -37,11 +40,33 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
     axes = [varied_of(finished, key) for key in finished.keys]
     axes = [a for a in axes if len(a.values) > 1 and all(a.key in o.varied for o in trials)]
     alike = len({outcome.metrics[table.monitor] for outcome in trials}) < 2
-    if len(trials) < _FEWEST or len(axes) < 2 or alike:
+    if len(trials) < _FOREST or len(axes) < 2 or alike:
         return None
     with quiet():
         shares = _fanova(trials, axes, table.monitor, seed)
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def unsupported(table: SweepTable, compared: Compared | None) -> str | None:
+    """Why the trials say nothing about what matters, in a sentence; None where they do.
+
+    compared: the settings tested against each other, None where that was not possible.
+    """
+    if len(table.keys) < 2:
+        return None  # one key is all that there is
+    finished = sum(outcome.state == "finished" for outcome in table.outcomes)
+    needed = max(_FEWEST, _FEWEST_PER_KEY * len(table.keys))
+    if finished < needed:
+        return (
+            f"What matters is not shown: {finished} trials finished, and parameter importance "
+            f"for {len(table.keys)} keys needs at least {needed}."
+        )
+    if compared is None or not compared.pairs["significant"].any():
+        return (
+            "What matters is not shown: no two settings were shown to differ, so that parameter "
+            "importance would rank noise."
+        )
+    return None
 
 
 def _fanova(

@@ -32,6 +32,7 @@ class SweepReport:
     breakdowns: by title, such as `by length of history`; one row a group, or one a group and model,
         where the columns before `name` tell of the group and those after it of the model.
     links: address by what is there, such as `MLflow`.
+    figure_notes: why a figure is not shown, a sentence each.
     """
 
     table: SweepTable
@@ -48,6 +49,7 @@ class SweepReport:
     baseline_rows: Sequence[Row]
     breakdowns: Mapping[str, pl.DataFrame]
     links: Mapping[str, str]
+    figure_notes: Sequence[str] = ()
 
     @property
     def test_metrics(self) -> list[str]:

@@ -20,7 +20,7 @@ from twotower.markdown import code, escaped
 from twotower.secrets import mask
 from twotower.sweep.figures import settings_map, sweep_figures
 from twotower.sweep.html import render
-from twotower.sweep.importance import importance
+from twotower.sweep.importance import importance, unsupported
 from twotower.sweep.plan import PlannedTrial
 from twotower.sweep.report import Row, SweepReport
 from twotower.sweep.table import Setting, SweepTable
@@ -53,6 +53,7 @@ def tell(
     comparison: how settings are tested against each other. test: when the test part is scored.
     """
     compared, notes = _compare(table, trials, comparison)
+    missing = unsupported(table, compared)
     report = SweepReport(
         table=table,
         name=name,
@@ -68,8 +69,10 @@ def tell(
         baseline_rows=_baseline_rows(table),
         breakdowns=_breakdowns(compared),
         links={**links, "report": (folder / _REPORT).resolve().as_uri()},
+        figure_notes=[missing] if missing else [],
     )
-    figures = sweep_figures(table, importance(table, seed=comparison.seed))
+    shares = None if missing else importance(table, seed=comparison.seed)
+    figures = sweep_figures(table, shares)
     written = _write(report, figures, folder)
     for path in written:
         run.log_file(path)
