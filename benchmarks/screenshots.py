@@ -135,7 +135,7 @@ def table(page: Page, link: str, path: Path) -> None:
     page.open(link, width=TABLE_WIDTH, height=760)
     page.find("a[href*='/runs/']", "num_negatives=10")
     page.click("[data-component-id='mlflow.assistant.chat_panel.close']")  # open at first, only
-    page.find(".ag-header-cell-text", METRIC)
+    page.find(f".ag-header-cell[col-id='metrics.`{METRIC}`']")
     page.save(path)
 
 

@@ -147,7 +147,7 @@ def test_figures_are_in_the_page_with_their_words() -> None:
     told.set_label('Best at "16".')
     images = page(grid([16], [1, 5]), {"settings": told, "pareto_front": silent}).all("img")
     assert [image["alt"] for image in images] == ['Best at "16".', "pareto front"]
-    assert [image["width"] for image in images] == ["144", "216"]  # 72 pixels an inch
+    assert [image["width"] for image in images] == ["184", "276"]  # 72 pixels an inch
     for image in images:
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         assert data.startswith(b"\x89PNG")
