@@ -141,14 +141,15 @@ class Experiment:
         nodes = {key: config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
         frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
-        for note in self._repeats(frames):
-            logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
+        for part in ("validation", "test"):
+            if note := repeat_note(frames, part, self.evaluation):
+                logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
         return interactions, frames
 
-    def _repeats(self, frames: SplitFrames) -> list[str]:
-        """What is held out although it was seen before, a sentence for each part."""
-        notes = (repeat_note(frames, part, self.evaluation) for part in ("validation", "test"))
-        return [note for note in notes if note is not None]
+    def _out_of_reach(self, frames: SplitFrames, part: str) -> list[str]:
+        """A sentence where pairs of `part` are held out that the evaluation drops as seen."""
+        note = repeat_note(frames, part, self.evaluation) if self.evaluation.drop_seen else None
+        return [] if note is None else [note]
 
     def _result(
         self,
@@ -178,7 +179,10 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=self._notes(judged, selected, frames),
+            notes=[
+                *self._notes(judged, selected, frames),
+                *self._out_of_reach(frames, judged.part),
+            ],
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],

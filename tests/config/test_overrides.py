@@ -103,3 +103,22 @@ def test_no_data_is_read_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(AssertionError, match="the data was read"):  # the trap does work
         twotower.run(["tracking=none"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "ids"),
+    [
+        ("[2_1,007,1e3]", ["2_1", "007", "1e3"]),
+        ("[null,true,-7,7.0]", ["null", "true", "-7", "7.0"]),
+        ("12", ["12"]),
+        ("1,2", ["1", "2"]),
+        ("[a=b,c d,(e),é]", ["a=b", "c d", "(e)", "é"]),
+        ("""['2,1',"x\\"y",it's]""", ["2,1", 'x"y', "it's"]),
+        ("[ 7 , 8 ]", ["7", "8"]),
+        ("'null'", ["null"]),
+        ("[]", []),
+        ("null", None),
+    ],
+)
+def test_ids_of_users_are_what_was_typed(typed: str, ids: list[str] | None) -> None:
+    assert compose("recommend", [f"users={typed}"])["users"] == ids

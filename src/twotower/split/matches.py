@@ -20,7 +20,7 @@ def match_notes(interactions: Interactions, split: Split) -> Iterator[str]:
     """A sentence for each pair of sources of `interactions`.
 
     Raises DataError where none of the ids match: of features always, of a given test part where
-    `split` drops what is cold, so that nothing would be left.
+    `split` drops what is cold, so that nothing would be left, or neither users nor items match.
     """
     log, test = interactions.log, interactions.test
     if test is not None:
@@ -46,10 +46,11 @@ def _test_in_log(
     interactions: Interactions, test: pl.DataFrame, drops: dict[str, bool]
 ) -> Iterator[str]:
     counts = []
+    nothing = not any(test[key].is_in(interactions.log[key].implode()).any() for key in drops)
     for key, name in ((USER, "users"), (ITEM, "items")):
         ids, known = test[key].unique(), interactions.log[key].unique()
         found = int(ids.is_in(known.implode()).sum())
-        if not found and drops[key]:
+        if nothing or (not found and drops[key]):
             raise DataError(_nothing(interactions, ids, "test", known, "log", name))
         counts.append(f"{found:,} of {len(ids):,} {name}")
     yield f"test: {' and '.join(counts)} are in the log"

@@ -13,7 +13,7 @@ from twotower.types.frames import FILE_ORDER, ITEM, TIMESTAMP, USER
 __all__ = ["in_time", "time_order", "turns"]
 
 _KEY = b"ties in time"
-_BREAKER = "__tie_breaker"
+_BREAKER, _ROW = "__tie_breaker", "__row"
 
 
 def in_time(log: pl.DataFrame) -> pl.DataFrame:
@@ -37,9 +37,9 @@ def time_order(log: pl.DataFrame) -> NDArray[np.int64]:
     """
     known = FILE_ORDER in log.columns
     ties = log[FILE_ORDER] if known else _tie_breaker(log)
-    rows = pl.DataFrame([log[TIMESTAMP], ties.alias(_BREAKER)])
-    order = rows.select(pl.arg_sort_by(TIMESTAMP, _BREAKER, maintain_order=True)).to_series()
-    return order.cast(pl.Int64).to_numpy()
+    rows = pl.DataFrame([log[TIMESTAMP], ties.alias(_BREAKER)]).with_row_index(_ROW)
+    # Lines that are alike in all come as they are; a stable sort takes several times as long.
+    return rows.sort(TIMESTAMP, _BREAKER, _ROW)[_ROW].cast(pl.Int64).to_numpy()
 
 
 def _tie_breaker(log: pl.DataFrame) -> pl.Series:
