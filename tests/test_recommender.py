@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
 
 from twotower.config import build
-from twotower.errors import DataError
+from twotower.errors import ConfigError, DataError
 from twotower.model import TwoTower
 from twotower.recommender import Recommender
 from twotower.types import Histories, Side, Vocabulary
@@ -192,3 +194,53 @@ def test_a_part_of_a_model_is_none(recommender: Recommender, tmp_path: Path) -> 
         Recommender.load(tmp_path)
     text = f"{tmp_path} holds no whole model: weights.pt, users.parquet not found"
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("k", [0, -1, "3", 2.0, True, None])
+def test_a_k_that_is_no_positive_integer_is_refused(recommender: Recommender, k: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        recommender.recommend(None, k)  # type: ignore[arg-type]
+    assert str(caught.value) == f"k: got {k!r}; must be an integer >= 1"
+    with pytest.raises(ConfigError, match="k: got"):
+        knowing_histories().recommend_to_new(NEW, k)  # type: ignore[arg-type]
+
+
+def test_drop_seen_is_true_or_false(recommender: Recommender) -> None:
+    with pytest.raises(ConfigError, match="drop_seen: got 'false'; must be True or False"):
+        recommender.recommend(None, 3, "false")  # type: ignore[arg-type]
+
+
+def test_one_user_is_a_list_of_one_and_text_is_one_user() -> None:
+    numbered = make(pl.Series("user_id", [1, 2, 12]))
+    for asked in (12, "12", 12.0, np.int64(12), np.array([12]), pd.Series([12]), pl.Series(["12"])):
+        assert numbered.recommend(asked, 1, drop_seen=False)["user_id"].to_list() == [12]
+    with pytest.raises(DataError, match=r"users: 1 of 1 are not among the 3 users .* is '012'"):
+        numbered.recommend("012", 1)
+    for nobody in ([None], [True], [1.5], b"12"):
+        with pytest.raises(DataError, match=r"users: got .*, which is no id; must be one id"):
+            numbered.recommend(nobody, 1)
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (3, "new users: got int; must be a Polars or pandas frame"),
+        (NEW.drop("item_id"), "new users: no column 'item_id'; there are"),
+        (NEW.with_columns(user_id=pl.lit("NULL")), "new users: column 'user_id' has no id"),
+        (NEW.with_columns(item_id=pl.lit("010")), "none of their 5 .* got ids such as '010'"),
+    ],
+)
+def test_new_users_of_another_form_are_refused(new: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        knowing_histories().recommend_to_new(new, k=2)  # type: ignore[arg-type]
+
+
+def test_new_users_are_the_same_however_ids_are_written_and_lines_are_sorted() -> None:
+    recommender = knowing_histories()
+    lists = recommender.recommend_to_new(NEW, k=2)
+    as_text = NEW.with_columns(pl.format("{}.0", "item_id").alias("item_id"))
+    assert recommender.recommend_to_new(as_text, k=2).equals(lists)
+    # zoe's three items at one moment: which two are the newest does not follow from the lines.
+    tied = NEW.with_columns(timestamp=1)
+    one = recommender.recommend_to_new(tied, k=4, drop_seen=False)
+    assert one.equals(recommender.recommend_to_new(tied.reverse(), k=4, drop_seen=False))

@@ -305,3 +305,23 @@ def test_a_bad_part_of_a_directory_is_named(tmp_path: Path) -> None:
     frame.with_columns(who=pl.lit(None, pl.String)).write_parquet(tmp_path / "1.parquet")
     with pytest.raises(DataError, match=rf"^{tmp_path}/1.parquet: column 'who' has no id .* row 1"):
         log_file(tmp_path).load()
+
+
+def test_lines_are_the_order_where_the_user_says_so(tmp_path: Path) -> None:
+    text = "who,what,when,stars\nann,9,2,1\nann,7,1,1\nann,8,1,1\nbob,7,1,1\n"
+    lines = load(tmp_path / "log.csv", text, order="file").log
+    assert lines["item_id"].to_list() == [7, 8, 7, 9]  # by time, then by line
+    assert lines["file_order"].to_list() == [1, 2, 3, 0]
+    untimed = load(tmp_path / "log.csv", text, order="file", columns={"timestamp": None}).log
+    assert untimed["item_id"].to_list() == [9, 7, 8, 7]
+    assert untimed["timestamp"].to_list() == [0, 1, 2, 3]  # an order and no moments
+
+
+def test_the_digest_depends_on_lines_only_where_they_are_the_order(tmp_path: Path) -> None:
+    rows = ["ann,9,1,1", "ann,7,1,1", "bob,8,1,1"]
+    digests: dict[str, set[str]] = {"time": set(), "file": set()}
+    for order, found in digests.items():
+        for lines in (rows, rows[::-1]):
+            text = "\n".join(["who,what,when,stars", *lines])
+            found.add(load(tmp_path / "log.csv", text, order=order).digest)
+    assert {order: len(found) for order, found in digests.items()} == {"time": 1, "file": 2}

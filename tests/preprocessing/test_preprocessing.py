@@ -74,6 +74,14 @@ def test_repeated_pairs_are_kept_once_the_earliest_and_reported() -> None:
     assert steps == [expected]
 
 
+def test_the_latest_of_repeated_pairs_stays_when_asked() -> None:
+    log = make_log(("a", "x", 2, 9), ("a", "x", 5, 1), ("a", "y", 3, 5), ("a", "x", 4, 7))
+    steps: list[str] = []
+    kept = make_preprocessing(duplicates="last").before_split(log, steps)
+    assert_frame_equal(kept, make_log(("a", "y", 3, 5), ("a", "x", 2, 9)))
+    assert steps[0].startswith("2 of 4 interactions repeat a later (user, item) pair")
+
+
 def test_repeated_pairs_stay_when_asked_without_a_word() -> None:
     log = make_log(("a", "x", 2, 1), ("a", "x", 5, 2))
     steps: list[str] = []
