@@ -238,6 +238,8 @@ def test_new_users_of_another_form_are_refused(new: object, message: str) -> Non
 def test_new_users_are_the_same_however_ids_are_written_and_lines_are_sorted() -> None:
     recommender = knowing_histories()
     lists = recommender.recommend_to_new(NEW, k=2)
+    assert recommender.recommend_to_new(NEW.to_pandas(), k=2).equals(lists)
+    assert recommender.recommend_to_new(NEW.to_dict(as_series=False), k=2).equals(lists)  # type: ignore[arg-type]
     as_text = NEW.with_columns(pl.format("{}.0", "item_id").alias("item_id"))
     assert recommender.recommend_to_new(as_text, k=2).equals(lists)
     # zoe's three items at one moment: which two are the newest does not follow from the lines.

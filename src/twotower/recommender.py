@@ -98,12 +98,13 @@ class Recommender:
                 f"with, and this one's user tower is {type(self.model.user_tower).__name__}; "
                 "train one with tower=history"
             )
-        log, timed = in_time(new_users_log(interactions)), TIMESTAMP in interactions.columns
+        log = in_time(new_users_log(interactions))
         user_ids = log[USER].unique().sort()
         users = _row_numbers(user_ids, log[USER])
         items = _row_numbers(self.vocabulary.items, log[ITEM])
         self._report_items(log[ITEM], items)
         known = items >= 0
+        timed = TIMESTAMP in log.columns
         histories = Histories.of(users[known], items[known], len(user_ids), timed)
         frame = self._by_histories(histories, user_ids, k, drop_seen)
         n_known = histories.below(self.items.n_train).lengths.numpy()
@@ -125,7 +126,8 @@ class Recommender:
         example = f"; the others, such as {others[0]!r}, are not read" if len(others) else ""
         n = ids.n_unique()
         trained_on = f"{n - len(others):,} of their {n:,} items"
-        logger.info("new users: the model was trained on %s%s", trained_on, example)
+        level = logging.WARNING if len(others) else logging.INFO
+        logger.log(level, "new users: the model was trained on %s%s", trained_on, example)
 
     def _by_histories(
         self, histories: Histories, ids: pl.Series, k: int, drop_seen: bool
