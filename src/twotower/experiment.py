@@ -146,11 +146,6 @@ class Experiment:
                 logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
         return interactions, frames
 
-    def _out_of_reach(self, frames: SplitFrames, part: str) -> list[str]:
-        """A sentence where pairs of `part` are held out that the evaluation drops as seen."""
-        note = repeat_note(frames, part, self.evaluation) if self.evaluation.drop_seen else None
-        return [] if note is None else [note]
-
     def _result(
         self,
         frames: SplitFrames,
@@ -179,10 +174,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
-            notes=[
-                *self._notes(judged, selected, frames),
-                *self._out_of_reach(frames, judged.part),
-            ],
+            notes=self._notes(judged, selected, frames),
             recommender=Recommender(
                 model=fitted.model,
                 tower=config["tower"],
@@ -260,7 +252,8 @@ class Experiment:
         if selected is not None:
             monitor = f"val/{self.evaluation.monitor_name}"
             notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
-        return notes
+        repeats = repeat_note(frames, judged.part, self.evaluation)
+        return [*notes, repeats] if repeats and self.evaluation.drop_seen else notes
 
     @property
     def _judge(self) -> Judge:

@@ -23,6 +23,7 @@ FRAMES = SplitFrames(
     history=TRAIN,
     users=None,
     items=None,
+    n_users=3,
     digest="",
 )
 SEEN = "test: 2 of the 6 held-out pairs are of items that the user had interacted with before"
