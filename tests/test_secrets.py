@@ -116,7 +116,7 @@ def test_what_the_environment_holds_besides_is_left_readable(
 ) -> None:
     monkeypatch.setenv(variable, value)
     remember({key: f"${{oc.env:{variable}}}"})
-    remember([f"a.{key}=${{oc.env:{variable}}}"])
+    remember([f"a.{key}=${{oc.env:{variable}}}", f"b=1,c.{key}=${{oc.env:{variable}}},d=2"])
     assert mask(f"x {value}") == f"x {value}"
 
 

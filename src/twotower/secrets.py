@@ -38,6 +38,7 @@ _NAMED = re.compile(
     r"(?P<value>\"[^\"]*\"|'[^']*'|(?:(?:Bearer|Basic)\s+)?[^\s&;\"'\])}]+)"
 )
 _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*([A-Za-z_]\w*)")
+_OVERRIDDEN = re.compile(r"([\w.]+)=")
 _PLAIN = {"null", "none", "true", "false", "???", MASK}
 
 # Values of other keys, too, may come from the environment; these variables are no secrets, and
@@ -94,8 +95,9 @@ def remember(value: Any, key: str = "", hidden: bool = False) -> None:
     elif isinstance(value, str):
         for found in [*([value] if hidden else []), *_secrets_in(value)]:
             _note(found, sure=True)
-        last = (value.partition("=")[0] if "=" in value else key).rpartition(".")[2]
-        for name in _VARIABLE.findall(value):
+        for match in _VARIABLE.finditer(value):
+            name, before = match[1], _OVERRIDDEN.findall(value[: match.start()])
+            last = (before[-1] if before else key).rpartition(".")[2]
             is_open = _OPEN_VARIABLES.fullmatch(name) or last in _OPEN_KEYS
             held, sure = os.environ.get(name, ""), _is_secret(name)
             if sure or not (is_open or _is_place(held)):
