@@ -110,6 +110,7 @@ class Experiment:
                 "`seed` to say which; `twotower train seeds=5` runs five"
             )
         require_writable_folder("output_dir", self.output_dir)
+        self.trainer.check_device()
         # The other processes of a distributed run work alike and stay silent.
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # trials are told apart by their names

@@ -33,7 +33,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         ("loss.weight=2", "loss.weight: no such key; Valid: none"),
         (
             "trainer.lightning.max_stepz=2",
-            "trainer.lightning: no such argument, or one that is not free: max_stepz; valid are",
+            "trainer.lightning.max_stepz: no such argument; Valid: accumulate_grad_batches",
         ),
         # missing ones
         ("~tower.emb_dim", "tower.emb_dim: missing; it must be set"),

@@ -301,22 +301,6 @@ def test_a_loss_that_is_not_finite_stops_training() -> None:
         TRAINER.fit(model, checkerboard(), OBJECTIVE, seed=0, on_epoch=lambda *_: None)
 
 
-def test_lightnings_arguments_are_checked() -> None:
-    assert replace(TRAINER, lightning={"gradient_clip_val": 1.0})
-    for name in ("max_stepz", "max_epochs"):  # unknown; set elsewhere
-        with pytest.raises(ConfigError, match=f"trainer.lightning: no such argument, .*: {name};"):
-            replace(TRAINER, lightning={name: 1})
-
-
-def test_the_bar_tells_epoch_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
-    fit(replace(TRAINER, progress_bar=True, max_epochs=2), title="a fit")
-    told = capsys.readouterr().err
-    assert "a fit, epoch 2/2" in told
-    assert "train/loss=0." in told
-    fit()
-    assert capsys.readouterr().err == ""
-
-
 class StopError(Exception):
     """Breaks a fit off."""
 

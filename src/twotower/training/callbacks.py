@@ -1,4 +1,4 @@
-"""What watches the training: the metrics of each epoch, and a progress bar."""
+"""What watches the training: the metrics of each epoch, and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from twotower.errors import TrainingError
+from twotower.errors import DataError, TrainingError
 from twotower.training.batches import Batch
 from twotower.training.module import TwoTowerModule
 from twotower.types import Histories, Scorer
 
-__all__ = ["EpochMetrics", "LastCheckpoint", "Progress"]
+__all__ = ["EpochMetrics", "LastCheckpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +106,11 @@ class EpochMetrics(pl.Callback):
         """Close the epoch."""
         self._close_training(trainer)
         epoch = trainer.current_epoch + 1
+        if "train/loss" not in self._metrics:
+            raise DataError(
+                f"epoch {epoch} had no batch: there are fewer train interactions than processes; "
+                "set trainer.devices=1"
+            )
         self.history.append({"epoch": epoch, **self._metrics})
         if trainer.is_global_zero:
             self._on_epoch(epoch, self._metrics)
@@ -178,51 +182,3 @@ class LastCheckpoint(Checkpoint):
         if trainer.strategy.broadcast(due):  # every process takes part in saving
             trainer.save_checkpoint(self._path)
             self._saved = time.perf_counter()
-
-
-class Progress(pl.Callback):
-    """One bar over all batches of all epochs, with the latest metrics beside it."""
-
-    def __init__(self, title: str, monitor: str, metrics: EpochMetrics) -> None:
-        self._title = title
-        self._shown = ("train/loss", "val/loss", monitor)
-        self._metrics = metrics
-        self._bar: tqdm[Any] | None = None
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Open the bar."""
-        assert trainer.max_epochs is not None
-        batches = int(trainer.num_training_batches)
-        self._bar = tqdm(
-            total=trainer.max_epochs * batches,
-            initial=trainer.current_epoch * batches,  # of a fit that goes on
-            desc=self._title,
-            unit="batch",
-            disable=not trainer.is_global_zero,
-        )
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Move the bar."""
-        assert self._bar is not None
-        self._bar.update()
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Show the epoch and the metrics of the one before it."""
-        assert self._bar is not None
-        self._bar.set_description(
-            f"{self._title}, epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", refresh=False
-        )
-        last = self._metrics.history[-1] if self._metrics.history else {}
-        shown = {name: f"{last[name]:.4f}" for name in self._shown if name in last}
-        self._bar.set_postfix(shown, refresh=False)
-
-    def on_train_end(self, *_: Any) -> None:
-        """Close the bar, full even where training stopped early."""
-        if self._bar is not None:
-            self._bar.total = self._bar.n
-            self._bar.close()
-
-    def on_exception(self, *_: Any) -> None:
-        """Close the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()

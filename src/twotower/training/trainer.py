@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,43 +18,31 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback, Checkpoint, ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import SIGTERMException
-from torch import Tensor
+from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-defined]
+    MisconfigurationException,
+    SIGTERMException,
+)
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from twotower.config import KeywordsOf
-from twotower.errors import ConfigError
+from twotower.errors import ConfigError, TrainingError
 from twotower.loss import Loss, needs_negatives
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler, needs_other_rows
 from twotower.training.batches import FoldBatches
-from twotower.training.callbacks import EpochMetrics, LastCheckpoint, OnEpoch, Progress, Validate
+from twotower.training.callbacks import EpochMetrics, LastCheckpoint, OnEpoch, Validate
+from twotower.training.double_model import DoubleModel
 from twotower.training.fitted import Fitted
+from twotower.training.lightning_arguments import argument_errors
 from twotower.training.module import Schedule, TwoTowerModule
+from twotower.training.progress import ProgressBar, ProgressLines, can_show_a_bar
 from twotower.training.stopping import Patience
 from twotower.types import Fold
 
 __all__ = ["Objective", "Trainer", "is_first_process"]
 
 logger = logging.getLogger(__name__)
-
-_SET_HERE = {
-    "max_epochs",
-    "accelerator",
-    "devices",
-    "strategy",
-    "precision",
-    "callbacks",
-    "logger",
-    "enable_checkpointing",
-    "enable_progress_bar",
-    "enable_model_summary",
-    "limit_val_batches",
-    "check_val_every_n_epoch",
-    "num_sanity_val_steps",
-    "reload_dataloaders_every_n_epochs",
-    "use_distributed_sampler",
-}
 
 
 def is_first_process() -> bool:
@@ -85,7 +72,7 @@ class Trainer:
     patience: PositiveInt | None
     patience_steps: NonNegativeInt
     refit: bool
-    accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"]
+    accelerator: Literal["auto", "cpu", "gpu"]
     devices: PositiveInt | Literal["auto"]
     strategy: Literal["auto", "ddp"]
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
@@ -94,14 +81,10 @@ class Trainer:
     lightning: Annotated[dict[str, Any], KeywordsOf(LightningTrainer)]
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for arguments that Lightning's Trainer lacks or that are set here."""
-        valid = set(signature(LightningTrainer).parameters) - _SET_HERE
-        unknown = sorted(set(self.lightning) - valid)
-        if unknown:
-            raise ConfigError(
-                f"trainer.lightning: no such argument, or one that is not free: "
-                f"{', '.join(unknown)}; valid are {', '.join(sorted(valid))}"
-            )
+        """Raises ConfigError for arguments of Lightning's Trainer that are not available."""
+        errors = list(argument_errors(self.lightning))
+        if errors:
+            raise ConfigError("\n  ".join(errors))
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -114,7 +97,14 @@ class Trainer:
             )
 
     def check(self, objective: Objective) -> None:
-        """Raises ConfigError where no positive would have a negative."""
+        """Raises ConfigError where no positive would have a negative, or a step would fail."""
+        clips = self.lightning.get("gradient_clip_val") and self.precision.endswith("-mixed")
+        optimizer = objective.optimizer([nn.Parameter(torch.zeros(1))]) if clips else None
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            raise ConfigError(
+                f"trainer.lightning.gradient_clip_val: with trainer.precision={self.precision} a "
+                "fused optimizer clips no gradients; set optimizer.fused=false"
+            )
         if (
             self.batch_size == 1
             and needs_negatives(objective.loss)
@@ -125,6 +115,11 @@ class Trainer:
                 "positives of the other rows of a batch, and there would be none; must be 2 or "
                 "more, or negative_sampling one that draws for itself, such as uniform"
             )
+
+    def check_device(self) -> None:
+        """Raises ConfigError where this machine lacks what the trainer asks for."""
+        with _torch_as_it_was():
+            self._lightning_trainer([], None, with_validation=False)
 
     def fit(
         self,
@@ -152,14 +147,15 @@ class Trainer:
         has a negative.
         """
         self.check(objective)
-        with _kept_or_temporary(folder) as kept:
+        with _kept_or_temporary(folder) as kept, _torch_as_it_was():
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():
                 return Fitted.load(finished, model)
             metrics = EpochMetrics(validate, on_epoch, fold.train_histories)
             callbacks: list[Callback] = [metrics]
             if self.progress_bar:
-                callbacks.append(Progress(title, f"val/{monitor}", metrics))
+                progress = ProgressBar if can_show_a_bar() else ProgressLines
+                callbacks.append(progress(title, f"val/{monitor}", metrics))
             best = stopping = None
             if validate is not None:
                 best = _best_checkpoint(kept, f"val/{monitor}")
@@ -195,24 +191,42 @@ class Trainer:
         self, callbacks: list[Callback], epochs: int | None, *, with_validation: bool
     ) -> LightningTrainer:
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-        return LightningTrainer(
-            max_epochs=epochs or self.max_epochs,
-            accelerator=self.accelerator,
-            devices=self.devices,
-            strategy=self.strategy,
-            precision=self.precision,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            limit_val_batches=None if with_validation else 0,
-            check_val_every_n_epoch=self.validate_every,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            **self.lightning,
+        # Not "gpu" or "auto", which take Apple's mps where there is one: it has no float64, which
+        # draws are made of.
+        on_gpu = self.accelerator == "gpu" or (
+            self.accelerator == "auto" and torch.cuda.is_available()
         )
+        if self.precision == "16-mixed" and not on_gpu:
+            raise ConfigError(
+                "trainer.precision: got 16-mixed, which needs a GPU; must be one of 32-true, "
+                "bf16-mixed, 64-true on a CPU"
+            )
+        try:
+            return LightningTrainer(
+                max_epochs=epochs or self.max_epochs,
+                accelerator="cuda" if on_gpu else "cpu",
+                devices=self.devices,
+                strategy=self.strategy,
+                precision=None if self.precision == "64-true" else self.precision,
+                plugins=DoubleModel() if self.precision == "64-true" else None,
+                callbacks=callbacks,
+                logger=False,
+                enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                limit_val_batches=None if with_validation else 0,
+                check_val_every_n_epoch=self.validate_every,
+                num_sanity_val_steps=0,
+                reload_dataloaders_every_n_epochs=1,
+                use_distributed_sampler=False,
+                **self.lightning,
+            )
+        except (MisconfigurationException, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"trainer: this machine cannot train with accelerator={self.accelerator} "
+                f"devices={self.devices} strategy={self.strategy} precision={self.precision}: "
+                f"{error}"
+            ) from error
 
 
 def _best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
@@ -270,6 +284,19 @@ def _kept_or_temporary(folder: Path | None) -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def _torch_as_it_was() -> Iterator[None]:
+    """Restores what Lightning's Trainer sets for the whole process."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
+
+
 def _run(
     runner: LightningTrainer, module: TwoTowerModule, batches: FoldBatches, checkpoint: Path
 ) -> None:
@@ -289,6 +316,12 @@ def _run(
                 ckpt_path=checkpoint if checkpoint.exists() else None,
                 weights_only=True,
             )
+        except RuntimeError as error:
+            if "returned nan values" in str(error):  # by lightning.detect_anomaly
+                raise TrainingError(f"training has diverged: {error}") from error
+            raise
+        except MisconfigurationException as error:  # such as a share of less than one batch
+            raise ConfigError(f"trainer.lightning: {error}") from error
         except SystemExit as error:
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None

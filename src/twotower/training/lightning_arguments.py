@@ -1,0 +1,103 @@
+"""Which arguments of Lightning's Trainer a config may set, and what replaces the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from twotower.config.suggest import suggest
+
+__all__ = ["REPLACED", "LightningArguments", "argument_errors"]
+
+
+class LightningArguments(TypedDict, total=False):
+    """Arguments that work with what `twotower.training.Trainer` sets itself."""
+
+    limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
+    accumulate_grad_batches: PositiveInt
+    gradient_clip_val: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    gradient_clip_algorithm: Literal["norm", "value"] | None
+    deterministic: bool | Literal["warn"] | None
+    benchmark: bool | None
+    inference_mode: bool
+    detect_anomaly: bool
+
+
+_LENGTH = "set trainer.max_epochs, with trainer.patience=null to train all of them"
+_TRY_OUT = "set trainer=debug, which trains two epochs of a few batches"
+_VALIDATION = "set trainer.validate_every, in epochs"
+_TEST = "the test part is ranked by evaluation; set evaluation.test"
+_LOGGED = "metrics are logged once per epoch; set tracking"
+_KEPT = "the best epoch is always kept; for trials of a sweep set trainer.checkpoint_seconds"
+_ONE_MACHINE = "training runs on one machine; set trainer.devices and trainer.strategy=ddp"
+
+# Arguments that would break a fit or do nothing in it, and what to do instead.
+REPLACED: Mapping[str, str] = {
+    "accelerator": "set trainer.accelerator",
+    "strategy": "set trainer.strategy",
+    "devices": "set trainer.devices",
+    "num_nodes": _ONE_MACHINE,
+    "precision": "set trainer.precision",
+    "logger": _LOGGED,
+    "callbacks": "set trainer.patience for early stopping, trainer.progress_bar for progress",
+    "fast_dev_run": _TRY_OUT,
+    "max_epochs": "set trainer.max_epochs",
+    "min_epochs": _LENGTH,
+    "max_steps": _LENGTH,
+    "min_steps": _LENGTH,
+    "max_time": _LENGTH,
+    "limit_val_batches": "validation ranks all held-out users; set trainer.validate_every",
+    "limit_test_batches": _TEST,
+    "limit_predict_batches": _TEST,
+    "overfit_batches": _TRY_OUT,
+    "val_check_interval": _VALIDATION,
+    "check_val_every_n_epoch": _VALIDATION,
+    "num_sanity_val_steps": _TRY_OUT,
+    "log_every_n_steps": _LOGGED,
+    "enable_checkpointing": _KEPT,
+    "enable_progress_bar": "set trainer.progress_bar",
+    "enable_model_summary": "the number of parameters is logged as a metric; set tracking",
+    "use_distributed_sampler": "processes take shares of one order; set trainer.strategy",
+    "profiler": "profile the whole command from outside, for instance with py-spy",
+    "barebones": "set trainer.progress_bar=false and tracking=none",
+    "plugins": "set trainer.precision or trainer.strategy",
+    "sync_batchnorm": "no tower has batch normalisation",
+    "reload_dataloaders_every_n_epochs": "every epoch has an order of its own; set seed",
+    "default_root_dir": "set output_dir",
+    "enable_autolog_hparams": "the config is logged by tracking; set tracking",
+    "model_registry": "models are logged by tracking; set tracking",
+}
+
+_ADAPTERS = {
+    name: TypeAdapter[Any](hint)
+    for name, hint in get_type_hints(LightningArguments, include_extras=True).items()
+}
+
+
+def argument_errors(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with each of `arguments`, the value of `trainer.lightning`."""
+    for name, value in arguments.items():
+        key = f"trainer.lightning.{name}"
+        if name in REPLACED:
+            yield f"{key}: got {value!r}, but this argument is not available: {REPLACED[name]}"
+        elif name not in _ADAPTERS:
+            yield f"{key}: no such argument; {suggest(name, _ADAPTERS)}"
+        else:
+            yield from _value_errors(key, value, _ADAPTERS[name])
+    if arguments.get("gradient_clip_algorithm") and not arguments.get("gradient_clip_val"):
+        yield (
+            "trainer.lightning.gradient_clip_algorithm: does nothing by itself; set "
+            "gradient_clip_val, too"
+        )
+
+
+def _value_errors(key: str, value: Any, adapter: TypeAdapter[Any]) -> Iterator[str]:
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        messages = dict.fromkeys(detail["msg"] for detail in error.errors(include_url=False))
+        reasons = ", or ".join(message[0].lower() + message[1:] for message in messages)
+        yield f"{key}: got {value!r}; {reasons}"
