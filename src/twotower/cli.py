@@ -100,7 +100,7 @@ def _train(arguments: list[str]) -> None:
     if parsed.version:
         print(f"twotower {version('twotower')}")
     elif parsed.help:
-        _hydra(["--help"])
+        print(conf.describe(conf.Source.of_flags(parsed), parsed.overrides), end="")
     elif shown := conf.shown_flags(parsed):
         source = conf.Source.of_flags(parsed)
         overrides = conf.lenient(conf.with_baselines(parsed.overrides), source)

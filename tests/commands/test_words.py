@@ -9,6 +9,7 @@ import pytest
 from command_line import refusal  # type: ignore[import-not-found]
 
 from twotower.cli import main
+from twotower.config import CONF_DIR
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,40 @@ def test_a_word_that_does_not_exist_gets_a_line(words: list[str], told: str) -> 
 def test_the_version_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     main(words)
     assert capsys.readouterr().out == f"twotower {version('twotower')}\n"
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(["train", *words, "--help"])
+    return capsys.readouterr().out
+
+
+def test_the_help_shows_choices_keys_and_comments(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys)
+    assert "twotower train tower.emb_dim=32" in text
+    assert "\n * embedding " in text
+    assert "\n   history " in text
+    assert "\n   sweeps/emb_dim_x_num_negatives " in text
+    assert "\n   optuna " in text
+    assert "\n-- tower=embedding --\n" in text
+    written = (CONF_DIR / "tower" / "embedding.yaml").read_text()
+    (line,) = [line for line in written.splitlines() if line.startswith("emb_dim:")]
+    assert f"\n{line}\n" in text  # with its comment
+    assert "\n_target_" not in text
+
+
+def test_the_help_is_of_what_is_selected(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = help_of(capsys, "tower=history", "encoder@tower.encoder=gru")
+    assert "\n-- tower=history --\n" in text
+    assert "\nhistory_length: 50" in text
+    assert "\n-- encoder@tower.encoder=gru --\n" in text
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("# A loss of mine.\nmargin: 1  # a margin\n")
+    text = help_of(capsys, "loss=mine", "--config-dir", str(tmp_path))
+    assert f"\n * {'mine':<22} A loss of mine.\n" in text
+    assert "\nmargin: 1  # a margin\n" in text
+    assert "loss=nine: no such choice" in refusal("train", "loss=nine", "--help")
 
 
 def test_the_other_commands_know_the_folder_of_the_user(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from twotower.config.compose import (
     plain,
     shared,
 )
+from twotower.config.describe import describe
 from twotower.config.flags import parse_flags, shown_flags
 from twotower.config.hydra_part import check_hydra
 from twotower.config.kinds import Contract, KeywordsOf
@@ -37,6 +38,7 @@ __all__ = [
     "command",
     "compose",
     "compose_from",
+    "describe",
     "hydra_folder",
     "hydra_node",
     "lenient",

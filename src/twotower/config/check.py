@@ -23,6 +23,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import SchemaError
 from typing_extensions import is_typeddict
 
+from twotower.config.elsewhere import is_key_elsewhere, key_elsewhere
 from twotower.config.instantiate import PARTIAL as _PARTIAL
 from twotower.config.instantiate import TARGET as _TARGET
 from twotower.config.instantiate import instantiate
@@ -32,7 +33,7 @@ from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
 from twotower.errors import ConfigError
 
-__all__ = ["check"]
+__all__ = ["check", "errors_of"]
 
 _ANY_CODE = Targets()
 _MISSING = "???"
@@ -64,6 +65,11 @@ def check(
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         raise ConfigError("\n  ".join([f"the config has {count}; no data was read", *errors]))
+
+
+def errors_of(config: Mapping[str, Any], kind: Any) -> list[str]:
+    """What `check` would raise, one line an error."""
+    return list(_node_errors("", config, kind, _ANY_CODE))
 
 
 def _node_errors(path: str, node: Mapping[str, Any], kind: Any, targets: Targets) -> Iterator[str]:
@@ -98,11 +104,17 @@ def _parameter_errors(
         if key in parameters:
             yield from _value_errors(_join(path, key), value, parameters[key].hint, targets)
         else:
-            yield f"{_join(path, key)}: no such key; {suggest(key, parameters)}"
+            yield f"{_join(path, key)}: no such key; {_suggest_key(key, values[key], parameters)}"
     partial = node.get(_PARTIAL, False)
     for key, parameter in parameters.items():
         if parameter.required and key not in values and not (partial and _foreign(target)):
             yield f"{_join(path, key)}: missing; it must be set"
+
+
+def _suggest_key(key: str, value: Any, valid: Mapping[str, _Parameter]) -> str:
+    if is_key_elsewhere(key):
+        return key_elsewhere(key, value) + suggest("", valid)
+    return suggest(key, valid, key_elsewhere(key, value))
 
 
 def _construction_errors(path: str, node: Mapping[str, Any], targets: Targets) -> Iterator[str]:

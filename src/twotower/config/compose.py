@@ -10,7 +10,8 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from twotower.config.baselines import with_baselines
-from twotower.config.check import check
+from twotower.config.check import check, errors_of
+from twotower.config.decode import decodable, replace_at
 from twotower.config.instantiate import TARGET, instantiate
 from twotower.config.kinds import Contract
 from twotower.config.overrides import known_choices, lenient, with_ids
@@ -138,7 +139,13 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
         raise ConfigError("\n".join([*errors, told])) from error
     assert isinstance(container, dict)
     checked = {str(key): value for key, value in container.items()}
-    check(checked, errors, kind=Annotated[Any, Contract(_command(config_name))])
+    kind = Annotated[Any, Contract(_command(config_name))]
+    if texts := dict(decodable(config)):
+        wrong = errors_of(checked, kind)
+        for path, (text, decoded) in texts.items():
+            if any(line.startswith(f"{'.'.join(map(str, path))}: got {text!r}") for line in wrong):
+                replace_at(checked, path, decoded)
+    check(checked, errors, kind=kind)
     return checked
 
 

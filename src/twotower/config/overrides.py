@@ -19,6 +19,7 @@ from hydra.core.override_parser.types import (
 )
 from hydra.errors import HydraException
 
+from twotower.config.elsewhere import choice_elsewhere, mounted
 from twotower.config.render import render_value
 from twotower.config.source import TRAIN, Source
 from twotower.config.suggest import suggest
@@ -197,7 +198,7 @@ def _no_override(text: str, error: Exception) -> str:
     key, equal, value = text.partition("=")
     if not equal:
         return f"{text}: not an override; expected key=value, such as tower.emb_dim=32"
-    reason = " ".join(str(error).splitlines()[0].split())
+    reason = " ".join(str(error.__cause__ or error).splitlines()[0].split())
     quoted = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
     return (
         f"{text}: not an override ({reason}); a value with special characters needs quotes, in a "
@@ -271,7 +272,12 @@ def _unknown_choices(override: Override, source: Source) -> Iterator[str]:
     for value in _values(override, source):
         if source.has_choice(group, value) or (value == "null" and group == _OPTIONAL_GROUP):
             continue
-        yield f"{group}={value}: no such choice; {suggest(value, source.choices(group))}"
+        known = suggest(value, source.choices(group), choice_elsewhere(value, group))
+        yield f"{group}={value}: no such choice; {known}"
+    if not override.package and (places := mounted(group)):
+        text = (override.input_line or "").partition("=")[2]
+        meant = " or ".join(f"'{group}@{at}={text}'" for at in places)
+        yield f"{group}={text}: not a group of its own; did you mean {meant}?"
 
 
 def _values(override: Override, source: Source) -> list[str]:

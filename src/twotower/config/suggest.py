@@ -6,9 +6,12 @@ from difflib import get_close_matches
 __all__ = ["suggest"]
 
 
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """Such as `did you mean 'seed'? Valid: output_dir, seed`."""
+def suggest(name: str, valid: Iterable[str], elsewhere: str = "") -> str:
+    """Such as `did you mean 'seed'? Valid: output_dir, seed`.
+
+    elsewhere: what was meant where none of `valid` is close.
+    """
     names = sorted(valid)
     close = get_close_matches(name, names, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
+    meant = f"did you mean {close[0]!r}? " if close else elsewhere
     return f"{meant}Valid: {', '.join(names) if names else 'none'}"

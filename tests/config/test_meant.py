@@ -1,0 +1,64 @@
+"""What was meant by a key or a choice in a wrong place, and by text in place of a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from twotower.config import build, compose
+from twotower.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("emb_dim=8", "emb_dim: no such key; did you mean 'tower.emb_dim'? Valid: "),
+        ("num_negatives=3", "did you mean 'negative_sampling.num_negatives'?"),
+        ("tower.num_negatives=3", "did you mean 'negative_sampling.num_negatives'?"),
+        ("batchsize=3", "did you mean 'trainer.batch_size'?"),
+        ("lr=0.1", "did you mean 'optimizer.lr'?"),
+        ("history_length=3", "did you mean 'tower.history_length' (with tower=history)?"),
+        ("sampler=in_batch", "did you mean 'negative_sampling=in_batch'?"),
+        ("dataset=time", "did you mean 'split=time'?"),
+        ("loss=ease", "did you mean 'baselines=[ease]'?"),
+        ("encoder=gru", "did you mean 'encoder@tower.encoder=gru'"),
+        ("tower=gru", "did you mean 'encoder@tower.encoder=gru'"),
+        ("experiment=emb_dim_x_num_negatives", "sweeps/emb_dim_x_num_negatives"),
+    ],
+)
+def test_the_right_place_is_suggested(override: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("train", [override])
+    assert told in str(caught.value)
+
+
+def test_numbers_from_the_environment_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"N": "8", "B": "true", "X": "1e-3", "O": "null", "L": "[5,10]"}.items():
+        monkeypatch.setenv(name, value)
+    config = compose(
+        "train",
+        [
+            "tower.emb_dim=${oc.env:N}",
+            "seed=${tower.emb_dim}",
+            "tower.bias=${oc.env:B}",
+            "optimizer.lr=${oc.env:X}",
+            "trainer.patience=${oc.env:O}",
+            "evaluation.k=${oc.env:L}",
+            "run_name=${oc.env:N}",
+            "trainer.batch_size='${oc.decode:${oc.env:N}}'",
+        ],
+    )
+    assert config["tower"]["emb_dim"] == config["seed"] == config["trainer"]["batch_size"] == 8
+    assert config["tower"]["bias"] is True
+    assert config["optimizer"]["lr"] == 0.001
+    assert config["trainer"]["patience"] is None
+    assert config["evaluation"]["k"] == [5, 10]
+    assert config["run_name"] == "8"  # which is text
+    build(config)
+
+
+def test_what_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("N", "eight")
+    with pytest.raises(ConfigError, match=r"tower\.emb_dim: got 'eight'; input should be a valid"):
+        compose("train", ["tower.emb_dim=${oc.env:N}"])
+    with pytest.raises(ConfigError, match=r"tower\.emb_dim: got '8'"):  # quotes say text
+        compose("train", ["tower.emb_dim='8'"])
