@@ -16,6 +16,7 @@ from twotower.result import Judged, Result
 from twotower.titles import looked_at_first
 from twotower.tracking import plots
 from twotower.tracking.base import Run
+from twotower.tracking.load import EVALUATION_TAG, MONITOR_TAG
 
 __all__ = [
     "BEST_BASELINE",
@@ -47,6 +48,7 @@ def log(run: Run, result: Result) -> None:
     for judged in (result.validation, result.test):
         if judged is not None:
             log_judged(run, judged)
+    run.set_tags({MONITOR_TAG: result.monitor})
     with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
         result.recommender.save(Path(folder))
         run.log_folder(Path(folder), MODEL_FOLDER)
@@ -105,6 +107,7 @@ def _to_beat(run: Run, result: Result) -> dict[str, float]:
 
 def log_judged(run: Run, judged: Judged) -> None:
     """The values behind the means: of each user, and of each held-out pair."""
+    run.set_tags({f"{EVALUATION_TAG}.{judged.part}": judged.conditions})
     run.log_frame(judged.measured.per_user, f"{judged.part}/{PER_USER}")
     run.log_frame(judged.relevant, f"{judged.part}/{RELEVANT}")
     models = {"this run": judged.measured, **judged.baselines}

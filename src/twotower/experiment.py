@@ -23,6 +23,7 @@ from twotower.dataset.time_range import report_times
 from twotower.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation
 from twotower.evaluation.repeats import repeat_note
+from twotower.evaluation.metrics import METRICS, UserMetric
 from twotower.judge import Judge
 from twotower.loss import Loss
 from twotower.model import TwoTower
@@ -81,6 +82,7 @@ class Experiment:
         """What does not fit together in a config, which may hold other mistakes."""
         split, trainer = config.get("split"), config.get("trainer")
         evaluation = config.get("evaluation")
+        yield from _metric_conflicts(config.get("comparison"), evaluation)
         if not (isinstance(split, Mapping) and isinstance(trainer, Mapping)):
             return
         if split.get("validation") is not False:
@@ -274,6 +276,23 @@ class Experiment:
     @property
     def _objective(self) -> Objective:
         return Objective(self.negative_sampling, self.loss, self.optimizer)
+
+
+def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
+    """Where settings are to be compared by a metric that users get no value of."""
+    if not (isinstance(comparison, Mapping) and isinstance(evaluation, Mapping)):
+        return
+    metric, k, names = comparison.get("metric"), evaluation.get("k"), evaluation.get("metrics")
+    if metric is None or not isinstance(k, int | list) or not isinstance(names, list):
+        return
+    by_user = [name for name in names if isinstance(METRICS.get(name), UserMetric)]
+    valid = [f"{n}_at_{depth}" for n in by_user for depth in ([k] if isinstance(k, int) else k)]
+    if metric not in valid:
+        yield (
+            f"comparison.metric: got {metric!r}, which is not measured for each user "
+            "(evaluation.metrics, evaluation.k); must be null or one of "
+            f"{', '.join(valid) or 'none'}"
+        )
 
 
 def _log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrames) -> None:

@@ -54,6 +54,7 @@ class Judge:
                 recommendations, fold.vocabulary, frames.items
             ),
             relevant=relevant_frame(recommendations, fold),
+            conditions=self.evaluation.conditions(fold),
         )
 
     def suspicions(self, judged: Judged, n_users: int, judging_more: str) -> list[str]:

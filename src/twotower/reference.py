@@ -15,9 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from twotower.baselines import Baseline, HistoryScorer
 from twotower.errors import ConfigError
-from twotower.evaluation import Evaluation, Measured
+from twotower.evaluation import Evaluation, Measured, relevant_frame
+from twotower.evaluation.metrics import DEFINITION
 from twotower.identity import digest_of
 from twotower.split.cache import Entry, cached
 from twotower.types import Fold
@@ -27,18 +30,24 @@ __all__ = ["Reference", "References", "node_of"]
 logger = logging.getLogger(__name__)
 
 # Count up when the same config comes to other numbers than before.
-FORMAT = 2
+FORMAT = 3
 # Keys of `evaluation` that change nothing of what is measured.
 _IRRELEVANT = ("block_scores", "monitor", "test")
-_PER_USER = "per_user"
+_PER_USER, _RELEVANT = "per_user", "relevant"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A measured baseline; `seconds` is the wall time of its fit, when it was fitted."""
+    """A measured baseline.
+
+    relevant: one row a held-out pair, see `relevant_frame`. conditions: see
+    `Evaluation.conditions`. seconds: wall time of its fit, when it was fitted.
+    """
 
     name: str
     measured: Measured
+    relevant: pl.DataFrame
+    conditions: str
     seconds: float
 
 
@@ -75,7 +84,14 @@ class References:
             if isinstance(scorer, HistoryScorer):
                 scorer = scorer.told(fold.train_histories)
             lists = self.evaluation.recommend(scorer, fold)
-            return self._as_entry(name, key, self.evaluation.measure(lists, fold), seconds)
+            reference = Reference(
+                name=name,
+                measured=self.evaluation.measure(lists, fold),
+                relevant=relevant_frame(lists, fold),
+                conditions=self.evaluation.conditions(fold),
+                seconds=seconds,
+            )
+            return self._as_entry(reference, key)
 
         return _as_reference(cached(self.directory / self.identity(name, key), make))
 
@@ -88,21 +104,21 @@ class References:
 
     def _folder(self, key: str) -> str:
         relevant = {k: v for k, v in self.evaluation_node.items() if k not in _IRRELEVANT}
-        made_by = [FORMAT, version("twotower"), version("replay-rec")]
+        made_by = [FORMAT, DEFINITION, version("twotower"), version("replay-rec")]
         return digest_of([key, relevant, made_by])
 
-    def _as_entry(self, name: str, key: str, measured: Measured, seconds: float) -> Entry:
+    def _as_entry(self, reference: Reference, key: str) -> Entry:
         note = {
-            "name": name,
+            "name": reference.name,
             "key": key,
-            "baseline": dict(self.nodes[name]),
+            "baseline": dict(self.nodes[reference.name]),
             "evaluation": dict(self.evaluation_node),
-            "seconds": seconds,
-            "fitted_at": time.time(),
-            "values": measured.values,
-            "intervals": measured.intervals,
+            "conditions": reference.conditions,
+            "seconds": reference.seconds,
+            "values": reference.measured.values,
+            "intervals": reference.measured.intervals,
         }
-        return Entry({_PER_USER: measured.per_user}, note)
+        return Entry({_PER_USER: reference.measured.per_user, _RELEVANT: reference.relevant}, note)
 
 
 def node_of(made: Any) -> dict[str, Any]:
@@ -121,7 +137,14 @@ def node_of(made: Any) -> dict[str, Any]:
 
 
 def _as_reference(entry: Entry) -> Reference:
-    note, per_user = entry.note, entry.frames[_PER_USER]
+    note, per_user, relevant = entry.note, entry.frames[_PER_USER], entry.frames[_RELEVANT]
     assert per_user is not None
+    assert relevant is not None
     intervals = {name: (low, high) for name, (low, high) in note["intervals"].items()}
-    return Reference(note["name"], Measured(note["values"], intervals, per_user), note["seconds"])
+    return Reference(
+        name=note["name"],
+        measured=Measured(note["values"], intervals, per_user),
+        relevant=relevant,
+        conditions=note["conditions"],
+        seconds=note["seconds"],
+    )

@@ -26,6 +26,7 @@ class Judged:
     scorer: the model's embeddings, as they were ranked.
     recommendations: the top of the ranking for its users, also as a frame with the source's ids.
     relevant: one row a held-out pair, see `relevant_frame`.
+    conditions: see `Evaluation.conditions`.
     """
 
     part: str
@@ -36,6 +37,7 @@ class Judged:
     recommendations: Recommendations
     recommendation_lists: pl.DataFrame
     relevant: pl.DataFrame
+    conditions: str
 
     def below(self, metric: str) -> list[str]:
         """The baselines that do at least as well on `metric`."""

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 import twotower
 from twotower.config import build, compose
-from twotower.errors import ConfigError, TwoTowerError
+from twotower.errors import ConfigError, DataError, TwoTowerError
 from twotower.reference import Reference
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
@@ -85,6 +85,29 @@ def test_a_run_shows_the_baselines_of_its_config_whatever_is_cached(
     assert shown("baselines=[]") == shown("~baselines") == before
     assert shown("baselines=[item_knn]") == (["item_knn"], before[1])
     assert shown() == (["popularity"], before[1])
+
+
+def test_a_run_is_compared_with_baselines_judged_alike_only(
+    small: list[str], data: list[str], output_dir: Path
+) -> None:
+    measured = measure(*data, TWO)
+    result = twotower.run([*small, "run_name=mine"])
+    fast = [f"output_dir={output_dir}", "comparison.resamples=200"]
+    for part in ("validation", "test"):
+        wanted = [*fast, "runs=[mine,popularity,item_knn]", f"part={part}"]
+        compared = build(compose("compare", wanted))()
+        means = dict(compared.models.select("name", "mean").iter_rows())
+        assert means.keys() == {"mine", "popularity", "item_knn"}
+        prefix = {"validation": "val", "test": "test"}[part]
+        assert means["mine"] == pytest.approx(result.metrics[f"{prefix}/ndcg_at_10"])
+        for name in ("popularity", "item_knn"):
+            values = measured[name][part].measured.values
+            assert means[name] == pytest.approx(values["ndcg_at_10"])
+    twotower.run([*small, "run_name=kept", "evaluation.drop_seen=false"])
+    with pytest.raises(DataError) as caught:
+        build(compose("compare", [*fast, "runs=[mine,kept]"]))()
+    assert "evaluated differently" in str(caught.value)
+    assert '"drop_seen": false' in str(caught.value)
 
 
 def test_logs_each_baseline_as_a_run_of_its_own(data: list[str], output_dir: Path) -> None:

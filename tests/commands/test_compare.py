@@ -32,13 +32,16 @@ def tracked(
     *,
     digest: str | None = "abc",
     parts: Sequence[str] = ("validation",),
+    evaluation: str = '{"drop_seen": true}',
+    monitor: str = "ndcg_at_10",
     **tags: str,
 ) -> str:
     """A run in which the users `hits` had their one relevant item in the first place."""
     time.sleep(0.002)  # MLflow orders by start in whole milliseconds
     known = tags if digest is None else {**tags, "split.digest": digest}
+    known |= {"monitor": monitor, **{f"evaluation.{part}": evaluation for part in parts}}
     with tracking.run(name=name, config={}, tags=known) as run:
-        run.log_metrics({"model/parameters": 100.0 * len(name)})
+        run.log_metrics({"model/parameters": 100.0 * len(name), "val/coverage_at_10": len(hits)})
         for part in parts:
             found = pl.Series([float(user in hits) for user in range(N_USERS)])
             per_user = pl.DataFrame(
@@ -148,7 +151,7 @@ def test_another_metric(tracking: MlflowTracking, output_dir: Path) -> None:
     assert compared.metric == "recall_at_5"
     assert compared.models["name"].to_list() == ["y", "x"]
     told = refusal(ConfigError, output_dir, "runs=[x,y]", "metric=coverage_at_10")
-    assert "valid are ndcg_at_10, recall_at_5" in told
+    assert "must be one of ndcg_at_10, recall_at_5" in told
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -177,13 +180,45 @@ def test_other_splits_are_refused(tracking: MlflowTracking, output_dir: Path) ->
     told = refusal(DataError, output_dir, "runs=[x,y]")
     assert "split abc: x" in told
     assert "split def: y" in told
-    parent = tracked(tracking, "sweep", (), parts=(), **{"sweep.id": "s"})
-    for digest in ("one", "two"):  # a sweep over the seed of the split
-        tags = {"mlflow.parentRunId": parent, "trial.setting": "emb_dim=8"}
-        tracked(tracking, "trial", range(3), digest=digest, **tags)
-    assert "split two: emb_dim=8 (" in refusal(DataError, output_dir, "sweep=latest")
     tracked(tracking, "unknown", range(3), digest=None)
     assert "(unknown) has no tag split.digest" in refusal(DataError, output_dir, "runs=[x,unknown]")
+
+
+def test_folds_of_a_setting_are_one_model(tracking: MlflowTracking, output_dir: Path) -> None:
+    parent = tracked(tracking, "sweep", (), parts=(), **{"sweep.id": "s"})
+    for dim, fold, hits in ((8, 0, 20), (8, 1, 10), (16, 0, 25), (16, 1, 21)):
+        tags = {"mlflow.parentRunId": parent, "trial.setting": f"emb_dim={dim}"}
+        name = f"emb_dim={dim} fold={fold}"
+        tracked(tracking, name, range(hits), digest=f"fold {fold}", **tags)
+    compared = compare(output_dir, "sweep=latest")
+    assert (compared.n_users, compared.n_folds) == (60, 2)
+    assert compared.models["name"].to_list() == ["emb_dim=16", "emb_dim=8"]
+    # (25 + 21) / 60 and (20 + 10) / 60; the other metrics of runs are averaged too.
+    assert compared.models["mean"].to_list() == pytest.approx([46 / 60, 0.5])
+    assert compared.metrics.rows() == [
+        ("emb_dim=16", "coverage_at_10", 23.0),
+        ("emb_dim=8", "coverage_at_10", 15.0),
+    ]
+
+
+def test_other_evaluations_are_refused(tracking: MlflowTracking, output_dir: Path) -> None:
+    tracked(tracking, "x", range(9))
+    tracked(tracking, "y", range(3), evaluation='{"drop_seen": false}')
+    told = refusal(DataError, output_dir, "runs=[x,y]")
+    assert "evaluated differently" in told
+    assert '{"drop_seen": false}: y' in told
+
+
+def test_the_metric_is_the_one_that_the_runs_were_chosen_by(
+    tracking: MlflowTracking, output_dir: Path
+) -> None:
+    tracked(tracking, "x", range(9), monitor="recall_at_5")
+    tracked(tracking, "y", range(3), monitor="recall_at_5")
+    tracked(tracking, "z", range(6))
+    assert compare(output_dir, "runs=[x,y]").metric == "recall_at_5"
+    assert compare(output_dir, "runs=[x,y]", "comparison.metric=ndcg_at_10").metric == "ndcg_at_10"
+    told = refusal(ConfigError, output_dir, "runs=[x,y,z]")
+    assert "recall_at_5: x, y; ndcg_at_10: z" in told
 
 
 def test_what_to_compare_must_be_said_once(output_dir: Path) -> None:

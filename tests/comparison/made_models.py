@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from twotower.comparison import Model
+from twotower.comparison import Model, Repeat
 
 METRIC = "hitrate_at_2"
 
@@ -37,6 +37,14 @@ def model(
     *per_user: pl.DataFrame,
     relevant: list[pl.DataFrame] | None = None,
     parameters: float | None = None,
-    digest: str = "abc",
+    digest: str | Sequence[str] = "abc",
+    evaluation: str = "alike",
 ) -> Model:
-    return Model(name, list(per_user), relevant, parameters, digest)
+    """A model with a repeat for each frame; digest: of the split, one for all or one each."""
+    digests = [digest] * len(per_user) if isinstance(digest, str) else digest
+    pairs_of: Sequence[pl.DataFrame | None] = relevant or [None] * len(per_user)
+    repeats = [
+        Repeat(frame, of_frame, split, evaluation)
+        for frame, of_frame, split in zip(per_user, pairs_of, digests, strict=True)
+    ]
+    return Model(name, repeats, parameters, {})

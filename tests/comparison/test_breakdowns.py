@@ -86,7 +86,7 @@ def test_recall_by_popularity_by_hand() -> None:
     # Items, each once: 40 (3), 30 (4), 20 (50), 10 (100); halves 3-4 and 50-100, though the four
     # pairs of the upper half are two thirds of all. In the first 2: 1 of 2, and 2 of 4.
     other = RELEVANT.with_columns(rank=1).sample(fraction=1, shuffle=True, seed=0)
-    a = model("a", users([1]), relevant=[RELEVANT, other])  # its second seed finds all
+    a = model("a", users([1]), users([1]), relevant=[RELEVANT, other])  # its second seed finds all
     b = model("b", users([1]), relevant=[RELEVANT])
     relevant = relevant_pairs([a, b])
     assert relevant is not None

@@ -77,10 +77,10 @@ def test_a_metric_without_values_by_user_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         pair(models, METRIC)
     assert str(caught.value) == (
-        f"metric: got {METRIC!r}, of which b has no values by user (coverage never has any); "
-        "valid are ndcg_at_2"
+        f"metric: got {METRIC!r}, of which b has no values by user (coverage never has any; "
+        "evaluation.k and evaluation.metrics say what is measured); must be one of ndcg_at_2"
     )
-    with pytest.raises(ConfigError, match=r"got 'user_id'.*valid are ndcg_at_2"):
+    with pytest.raises(ConfigError, match=r"got 'user_id'.*must be one of ndcg_at_2"):
         pair(models, "user_id")
 
 

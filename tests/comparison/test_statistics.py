@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from every_sign import EverySign  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,20 +15,6 @@ from twotower.comparison.statistics import Floats, bootstrap, holm, paired_permu
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
-
-
-class EverySign(np.random.Generator):
-    """Draws each of the 2^n signs of n users once, when asked for 2^n resamples."""
-
-    def __init__(self, n_users: int) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.n_users = n_users
-
-    def integers(  # type: ignore[override]
-        self, low: Any, high: Any = None, size: Any = None, **_: Any
-    ) -> Any:
-        assert size == (2**self.n_users, 1)
-        return np.arange(2**self.n_users, dtype=np.uint8)[:, None] << (8 - self.n_users)
 
 
 # --- permutation tests

@@ -70,6 +70,13 @@ def message(*overrides: str, config_name: str = "train") -> str:
             "trainer.refit: got True, which needs a validation part, but split.validation=false "
             "cuts none; valid is false",
         ),
+        (
+            "comparison.metric=mrr_at_5",
+            "comparison.metric: got 'mrr_at_5', which is not measured for each user "
+            "(evaluation.metrics, evaluation.k); must be null or one of ndcg_at_10, hitrate_at_10, "
+            "recall_at_10, ",
+        ),
+        ("comparison.metric=coverage_at_10", "comparison.metric: got 'coverage_at_10', which is"),
         ("evaluation.monitor=recall", "evaluation.monitor: got 'recall', which is not measured"),
         ("tracking.uri=./mlruns", "sqlite:///"),
         ("run_name=${nothing}", "Interpolation key 'nothing' not found"),

@@ -59,6 +59,7 @@ def outcome(
         history=_history(ndcg) if state != "failed" else None,
         warnings=(),
         code="0.1.0",
+        evaluation="",
         per_user=None,
         relevant=None,
     )
@@ -122,7 +123,7 @@ def drawn(trials: int) -> SweepTable:
 
 
 def report(table: SweepTable, **changes: Any) -> SweepReport:
-    """What there is to tell of `table`, two settings in a tie group."""
+    """What there is to tell of `table`, two settings in a group."""
     best = table.best
     finished = [setting for setting in table.settings if setting.finished]
     chosen = name(table, best) if best is not None else ""
@@ -134,7 +135,7 @@ def report(table: SweepTable, **changes: Any) -> SweepReport:
         command="twotower sweep tower.emb_dim=16,32 dataset.path='a & b.csv'",
         best_command="twotower train tower.emb_dim=32" if best is not None else None,
         split="last 20% of the time, 95 users",
-        ties={setting.name: 1 + n // 2 for n, setting in enumerate(finished)},
+        groups={setting.name: 1 + n // 2 for n, setting in enumerate(finished)},
         headline=["The second is not shown to be worse."],
         warnings=[],
         test_rows=[(chosen, {"ndcg_at_10": "0.1641 ± 0.0494", "coverage_at_10": "0.1726"})],

@@ -62,7 +62,7 @@ def test_a_row_a_setting_the_best_first() -> None:
     shown = page(grid([16, 32], [1, 5]))
     assert shown.open == []
     header = ["#", "emb_dim", "num_negatives", "NDCG@10", "HitRate@10", "Coverage@10", "params"]
-    assert shown.rows[0] == [*header, "train s", "epoch", "tie"]
+    assert shown.rows[0] == [*header, "train s", "epoch", "group"]
     first = ["1", "32", "5", "0.1550 ± 0.0400", "0.5000", "0.1950", "75.7k", "11.2", "10", "1"]
     assert shown.rows[1] == first
     assert [row[0] for row in shown.rows[1:5]] == ["1", "2", "3", "4"]
@@ -189,7 +189,9 @@ def test_names_with_drawn_numbers_are_cut_in_breakdowns_too() -> None:
 @pytest.mark.parametrize("outcomes", [(), (outcome({"a": 1}, 0.1, state="failed", error="no"),)])
 def test_a_sweep_in_which_nothing_finished(outcomes: tuple[object, ...]) -> None:
     table = SweepTable(outcomes, MONITOR)  # type: ignore[arg-type]
-    empty = replace(report(table), ties=None, headline=[], test_rows=[], baseline_rows=[], links={})
+    empty = replace(
+        report(table), groups=None, headline=[], test_rows=[], baseline_rows=[], links={}
+    )
     text = Page(render(empty, {})).text
     assert f"{len(outcomes)} trial" in text
     assert "The best" not in text

@@ -43,10 +43,10 @@ def test_the_best_setting_is_first() -> None:
     lines = printed(report(grid([16, 32], [1, 5])))
     (header,) = [line for line in lines if "NDCG@10" in line and "emb_dim" in line]
     best = "1 32 5 0.1550 ± 0.0400 0.5000 0.1950 75.7k 11.2 10 1"
-    names = "# emb_dim num_negatives NDCG@10 HitRate@10 Coverage@10 params train s epoch tie"
+    names = "# emb_dim num_negatives NDCG@10 HitRate@10 Coverage@10 params train s epoch group"
     assert header.split() == names.split()
     assert row(lines, 1) == best.split()
-    assert any(line.startswith("± half the interval over users; tie:") for line in lines)
+    assert any(line.startswith("± half the interval over users; group:") for line in lines)
 
 
 def test_seeds_are_one_line_with_their_spread() -> None:
@@ -125,5 +125,5 @@ def test_a_sweep_in_which_nothing_finished() -> None:
     lost = outcome({"a.b": 1}, 0.1, state="failed", error="no")
     for outcomes in ((), (lost,)):
         table = SweepTable(outcomes, MONITOR)
-        lines = printed(replace(report(grid([16], [1])), table=table, test_rows=[], ties=None))
+        lines = printed(replace(report(grid([16], [1])), table=table, test_rows=[], groups=None))
         assert any(line.startswith(f"{len(outcomes)} trial") for line in lines)

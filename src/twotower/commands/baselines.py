@@ -12,7 +12,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from twotower.artifacts import METRICS, PER_USER, metrics_text
+from twotower.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
 from twotower.baselines import Baseline
 from twotower.console import terminal
 from twotower.dataset import Dataset
@@ -26,7 +26,7 @@ from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
 from twotower.titles import looked_at_first, metric_title
 from twotower.tracking.base import Tracking
-from twotower.tracking.load import BASELINE_TAG
+from twotower.tracking.load import BASELINE_TAG, EVALUATION_TAG, MONITOR_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
@@ -141,11 +141,14 @@ class Baselines:
             "baseline": references.nodes[name],
             "evaluation": references.evaluation_node,
         }
+        conditions = {f"{EVALUATION_TAG}.{part}": r.conditions for part, r in parts.items()}
+        tags = {**tags, **conditions, MONITOR_TAG: self.evaluation.monitor_name}
         with self.tracking.run(name=name, config=config, tags=tags) as run:
             run.log_metrics(_metrics(parts))
             for part, reference in parts.items():
                 run.log_frame(reference.measured.per_user, f"{part}/{PER_USER}")
                 run.log_text(metrics_text({name: reference.measured}), f"{part}/{METRICS}")
+                run.log_frame(reference.relevant, f"{part}/{RELEVANT}")
 
 
 def _told(error: Exception) -> str:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field
 
-from twotower.comparison import Compared, Comparison, Model
+from twotower.comparison import Compared, Comparison, Model, Repeat
 from twotower.comparison.show import print_compared
 from twotower.console import visible
 from twotower.errors import ConfigError, DataError, RunNotFoundError
-from twotower.tracking.load import FoundRun, download, find_run, find_sweep, find_trials
+from twotower.tracking.load import (
+    EVALUATION_TAG,
+    MONITOR_TAG,
+    REPEAT_TAG,
+    FoundRun,
+    download,
+    find_run,
+    find_sweep,
+    find_trials,
+)
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.writable import require_writable_file
 
@@ -26,6 +37,7 @@ _WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": pl.DataFrame.write_parquet,
 }
 _SETTING, _DIGEST, _PARENT = "trial.setting", "split.digest", "mlflow.parentRunId"
+_PREFIXES = {"validation": "val/", "test": "test/"}
 _SHORT_ID = 8
 
 
@@ -64,7 +76,9 @@ class Compare:
         comparison = self.comparison
         if self.metric is not None:
             comparison = replace(comparison, metric=self.metric)
-        compared = comparison.compare(self._models(self._found()))
+        found = self._found()
+        metric = comparison.metric or _monitor(found)
+        compared = comparison.compare(self._models(found), metric)
         print(f"on the {self.part} part:")
         print_compared(compared)
         if self.part == "test":
@@ -96,25 +110,36 @@ class Compare:
         return found
 
     def _models(self, found: Sequence[FoundRun]) -> list[Model]:
-        """Trials of one sweep that differ in their seed alone are one model, others their own."""
+        """Trials of one sweep that repeat a setting are one model, other runs their own."""
         groups: dict[tuple[str | None, ...], list[FoundRun]] = {}
         for run in found:
-            repeats = (
-                (run.tags[_SETTING], run.tags.get(_PARENT)) if _SETTING in run.tags else (run.id,)
-            )
-            groups.setdefault((*repeats, _digest(run)), []).append(run)
+            repeated = (run.tags.get(_PARENT), run.tags[_SETTING]) if _SETTING in run.tags else ()
+            groups.setdefault(repeated or (run.id,), []).append(run)
         names = _names(list(groups.values()))
         with TemporaryDirectory(prefix="twotower-") as folder:
             return [
                 Model(
                     name=name,
-                    per_user=[self._frame(run, "per_user", folder) for run in runs],
-                    relevant=[self._frame(run, "relevant", folder) for run in runs],
+                    repeats=[self._repeat(run, folder) for run in sorted(runs, key=_repeat_order)],
                     parameters=runs[0].metrics.get("model/parameters"),
-                    split_digest=_digest(runs[0]),
+                    values=_means(runs, _PREFIXES[self.part]),
                 )
                 for name, runs in zip(names, groups.values(), strict=True)
             ]
+
+    def _repeat(self, run: FoundRun, folder: str) -> Repeat:
+        per_user = self._frame(run, "per_user", folder)
+        return Repeat(
+            per_user=per_user,
+            relevant=self._frame(run, "relevant", folder),
+            split=_tag(run, _DIGEST, "its split is not known"),
+            evaluation=_tag(
+                run,
+                f"{EVALUATION_TAG}.{self.part}",
+                "an earlier version of twotower made it, and how it was evaluated is not known; "
+                "run it again",
+            ),
+        )
 
     def _frame(self, run: FoundRun, name: str, folder: str) -> pl.DataFrame:
         target = Path(folder, run.id)
@@ -128,10 +153,39 @@ class Compare:
         return pl.read_parquet(path)
 
 
-def _digest(run: FoundRun) -> str:
-    if _DIGEST not in run.tags:
-        raise DataError(f"run {run.id} ({run.name}) has no tag {_DIGEST}: its split is not known")
-    return run.tags[_DIGEST]
+def _tag(run: FoundRun, tag: str, without: str) -> str:
+    if tag not in run.tags:
+        raise DataError(f"run {run.id} ({run.name}) has no tag {tag}: {without}")
+    return run.tags[tag]
+
+
+def _monitor(found: Sequence[FoundRun]) -> str:
+    """The metric that all runs were chosen by."""
+    by_monitor: dict[str, list[str]] = {}
+    for run in found:
+        monitor = _tag(run, MONITOR_TAG, "give `metric`, such as metric=ndcg_at_10")
+        by_monitor.setdefault(monitor, []).append(run.name)
+    if len(by_monitor) > 1:
+        listed = "; ".join(f"{metric}: {', '.join(names)}" for metric, names in by_monitor.items())
+        raise ConfigError(
+            f"metric: got null, but the runs were chosen by different metrics ({listed}); "
+            f"must be a metric that all of them have, such as {next(iter(by_monitor))}"
+        )
+    return next(iter(by_monitor))
+
+
+def _repeat_order(run: FoundRun) -> tuple[str, datetime]:
+    return run.tags.get(REPEAT_TAG, ""), run.started
+
+
+def _means(runs: Sequence[FoundRun], prefix: str) -> dict[str, float]:
+    """Means over `runs` of the metrics that all have, by names such as `ndcg_at_10`."""
+    names = [name for name in runs[0].metrics if name.startswith(prefix) and "_at_" in name]
+    return {
+        name.removeprefix(prefix): fmean(run.metrics[name] for run in runs)
+        for name in names
+        if all(name in run.metrics for run in runs)
+    }
 
 
 def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:

@@ -11,30 +11,57 @@ import polars as pl
 from twotower.comparison.pairing import Model, Paired
 from twotower.comparison.statistics import Floats
 
-__all__ = ["Compared", "models_frame", "pairs_frame"]
+__all__ = ["Claims", "Compared", "models_frame", "pairs_frame"]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the tests say of models, the best mean first.
+
+    p_values, p_holm: [n_models, n_models] of the differences of pairs, as they are and corrected.
+    groups: of each model, see `difference_groups`. p_no_worse: [n_models - 1] of all but the best,
+    corrected. no_worse: of each model, whether it is shown; True for the best.
+    """
+
+    p_values: Floats
+    p_holm: Floats
+    groups: Sequence[int]
+    p_no_worse: Floats
+    no_worse: Sequence[bool]
 
 
 @dataclass(frozen=True)
 class Compared:
     """What was found; models are named, the best mean first.
 
+    margin: share of the best mean by which a model that is called no worse may be worse.
+    n_users: users that the models are paired by, each in each of its folds counted once.
+    n_folds: splits that they are of.
     models: one row a model: `rank` (from 1), `name`, `n_seeds`, `mean`, `low`, `high`,
-        `seed_spread` (standard deviation of the means of its seeds; null for one), `tie_group`
-        (from 1), `p_best` (against the best, after Holm; null for the best), `parameters`.
+        `seed_spread` (standard deviation of the means of its seeds; null for one), `group` (from
+        1: each of a group is not shown to differ from its first), `p_best` (two-sided, against the
+        best, after Holm; null for the best), `p_no_worse` (one-sided, that it is worse than the
+        best by the margin or more, after Holm; null for the best), `no_worse` (whether that is
+        rejected; null for the best), `parameters`.
     pairs: one row a pair: `better`, `worse`, `difference` of their means, `low`, `high`, `p`,
         `p_holm`, `significant`.
+    metrics: one row a model and metric that all have: `name`, `metric`, `mean` over all its
+        repeats.
     history, popularity: one row a group and model, see `by_history` and `by_popularity`; popularity
         is None where relevant pairs are not known.
-    headline: which smaller model ties with the best; None where none does.
+    headline: which smaller model is no worse than the best; None where none is shown to be.
     notes: what was left out or changed, in sentences.
     """
 
     metric: str
     alpha: float
     confidence: float
+    margin: float
     n_users: int
+    n_folds: int
     models: pl.DataFrame
     pairs: pl.DataFrame
+    metrics: pl.DataFrame
     history: pl.DataFrame
     popularity: pl.DataFrame | None
     headline: str | None
@@ -43,7 +70,8 @@ class Compared:
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Every frame there is, by name."""
-        known = {"models": self.models, "pairs": self.pairs, "history": self.history}
+        known = {"models": self.models, "pairs": self.pairs, "metrics": self.metrics}
+        known["history"] = self.history
         return known if self.popularity is None else {**known, "popularity": self.popularity}
 
 
@@ -51,8 +79,7 @@ def models_frame(
     models: Sequence[Model],
     paired: Paired,
     interval: tuple[Floats, Floats],
-    p_holm: Floats,
-    groups: Sequence[int],
+    claims: Claims,
 ) -> pl.DataFrame:
     """`Compared.models`; interval: low and high ends [n_models]."""
     low, high = interval
@@ -67,11 +94,16 @@ def models_frame(
             "low": low,
             "high": high,
             "seed_spread": spreads,
-            "tie_group": groups,
-            "p_best": [None, *p_holm[0, 1:].tolist()],
+            "group": claims.groups,
+            "p_best": [None, *claims.p_holm[0, 1:].tolist()],
+            "p_no_worse": [None, *claims.p_no_worse.tolist()],
+            "no_worse": [None, *claims.no_worse[1:]],
             "parameters": [model.parameters for model in models],
         },
-        schema_overrides=dict.fromkeys(("seed_spread", "p_best", "parameters"), pl.Float64),
+        schema_overrides={
+            **dict.fromkeys(("seed_spread", "p_best", "p_no_worse", "parameters"), pl.Float64),
+            "no_worse": pl.Boolean,
+        },
     )
 
 
@@ -79,14 +111,13 @@ def pairs_frame(
     names: Sequence[str],
     averaged: Floats,
     interval: tuple[Floats, Floats],
-    p_values: Floats,
-    p_holm: Floats,
+    claims: Claims,
     alpha: float,
 ) -> pl.DataFrame:
     """`Compared.pairs`.
 
     averaged: [n_users, n_models] in the mean over seeds; interval: low and high ends
-    [n_models, n_models], as the p-values.
+    [n_models, n_models].
     """
     upper = better, worse = np.triu_indices(len(names), 1)
     name, mean = pl.Series(names, dtype=pl.String), averaged.mean(axis=0)
@@ -98,8 +129,8 @@ def pairs_frame(
             "difference": mean[better] - mean[worse],
             "low": low[upper],
             "high": high[upper],
-            "p": p_values[upper],
-            "p_holm": p_holm[upper],
-            "significant": p_holm[upper] <= alpha,
+            "p": claims.p_values[upper],
+            "p_holm": claims.p_holm[upper],
+            "significant": claims.p_holm[upper] <= alpha,
         }
     )

@@ -12,25 +12,32 @@ import numpy as np
 import polars as pl
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from twotower.comparison.compared import Compared, models_frame, pairs_frame
+from twotower.comparison.claims import difference_groups, headline, no_worse_p_values, percent
+from twotower.comparison.compared import Claims, Compared, models_frame, pairs_frame
 from twotower.comparison.history import by_history
 from twotower.comparison.pairing import Model, Paired, pair
 from twotower.comparison.popularity import RelevantPairs, by_popularity, relevant_pairs
-from twotower.comparison.statistics import Floats, bootstrap, holm, paired_permutation
-from twotower.comparison.ties import headline, tie_groups
+from twotower.comparison.statistics import (
+    Floats,
+    bootstrap,
+    holm,
+    paired_permutation,
+    sums_by_user,
+)
 from twotower.errors import ConfigError
 
 __all__ = ["Comparison"]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-_PERMUTATION, _BOOTSTRAP, _HISTORY = range(3)  # streams of chance
+_PERMUTATION, _BOOTSTRAP, _HISTORY, _MARGIN = range(4)  # streams of chance
 
 
 @dataclass(frozen=True)
 class Comparison:
     """How models are compared; each value is explained in conf/comparison/default.yaml."""
 
-    metric: str
+    metric: str | None
+    margin: Annotated[float, Field(gt=0, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
     alpha: Share
     confidence: Share
@@ -40,45 +47,68 @@ class Comparison:
 
     def __post_init__(self) -> None:
         """Raises ConfigError where the metric has no depth."""
-        if not re.fullmatch(r"\w+_at_[1-9]\d*", self.metric):
+        if self.metric is not None and not re.fullmatch(r"\w+_at_[1-9]\d*", self.metric):
             raise ConfigError(
-                f"comparison.metric: got {self.metric!r}; valid is a metric with the length of "
-                "its lists, such as ndcg_at_10"
+                f"comparison.metric: got {self.metric!r}; must be a metric with the length of "
+                "its lists, such as ndcg_at_10, or null"
             )
 
-    def compare(self, models: Sequence[Model]) -> Compared:
-        """Test every pair of models on the users that they share.
+    def compare(self, models: Sequence[Model], metric: str) -> Compared:
+        """Test every pair of models on the users that they share, in every fold that they share.
 
         The tests take each model as it was trained, in the mean over its seeds; the intervals also
         hold how its seeds vary. Neither the order of models nor that of rows changes the outcome.
 
-        Raises DataError where the models cannot be compared (see `pair`), and ConfigError where
-        they have no values of the metric.
+        Args:
+            models: to compare.
+            metric: to compare by where `comparison.metric` is null, such as `ndcg_at_10`.
+
+        Raises:
+            DataError: the models cannot be compared (see `pair`).
+            ConfigError: they have no values of the metric.
         """
-        ranked, paired = _ranked(models, pair(models, self.metric))
-        names = [model.name for model in ranked]
+        metric = self.metric or metric
+        ranked, paired = _ranked(models, pair(models, metric))
+        names, sizes = [model.name for model in ranked], [model.parameters for model in ranked]
         averaged = np.column_stack([values.mean(axis=1) for values in paired.values])
         n_draws, notes = self._permutations(math.comb(len(ranked), 2))
-        p_values = paired_permutation(averaged, n_draws, self._generator(_PERMUTATION))
-        p_holm = _holm_of_pairs(p_values)
-        groups = tie_groups(p_holm, self.alpha)
-        drawn = bootstrap(paired.values, self.resamples, self._generator(_BOOTSTRAP))
+        claims = self._claims(sums_by_user(averaged, paired.who), n_draws)
+        drawn = bootstrap(paired.values, self.resamples, self._generator(_BOOTSTRAP), paired.who)
         interval = drawn.of_means(self.confidence)
         differences = drawn.of_differences(self.confidence)
-        pairs = pairs_frame(names, averaged, differences, p_values, p_holm, self.alpha)
+        pairs = pairs_frame(names, averaged, differences, claims, self.alpha)
         relevant = relevant_pairs(ranked)
-        notes += [*(relevant.notes if relevant else ()), *_seeds_may_tell(ranked, pairs)]
+        notes += [*(relevant.notes if relevant else ()), *_seeds_may_tell(paired, pairs)]
+        best_claim = headline(names, claims.no_worse, sizes, self.margin)
+        if best_claim is None:
+            notes += _undecided(claims, sizes, self.margin)
         return Compared(
-            metric=self.metric,
+            metric=metric,
             alpha=self.alpha,
             confidence=self.confidence,
+            margin=self.margin,
             n_users=len(averaged),
-            models=models_frame(ranked, paired, interval, p_holm, groups),
+            n_folds=paired.n_folds,
+            models=models_frame(ranked, paired, interval, claims),
             pairs=pairs,
+            metrics=_metrics_frame(ranked),
             history=self._by_history(names, paired),
-            popularity=self._by_popularity(names, relevant),
-            headline=headline(names, groups, [model.parameters for model in ranked]),
+            popularity=self._by_popularity(names, relevant, metric),
+            headline=best_claim,
             notes=(*paired.notes, *notes),
+        )
+
+    def _claims(self, sums: Floats, n_draws: int) -> Claims:
+        """sums: [n_users, n_models] of each user's values, the best model first."""
+        p_values = paired_permutation(sums, n_draws, self._generator(_PERMUTATION))
+        p_holm = _holm_of_pairs(p_values)
+        p_no_worse = no_worse_p_values(sums, self.margin, n_draws, self._generator(_MARGIN))
+        return Claims(
+            p_values,
+            p_holm,
+            difference_groups(p_holm, self.alpha),
+            p_no_worse,
+            [True, *(p_no_worse <= self.alpha).tolist()],
         )
 
     def _by_history(self, names: Sequence[str], paired: Paired) -> pl.DataFrame:
@@ -88,11 +118,11 @@ class Comparison:
         )
 
     def _by_popularity(
-        self, names: Sequence[str], relevant: RelevantPairs | None
+        self, names: Sequence[str], relevant: RelevantPairs | None, metric: str
     ) -> pl.DataFrame | None:
         if relevant is None:
             return None
-        k = int(self.metric.rpartition("_at_")[2])
+        k = int(metric.rpartition("_at_")[2])
         return by_popularity(names, relevant, k, self.popularity_groups)
 
     def _generator(self, stream: int) -> np.random.Generator:
@@ -110,9 +140,9 @@ class Comparison:
         ]
 
 
-def _seeds_may_tell(models: Sequence[Model], pairs: pl.DataFrame) -> Iterator[str]:
+def _seeds_may_tell(paired: Paired, pairs: pl.DataFrame) -> Iterator[str]:
     """A note on differences that are no chance of users but may be one of seeds."""
-    if all(len(model.per_user) == 1 for model in models):
+    if all(values.shape[1] == 1 for values in paired.values):
         return
     doubtful = pairs.filter("significant", pl.col("low") <= 0, pl.col("high") >= 0).height
     if doubtful:
@@ -120,6 +150,33 @@ def _seeds_may_tell(models: Sequence[Model], pairs: pl.DataFrame) -> Iterator[st
             f"the interval of {doubtful:,} significant differences holds 0: these models differ "
             "as they were trained, but with other seeds they might not"
         )
+
+
+def _undecided(claims: Claims, sizes: Sequence[float | None], margin: float) -> Iterator[str]:
+    """A note where smaller models are neither shown to be worse nor to be no worse."""
+    best = sizes[0]
+    smaller = [
+        place
+        for place, (group, size) in enumerate(zip(claims.groups, sizes, strict=True))
+        if group == 1 and size is not None and best is not None and size < best
+    ]
+    if smaller:
+        yield (
+            f"{len(smaller):,} smaller models are not shown to differ from the best, nor to be no "
+            f"worse within {percent(margin)} (comparison.margin): these users are too few to tell"
+        )
+
+
+def _metrics_frame(models: Sequence[Model]) -> pl.DataFrame:
+    """`Compared.metrics`: what all models have."""
+    rows = [
+        (model.name, metric, model.values[metric])
+        for model in models
+        for metric in models[0].values
+        if all(metric in other.values for other in models)
+    ]
+    schema = {"name": pl.String, "metric": pl.String, "mean": pl.Float64}
+    return pl.DataFrame(rows, schema, orient="row")
 
 
 def _ranked(models: Sequence[Model], paired: Paired) -> tuple[list[Model], Paired]:

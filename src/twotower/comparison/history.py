@@ -32,7 +32,8 @@ def by_history(
     rows = []
     for group, label in enumerate(labels):
         values = [model[which == group] for model in paired.values]
-        low, high = bootstrap(values, resamples, generator).of_means(confidence)
+        _, who = np.unique(paired.who[which == group], return_inverse=True)
+        low, high = bootstrap(values, resamples, generator, who).of_means(confidence)
         for place, name in enumerate(names):
             mean = float(values[place].mean())
             rows.append((label, len(values[0]), name, mean, float(low[place]), float(high[place])))

@@ -2,68 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from twotower.comparison.statistics import Floats
 from twotower.errors import ConfigError, DataError
 from twotower.types import USER
 
-__all__ = ["N_SEEN", "Model", "Paired", "pair"]
+__all__ = [
+    "N_SEEN",
+    "Fold",
+    "Model",
+    "Paired",
+    "Repeat",
+    "pair",
+    "shared_folds",
+]
+
+Integers = NDArray[np.int64]
 
 N_SEEN = "n_seen"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained model, or one setting trained with several seeds, and how it was judged.
+class Repeat:
+    """One training of a model, on one split (a fold, say) with one seed, and how it was judged.
 
-    per_user: one frame a seed, one row a judged user: `user_id` (null: a cold user without an id),
-        `n_seen` (Int64, length of the history), a Float64 column a metric such as `ndcg_at_10`.
-    relevant: one frame a seed, one row a held-out relevant pair: `user_id`, `item_id`,
-        `popularity` (Int64, interactions of the item in train), `rank` (Int64 from 1; null where
-        the item is not in the user's list); None where that is not known.
+    per_user: one row a judged user: `user_id` (null: a cold user without an id), `n_seen` (Int64,
+        length of the history), a Float64 column a metric such as `ndcg_at_10`.
+    relevant: one row a held-out relevant pair: `user_id`, `item_id`, `popularity` (Int64,
+        interactions of the item in train), `rank` (Int64 from 1; null where the item is not in the
+        user's list); None where that is not known.
+    split: digest of the split that it was trained and judged on.
+    evaluation: the conditions that it was judged under, see `Evaluation.conditions`.
+    """
+
+    per_user: pl.DataFrame
+    relevant: pl.DataFrame | None
+    split: str
+    evaluation: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, or one setting trained several times: with other seeds, on other folds.
+
     parameters: how many the model learns; None where that is not known.
-    split_digest: identity of the split that it was trained and judged on.
+    values: its metrics on the part that it is compared on, by names such as `coverage_at_10`, in
+        the mean over its repeats.
     """
 
     name: str
-    per_user: list[pl.DataFrame]
-    relevant: list[pl.DataFrame] | None
+    repeats: Sequence[Repeat]
     parameters: float | None
-    split_digest: str
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Values of one metric; row u is of the same user everywhere, users in order of their ids.
+    """Values of one metric; row r is of the same user of the same fold everywhere.
 
-    values: [n_users, n_seeds] for each model.
-    n_seen: [n_users] int64.
+    Rows are in order of the folds, and in a fold in order of the ids of users.
+
+    values: [n_rows, n_seeds] for each model.
+    n_seen: [n_rows] int64.
+    who: [n_rows] int64, the user of each row, from 0 without gaps: a user may be in several folds.
+    n_folds: how many splits the rows are of.
     notes: what was left out, in sentences.
     """
 
     values: list[Floats]
-    n_seen: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    n_seen: Integers
+    who: Integers
+    n_folds: int
     notes: tuple[str, ...]
 
 
 def pair(models: Sequence[Model], metric: str) -> Paired:
-    """The models' values of `metric`.
+    """The models' values of `metric` on the splits that all of them were judged on.
 
     Users without an id, and those without a value for any of the models, are left out.
 
-    Raises DataError where there is nothing to compare, names repeat, splits or users differ, and
-    ConfigError where `metric` has no values by user.
+    Raises DataError where there is nothing to compare, names repeat, splits, evaluations or users
+    differ, and ConfigError where `metric` has no values by user.
     """
     _check_names(models)
-    _check_digests(models)
+    folds, notes = shared_folds(models)
     _check_metric(models, metric)
-    names = [name for model in models for name in _frame_names(model)]
-    found = [frame for model in models for frame in model.per_user]
+    paired = [_pair_fold(models, fold, metric) for fold in folds]
+    return Paired(
+        values=[
+            np.concatenate(of_folds) for of_folds in zip(*(p.values for p in paired), strict=True)
+        ],
+        n_seen=np.concatenate([p.n_seen for p in paired]),
+        who=_who([p.users for p in paired]),
+        n_folds=len(folds),
+        notes=(*notes, *_left_out(folds, paired, metric)),
+    )
+
+
+Fold = list[list[Repeat]]  # for each model its repeats on one split, as many on each
+
+
+def shared_folds(models: Sequence[Model]) -> tuple[list[Fold], list[str]]:
+    """The splits that all models were judged on, and notes on the repeats that are left out.
+
+    Of a model as many repeats are taken on each split as it has on all of them. Raises DataError
+    where the models share no split, or were judged otherwise on one.
+    """
+    by_split = [_by_split(model) for model in models]
+    shared = [split for split in by_split[0] if all(split in its for its in by_split)]
+    if not shared:
+        _refuse_splits(models)
+    _check_evaluations(models, by_split, shared)
+    notes = []
+    counts = [min(len(its[split]) for split in shared) for its in by_split]
+    for model, its, count in zip(models, by_split, counts, strict=True):
+        if left := sum(map(len, its.values())) - count * len(shared):
+            notes.append(
+                f"{model.name}: {left:,} of its {len(model.repeats):,} repeats are left out, "
+                "whose like is missing on another fold or for another model"
+            )
+    folds = [
+        [its[split][:count] for its, count in zip(by_split, counts, strict=True)]
+        for split in shared
+    ]
+    return folds, notes
+
+
+def _by_split(model: Model) -> dict[str, list[Repeat]]:
+    found: dict[str, list[Repeat]] = {}
+    for repeat in model.repeats:
+        found.setdefault(repeat.split, []).append(repeat)
+    return found
+
+
+@dataclass(frozen=True)
+class _PairedFold:
+    values: list[Floats]  # [n_users, n_seeds] for each model
+    n_seen: Integers
+    users: pl.Series
+    n_without: int  # users without a value for any of the models
+
+
+def _pair_fold(models: Sequence[Model], fold: Fold, metric: str) -> _PairedFold:
+    names = [name for model, its in zip(models, fold, strict=True) for name in _names(model, its)]
+    found = [repeat.per_user for its in fold for repeat in its]
     frames = [_sorted(name, frame) for name, frame in zip(names, found, strict=True)]
     for name, frame in zip(names, frames, strict=True):
         _check_users(names[0], frames[0], name, frame)
@@ -71,15 +159,23 @@ def pair(models: Sequence[Model], metric: str) -> Paired:
     whole = np.isfinite(together).all(axis=1)
     if not whole.any():
         raise DataError(f"there is no user with an id and with {metric} for every model")
-    ends = np.cumsum([len(model.per_user) for model in models])
     n_seen = frames[0][N_SEEN]
     if n_seen.null_count():
         raise DataError(f"{names[0]}: {n_seen.null_count():,} users have no {N_SEEN}")
-    return Paired(
+    ends = np.cumsum([len(its) for its in fold])
+    return _PairedFold(
         values=np.split(together[whole], ends[:-1], axis=1),
         n_seen=n_seen.to_numpy()[whole],
-        notes=tuple(_notes(models[0].per_user[0], int((~whole).sum()), metric)),
+        users=frames[0][USER].filter(pl.Series(whole)),
+        n_without=int((~whole).sum()),
     )
+
+
+def _who(users: Sequence[pl.Series]) -> Integers:
+    ids = pl.concat([series.rename(USER) for series in users]).to_frame()
+    numbers = ids.unique(maintain_order=True).with_row_index("number")
+    found = ids.join(numbers, on=USER, how="left", maintain_order="left")["number"]
+    return found.cast(pl.Int64).to_numpy()
 
 
 def _check_names(models: Sequence[Model]) -> None:
@@ -88,40 +184,55 @@ def _check_names(models: Sequence[Model]) -> None:
     names = [model.name for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"models must differ in name; there are several {', '.join(repeated)}")
-    if empty := [model.name for model in models if not model.per_user]:
+    if empty := [model.name for model in models if not model.repeats]:
         raise DataError(f"these models have no values by user: {', '.join(empty)}")
 
 
-def _check_digests(models: Sequence[Model]) -> None:
-    by_digest: dict[str, list[str]] = {}
+def _refuse_splits(models: Sequence[Model]) -> None:
+    by_split: dict[str, list[str]] = {}
     for model in models:
-        by_digest.setdefault(model.split_digest, []).append(model.name)
-    if len(by_digest) > 1:
-        told = "".join(f"\n  split {d}: {', '.join(names)}" for d, names in by_digest.items())
-        raise DataError(
-            "these models were trained and judged on different splits, so they met other users or "
-            "other items and their values cannot be paired by user; compare models of one dataset, "
-            f"preprocessing and split (also one seed of the split):{told}"
-        )
+        for split in dict.fromkeys(repeat.split for repeat in model.repeats):
+            by_split.setdefault(split, []).append(model.name)
+    listed = "".join(f"\n  split {d}: {', '.join(names)}" for d, names in by_split.items())
+    raise DataError(
+        "these models were trained and judged on different splits, so they met other users or "
+        "other items and their values cannot be paired by user; compare models of one dataset, "
+        f"preprocessing and split (also one seed of the split):{listed}"
+    )
+
+
+def _check_evaluations(
+    models: Sequence[Model], by_split: Sequence[Mapping[str, Sequence[Repeat]]], shared: list[str]
+) -> None:
+    for split in shared:
+        by_evaluation: dict[str, list[str]] = {}
+        for model, its in zip(models, by_split, strict=True):
+            for evaluation in dict.fromkeys(repeat.evaluation for repeat in its[split]):
+                by_evaluation.setdefault(evaluation, []).append(model.name)
+        if len(by_evaluation) > 1:
+            listed = "".join(f"\n  {e}: {', '.join(names)}" for e, names in by_evaluation.items())
+            raise DataError(
+                "these models were evaluated differently, so that their values cannot be compared; "
+                f"evaluate them alike (evaluation.drop_seen, trainer.refit):{listed}"
+            )
 
 
 def _check_metric(models: Sequence[Model], metric: str) -> None:
-    columns = [set(frame.columns) for model in models for frame in model.per_user]
-    known = [c for c in models[0].per_user[0].columns if all(c in other for other in columns)]
+    columns = [repeat.per_user.columns for model in models for repeat in model.repeats]
+    known = [c for c in columns[0] if all(c in other for other in columns)]
     valid = [c for c in known if c not in (USER, N_SEEN)]
     if metric not in valid:
-        lacking = [m.name for m in models if any(metric not in f.columns for f in m.per_user)]
+        lacking = [m.name for m in models if any(metric not in r.per_user for r in m.repeats)]
         raise ConfigError(
             f"metric: got {metric!r}, of which {', '.join(lacking) or 'nothing'} has no values by "
-            f"user (coverage never has any); valid are {', '.join(valid) or 'none'}"
+            "user (coverage never has any; evaluation.k and evaluation.metrics say what is "
+            f"measured); must be one of {', '.join(valid) or 'none'}"
         )
 
 
-def _frame_names(model: Model) -> list[str]:
-    many = len(model.per_user) > 1
-    return [
-        f"{model.name} (repeat {n + 1})" if many else model.name for n in range(len(model.per_user))
-    ]
+def _names(model: Model, repeats: Sequence[Repeat]) -> list[str]:
+    many = len(repeats) > 1
+    return [f"{model.name} (repeat {n + 1})" if many else model.name for n in range(len(repeats))]
 
 
 def _sorted(name: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -151,11 +262,12 @@ def _check_users(first: str, expected: pl.DataFrame, name: str, got: pl.DataFram
     raise DataError(f"users differ, so values cannot be paired: {told}")
 
 
-def _notes(frame: pl.DataFrame, n_without: int, metric: str) -> Iterator[str]:
-    if nameless := frame[USER].null_count():
+def _left_out(folds: Sequence[Fold], paired: Sequence[_PairedFold], metric: str) -> Iterator[str]:
+    first = [fold[0][0].per_user for fold in folds]
+    if nameless := sum(frame[USER].null_count() for frame in first):
         yield (
-            f"{nameless:,} of {frame.height:,} users are left out: they have no id by which to "
-            "pair them (cold users, which train does not hold)"
+            f"{nameless:,} of {sum(frame.height for frame in first):,} users are left out: they "
+            "have no id by which to pair them (cold users, which train does not hold)"
         )
-    if n_without:
+    if n_without := sum(fold.n_without for fold in paired):
         yield f"{n_without:,} users are left out: not every model has a value of {metric} for them"

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from twotower.comparison.groups import quantile_groups
-from twotower.comparison.pairing import Model
+from twotower.comparison.pairing import Model, shared_folds
 from twotower.types import ITEM, USER
 
 __all__ = ["RelevantPairs", "by_popularity", "relevant_pairs"]
@@ -35,26 +35,40 @@ class RelevantPairs:
 def relevant_pairs(models: Sequence[Model]) -> RelevantPairs | None:
     """None where a model has no relevant pairs, or there are none that all have.
 
-    Pairs of a user or item that is cold to some model (it has no id there) are left out.
+    Pairs of a user or item that is cold to some model (it has no id there) are left out. With
+    several folds an item's popularity is its mean over the folds, rounded.
     """
-    if not all(model.relevant for model in models):
+    if not all(repeat.relevant is not None for model in models for repeat in model.repeats):
         return None
-    frames = [model.relevant or [] for model in models]
-    first = frames[0][0]
-    pairs = first.filter(pl.col(USER).is_not_null(), pl.col(ITEM).is_not_null())
-    for frame in (frame for of_seeds in frames for frame in of_seeds):
-        pairs = pairs.join(frame, on=[USER, ITEM], how="semi")
-    if pairs.is_empty():
+    folds, _ = shared_folds(models)
+    of_folds = [_of_fold([[r.relevant for r in its] for its in fold]) for fold in folds]
+    if not sum(one.pairs.height for one in of_folds):
         return None
+    n_pairs = sum(fold[0][0].relevant.height for fold in folds if fold[0][0].relevant is not None)
+    pairs = pl.concat([one.pairs for one in of_folds])
     notes: tuple[str, ...] = ()
-    if pairs.height < first.height:
+    if pairs.height < n_pairs:
         notes = (
-            f"{first.height - pairs.height:,} of {first.height:,} relevant pairs are left out of "
+            f"{n_pairs - pairs.height:,} of {n_pairs:,} relevant pairs are left out of "
             "the breakdown by popularity: their user or item is cold (train does not hold it)",
         )
+    popularity = pl.col(_POPULARITY).mean().over(ITEM).round().cast(pl.Int64)
+    ranks = [
+        [pl.concat(parts) for parts in zip(*of_model, strict=True)]
+        for of_model in zip(*(one.ranks for one in of_folds), strict=True)
+    ]
+    return RelevantPairs(pairs.with_columns(popularity), ranks, notes)
+
+
+def _of_fold(frames: Sequence[Sequence[pl.DataFrame | None]]) -> RelevantPairs:
+    """frames: one a repeat for each model, all of one split."""
+    known = [[frame for frame in of_model if frame is not None] for of_model in frames]
+    pairs = known[0][0].filter(pl.col(USER).is_not_null(), pl.col(ITEM).is_not_null())
+    for frame in (frame for of_model in known for frame in of_model):
+        pairs = pairs.join(frame, on=[USER, ITEM], how="semi")
     pairs = pairs.select(USER, ITEM, _POPULARITY).sort(USER, ITEM)
-    ranks = [[_ranks(pairs, frame) for frame in of_seeds] for of_seeds in frames]
-    return RelevantPairs(pairs, ranks, notes)
+    ranks = [[_ranks(pairs, frame) for frame in of_model] for of_model in known]
+    return RelevantPairs(pairs, ranks, ())
 
 
 def by_popularity(

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.console import terminal
 
@@ -22,15 +23,18 @@ _LINE = 10_000  # wider than any table
 def print_compared(compared: Compared) -> None:
     """Models, pairs, breakdowns, what was left out, and the headline last."""
     console = terminal(soft_wrap=False)
-    title = f"{compared.metric}, {compared.n_users:,} users, {compared.confidence:.0%} intervals"
+    folds = f" of {compared.n_folds} folds" if compared.n_folds > 1 else ""
+    title = f"{compared.metric}, {compared.n_users:,} users{folds}, "
+    title += f"{compared.confidence:.0%} intervals"
     _print(console, title, _models(compared))
     if compared.models.height > _SHOWN:
         console.print(f"... and {compared.models.height - _SHOWN:,} more models")
-    console.print(
-        "size: parameters; group: models that tie with its first, p after Holm above "
-        f"{compared.alpha}\n",
-        soft_wrap=True,
-    )
+    for line in (
+        "size: parameters",
+        f"group: not shown to differ from its first (p after Holm above {compared.alpha})",
+        f"{_within(compared)}: shown to be no worse than #1 by that margin\n",
+    ):
+        console.print(line, soft_wrap=True)
     _print_pairs(console, compared)
     title = f"{compared.metric} by length of the user's history (± half of the interval)"
     _print(console, title, _by_history(compared))
@@ -49,7 +53,7 @@ def _models(compared: Compared) -> Table:
     table = _table("#")
     longest = max(len(word) for name in models["name"] for word in name.split() or [""])
     table.add_column("model", overflow="fold", min_width=min(longest, 30))
-    for title in ("mean", "interval", "seeds", "group", "p to #1", "size"):
+    for title in ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in models.iter_rows(named=True):
         spread = "" if row["seed_spread"] is None else f"±{row['seed_spread']:.4f} of "
@@ -59,11 +63,16 @@ def _models(compared: Compared) -> Table:
             f"{row['mean']:.4f}",
             f"{row['low']:.4f}-{row['high']:.4f}",
             f"{spread}{row['n_seeds']}",
-            str(row["tie_group"]),
+            str(row["group"]),
             "" if row["p_best"] is None else _p(row["p_best"]),
+            "yes" if row["no_worse"] else "",
             "" if row["parameters"] is None else _size(row["parameters"]),
         )
     return table
+
+
+def _within(compared: Compared) -> str:
+    return f"within {percent(compared.margin)}"
 
 
 def _print_pairs(console: Console, compared: Compared) -> None:

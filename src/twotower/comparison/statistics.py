@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bootstrap", "Floats", "bootstrap", "holm", "paired_permutation"]
+__all__ = [
+    "Bootstrap",
+    "Floats",
+    "bootstrap",
+    "holm",
+    "one_sided_permutation",
+    "paired_permutation",
+    "sums_by_user",
+]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +58,34 @@ def paired_permutation(values: Floats, resamples: int, generator: np.random.Gene
     return p_values
 
 
+def one_sided_permutation(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
+    """One-sided p-values [n_columns] that the mean of a column is 0 or less.
+
+    values: [n_users, n_columns], finite. As `paired_permutation`, with the draws whose signs give a
+    sum at least as large as the sum seen.
+    """
+    total = values.sum(axis=0)
+    least = total - _ROUNDING * np.abs(values).sum(axis=0)
+    exceeded = np.zeros(values.shape[1], dtype=np.int64)
+    for size in _blocks(resamples, len(values)):
+        sums = 2 * (_bits(size, len(values), generator) @ values) - total
+        exceeded += (sums >= least).sum(axis=0)
+    p_values: Floats = (1 + exceeded) / (1 + resamples)
+    return p_values
+
+
+def sums_by_user(values: Floats, who: NDArray[np.int64]) -> Floats:
+    """Sums [n_users, n_columns] of the rows ([n_rows, n_columns]) of each user.
+
+    who: [n_rows] the user of each row, from 0 without gaps.
+    """
+    if len(np.unique(who)) == len(who):  # one row a user: the sums are the rows
+        return values[np.argsort(who)]
+    sums = np.zeros((int(who.max()) + 1, values.shape[1]))
+    np.add.at(sums, who, values)
+    return sums
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """means: [resamples, n_models], the means of each resample."""
@@ -67,11 +103,16 @@ class Bootstrap:
 
 
 def bootstrap(
-    values: Sequence[Floats], resamples: int, generator: np.random.Generator
+    values: Sequence[Floats],
+    resamples: int,
+    generator: np.random.Generator,
+    who: NDArray[np.int64] | None = None,
 ) -> Bootstrap:
     """Means over resampled users and seeds.
 
-    values: one [n_users, n_seeds] a model, finite; row u is of the same user for all models.
+    values: one [n_rows, n_seeds] a model, finite; row r is of the same user for all models.
+    who: [n_rows] the user of each row, from 0 without gaps; None: each row is another user. The
+        rows of a user, one in each fold, are drawn together, since they are not independent.
 
     A resample draws users with replacement, the same for all models so that differences stay
     paired, and for each model its seeds with replacement (users and seeds cross, so each is drawn
@@ -79,13 +120,15 @@ def bootstrap(
     nothing of how seeds vary, and a few say less than many: their part of an interval is too
     small by about (n_seeds - 1) / n_seeds in variance.
     """
-    n_users = len(values[0])
     n_seeds = [model.shape[1] for model in values]
     ends = np.cumsum(n_seeds)
-    together = np.concatenate(values, axis=1)
+    who = np.arange(len(values[0])) if who is None else who
+    together = sums_by_user(np.concatenate(values, axis=1), who)
+    n_users, n_rows = len(together), np.bincount(who).astype(np.float64)
     blocks = []
     for size in _blocks(resamples, n_users):
-        of_seeds = _counts(size, n_users, generator) @ together / n_users  # [size, all seeds]
+        counts = _counts(size, n_users, generator)
+        of_seeds = counts @ together / (counts @ n_rows)[:, None]  # [size, all seeds]
         means = np.empty((size, len(values)))
         for model, (end, n) in enumerate(zip(ends, n_seeds, strict=True)):
             share = generator.multinomial(n, np.full(n, 1 / n), size=size) / n  # [size, n_seeds]

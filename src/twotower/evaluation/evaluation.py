@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -11,10 +12,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from twotower.dataset.digest import frames_digest
 from twotower.errors import ConfigError
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.lists import JudgedLists, Values
-from twotower.evaluation.metrics import METRICS, CatalogueMetric, MetricName
+from twotower.evaluation.metrics import DEFINITION, METRICS, CatalogueMetric, MetricName
 from twotower.evaluation.ranking import top_k
 from twotower.types import USER, Fold, Recommendations, Scorer
 
@@ -76,6 +78,25 @@ class Evaluation:
     def monitor_name(self) -> str:
         """The metric that models are chosen by (higher is better), such as `ndcg_at_10`."""
         return f"{self.monitor}_at_{self.cutoffs[0]}"
+
+    def conditions(self, fold: Fold) -> str:
+        """What the value of a metric at some K depends on besides the model, as JSON.
+
+        Models can be compared only where this is the same: which items compete and which of them
+        are dropped, how many users and relevant pairs judge, and the definition of the metrics.
+        """
+        items = fold.vocabulary.items.sort().to_frame("item_id")
+        holdout = fold.holdout
+        conditions = {
+            "drop_seen": self.drop_seen,
+            "users": len(holdout.users),
+            "relevant": len(holdout.relevant.items),
+            "seen": len(holdout.seen.items) if self.drop_seen else 0,
+            "candidates": items.height,
+            "candidates_digest": frames_digest({"candidates": items})[:12],
+            "definition": DEFINITION,
+        }
+        return json.dumps(conditions)
 
     def recommend(self, scorer: Scorer, fold: Fold) -> Recommendations:
         """Lists of the largest K for the users of the holdout."""

@@ -25,7 +25,12 @@ from twotower.evaluation.accuracy import (
 from twotower.evaluation.beyond_accuracy import coverage, novelty, surprisal
 from twotower.evaluation.lists import JudgedLists, Values
 
-__all__ = ["METRICS", "CatalogueMetric", "MetricName", "UserMetric"]
+__all__ = ["DEFINITION", "METRICS", "CatalogueMetric", "MetricName", "UserMetric"]
+
+
+# Count up when the same lists, or the same scores, come to other values than before: runs of both
+# sides are not compared.
+DEFINITION = 1
 
 
 @dataclass(frozen=True)

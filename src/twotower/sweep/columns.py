@@ -29,14 +29,14 @@ class Column:
 
 
 def columns(report: SweepReport, *, bare: bool = False) -> list[Column]:
-    """Rank, what varies, the metrics that people look at, what they cost, ties and states.
+    """Rank, what varies, the metrics that people look at, what they cost, groups and states.
 
     A column without a text in any line is left out. bare: ± with the first metric alone.
     """
     table = report.table
     made = [_rank(table), *_varied(table)]
     made += [_metric(m, bare=bare and n > 0) for n, m in enumerate(table.shown)]
-    made += [*_costs(), _ties(report), _state()]
+    made += [*_costs(), _group(report), _state()]
     return [column for column in made if any(column.text(s) for s in table.settings)]
 
 
@@ -101,12 +101,12 @@ def _costs() -> list[Column]:
     ]
 
 
-def _ties(report: SweepReport) -> Column:
+def _group(report: SweepReport) -> Column:
     def key(setting: Setting) -> float | None:
-        return None if report.ties is None else report.ties.get(setting.name)
+        return None if report.groups is None else report.groups.get(setting.name)
 
-    about = "Tie group: settings with the same number are not shown to differ"
-    return Column("tie", about, lambda setting: report.tie_group(setting.name), key)
+    about = "Settings with the same number are not shown to differ from its first"
+    return Column("group", about, lambda setting: report.group(setting.name), key)
 
 
 def _state() -> Column:

@@ -38,6 +38,7 @@ class Outcome:
         where no epoch was finished.
     warnings: what is suspicious about the model, in sentences.
     code: version and commit of what ran it, in words.
+    evaluation: the conditions of validation, see `Evaluation.conditions`; empty unless finished.
     per_user: validation metrics of each user at the best epoch: `user_id`, `n_seen` (length of
         the history), a column a metric (`ndcg_at_10`); None unless finished.
     relevant: one row a held-out pair of validation: `user_id`, `item_id`, `popularity`, `rank`;
@@ -56,6 +57,7 @@ class Outcome:
     intervals: dict[str, tuple[float, float]]
     warnings: tuple[str, ...]
     code: str
+    evaluation: str
     history: pl.DataFrame | None
     per_user: pl.DataFrame | None
     relevant: pl.DataFrame | None

@@ -25,7 +25,7 @@ class SweepReport:
     command: what was typed; best_command: what trains the chosen setting alone, None where no
         trial finished.
     split: the split in words.
-    ties: group of each setting by its name, from 1; the settings of a group are not shown to
+    groups: group of each setting by its name, from 1; the settings of a group are not shown to
         differ. None where that was not tested.
     headline: sentences that say what came out; warnings: what to be wary of.
     test_rows: the chosen trials on the test part; baseline_rows: the baselines on the same.
@@ -42,7 +42,7 @@ class SweepReport:
     command: str
     best_command: str | None
     split: str
-    ties: Mapping[str, int] | None
+    groups: Mapping[str, int] | None
     headline: Sequence[str]
     warnings: Sequence[str]
     test_rows: Sequence[Row]
@@ -57,7 +57,7 @@ class SweepReport:
         rows = [*self.test_rows, *self.baseline_rows]
         return list(dict.fromkeys(metric for _, texts in rows for metric in texts))
 
-    def tie_group(self, name: str) -> str:
+    def group(self, name: str) -> str:
         """Of the setting `name`; empty where it has none."""
-        group = None if self.ties is None else self.ties.get(name)
+        group = None if self.groups is None else self.groups.get(name)
         return "" if group is None else str(group)

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from twotower.comparison import Compared, Comparison, Model
+from twotower.comparison import Compared, Comparison, Model, Repeat
 from twotower.config import command as command_line
 from twotower.config.params import short_name
 from twotower.console import terminal
@@ -62,7 +62,7 @@ def tell(
         command=command,
         best_command=_best_command(table, source),
         split=_split(table, trials),
-        ties=_ties(compared),
+        groups=_groups(compared),
         headline=[compared.headline] if compared and compared.headline else [],
         warnings=[*_warnings(table, test), *notes],
         test_rows=_test_rows(table, test),
@@ -111,33 +111,37 @@ def _compare(
     models = [
         Model(
             name=setting.name,
-            per_user=[o.per_user for o in setting.finished if o.per_user is not None],
-            relevant=[o.relevant for o in setting.finished if o.relevant is not None],
+            repeats=[
+                Repeat(o.per_user, o.relevant, digests[o.hash], o.evaluation)
+                for o in setting.finished
+                if o.per_user is not None
+            ],
             parameters=setting.mean("model/parameters"),
-            split_digest=digests[setting.finished[0].hash],
+            values={
+                metric.removeprefix("val/"): value
+                for metric in table.metrics
+                if (value := setting.mean(metric)) is not None
+            },
         )
         for setting in table.settings
         if setting.finished
     ]
-    if len({digests[outcome.hash] for outcome in table.outcomes}) > 1:
-        return None, [
-            "the trials were judged on different splits: their values cannot be compared, and the "
-            "one with the best value may only have had the easiest part"
-        ]
     if len(models) < 2:
         return None, []
-    metric = table.monitor.removeprefix("val/")
     try:
-        compared = replace(comparison, metric=metric).compare(models)
+        compared = comparison.compare(models, table.monitor.removeprefix("val/"))
     except TwoTowerError as error:
-        return None, [f"the settings could not be compared user by user: {error}"]
+        return None, [
+            "the settings could not be compared user by user (the one with the best value may only "
+            f"have had the easiest part): {error}"
+        ]
     return compared, list(compared.notes)
 
 
-def _ties(compared: Compared | None) -> dict[str, int] | None:
+def _groups(compared: Compared | None) -> dict[str, int] | None:
     if compared is None:
         return None
-    groups = compared.models["tie_group"].to_list()
+    groups = compared.models["group"].to_list()
     return dict(zip(compared.models["name"].to_list(), groups, strict=True))
 
 

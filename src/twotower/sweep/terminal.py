@@ -66,8 +66,8 @@ def _settings(report: SweepReport, shown: Sequence[Column], *, broken: bool) -> 
         texts = _aligned(shown, [column.text(setting) for column in shown], report)
         table.add_row(*(Text(text) for text in texts), style=style)
     notes = [cells.around(report.table)]
-    if report.ties:
-        notes.append("tie: settings of one number are not shown to differ")
+    if report.groups:
+        notes.append("group: settings of one number are not shown to differ from its first")
     table.caption = Text("; ".join(note for note in notes if note))
     return table
 

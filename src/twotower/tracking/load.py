@@ -22,6 +22,9 @@ from twotower.tracking.store import is_there, open_store
 LATEST = "latest"
 BASELINE_TAG = "baseline"  # of the run of a baseline
 SWEEP_TAG = "sweep.id"  # of the parent run of a sweep
+EVALUATION_TAG = "evaluation"  # with `.validation` or `.test`: the conditions on that part
+REPEAT_TAG = "trial.repeat"  # of a trial: the seed and the fold of its setting
+MONITOR_TAG = "monitor"  # the metric that the run is chosen by, such as ndcg_at_10
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
 _ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _FINISHED = "attributes.status = 'FINISHED'"

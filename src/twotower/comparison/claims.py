@@ -1,0 +1,87 @@
+"""What a comparison claims: which models are not shown to differ, and which are no worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twotower.comparison.statistics import Floats, holm, one_sided_permutation
+
+__all__ = ["difference_groups", "headline", "no_worse_p_values", "percent"]
+
+
+def difference_groups(p_holm: Floats, alpha: float) -> list[int]:
+    """The group of each model, from 1.
+
+    p_holm: [n_models, n_models], corrected for all pairs; models best mean first.
+
+    A group is led by the best that is in none yet, and holds all others in none yet whose
+    difference from it is not significant (p above `alpha`). So each of a group is not shown to
+    differ from its first. That is no claim that they are equal: see `no_worse_p_values`.
+    """
+    groups = [0] * len(p_holm)
+    while 0 in groups:
+        leader, group = groups.index(0), max(groups) + 1
+        for model in range(leader, len(groups)):
+            if groups[model] == 0 and (model == leader or p_holm[leader, model] > alpha):
+                groups[model] = group
+    return groups
+
+
+def no_worse_p_values(
+    values: Floats, margin: float, resamples: int, generator: np.random.Generator
+) -> Floats:
+    """P-values [n_models - 1] that each other model is worse than the first by `margin` or more.
+
+    values: [n_users, n_models], the best model first. The null hypothesis of a model is that its
+    mean is at most (1 - margin) times the best's, which a one-sided paired permutation test of
+    model - (1 - margin) * best rejects (a non-inferiority test; Wellek 2010, "Testing Statistical
+    Hypotheses of Equivalence and Noninferiority"). Corrected by Holm over all these claims.
+    """
+    above = values[:, 1:] - (1 - margin) * values[:, [0]]
+    return holm(one_sided_permutation(above, resamples, generator))
+
+
+def headline(
+    names: Sequence[str],
+    no_worse: Sequence[bool],
+    parameters: Sequence[float | None],
+    margin: float,
+) -> str | None:
+    """Which model with the fewest parameters is no worse than the best (the first).
+
+    no_worse: of each model, whether that is shown. Of equally small models it is the better. None
+    where no smaller model is shown to be no worse, or where the size of the best is not known.
+    """
+    best = parameters[0]
+    shown = [
+        (size, place)
+        for place, (is_no_worse, size) in enumerate(zip(no_worse, parameters, strict=True))
+        if is_no_worse and place > 0 and size is not None
+    ]
+    if best is None or not shown:
+        return None
+    size, place = min(shown)
+    if size >= best:
+        return None
+    return (
+        f"{names[place]} is no worse than the best, {names[0]}, within {percent(margin)}, "
+        f"at {_part(size, best)} of its parameters"
+    )
+
+
+def percent(margin: float) -> str:
+    """`2%` for 0.02."""
+    return f"{100 * margin:.3g}%"
+
+
+def _part(size: float, whole: float) -> str:
+    """`1/8` where that is it to within 2%, else `63%`; `1/n` of any n where it is below 2%."""
+    if size == 0:
+        return "none"
+    ratio = whole / size
+    nearest = round(ratio)
+    if ratio > 50 or (nearest >= 2 and abs(ratio / nearest - 1) <= 0.02):
+        return f"1/{nearest:,}"
+    return f"{size / whole:.0%}"
