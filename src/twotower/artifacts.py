@@ -161,6 +161,8 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"**{escaped(warning)}**"
     users = judged.measured.per_user.height
     yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
+    if result.repeat is not None:
+        yield f"A fold of its own: {result.repeat}."
     if result.selected is None:
         return
     epoch, last = result.selected.best_epoch, result.selected.history.height

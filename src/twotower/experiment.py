@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -54,6 +54,7 @@ class Experiment:
 
     seed: NonNegativeInt
     seeds: PositiveInt
+    folds: Annotated[int, Field(ge=2)] | None
     output_dir: str
     run_name: str | None
     dataset: Dataset
@@ -110,6 +111,11 @@ class Experiment:
             raise ConfigError(
                 f"seeds: got {self.seeds}, which are as many runs; valid in one run is 1, with "
                 "`seed` to say which; `twotower train seeds=5` runs five"
+            )
+        if self.folds is not None:
+            raise ConfigError(
+                f"folds: got {self.folds}, which are as many runs; must be null in one run, with "
+                "split=k_folds and `split.fold` to say which; `twotower train folds=5` runs five"
             )
         require_writable_folder("output_dir", self.output_dir)
         self.trainer.check_device()
@@ -177,6 +183,7 @@ class Experiment:
             selected=selected,
             validation=validation,
             test=test,
+            repeat=self.split.repeat,
             notes=self._notes(judged, selected, frames),
             recommender=Recommender(
                 model=fitted.model,

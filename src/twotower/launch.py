@@ -15,7 +15,6 @@ from twotower.writable import require_writable_folder
 
 __all__ = ["launch"]
 
-_SEED = "seed"
 _MULTIRUN = "MULTIRUN"
 
 
@@ -56,7 +55,7 @@ class _Command:
 
 def _typed(source: conf.Source, parsed: Namespace) -> _Command:
     typed = conf.with_baselines(parsed.overrides)
-    given = conf.with_seeds(typed)
+    given = conf.with_repeats(typed)
     first, *_ = conf.combinations(given, source)
     hydra = conf.hydra_node(source, first)
     conf.check_hydra(hydra)
@@ -76,7 +75,7 @@ def _refuse_several(axes: Sequence[conf.Axis], with_params: Sequence[conf.Axis])
             f"{axes[0].key}: got several values, for which one run has no use; "
             "must be one of them, a list as [1,2], or -m for a sweep over them"
         )
-    left = [axis.key for axis in with_params if axis.key != _SEED]
+    left = [axis.key for axis in with_params if axis.key not in conf.REPEATS]
     if left:
         raise ConfigError(
             f"hydra.sweeper.params: sweeps over {', '.join(left)}; use -m to run the sweep, or set "

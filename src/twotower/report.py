@@ -37,6 +37,8 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
         refit = result.test is not None and result.fitted is not result.selected
         epochs += ", refit on train and validation" if refit else ""
     console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))
+    if result.repeat is not None:
+        console.print(f"fold     {result.repeat}")
     console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
     for line in opens:
         console.print(line)

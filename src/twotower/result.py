@@ -74,6 +74,7 @@ class Result:
     selected: the one that validation chose the epoch of, which is `fitted` without refit or
         test, or None without validation.
     validation: None where no validation part is cut; test: None where the test was not scored.
+    repeat: where the split is one of several that are averaged, which it is, in words.
     notes: what is suspicious about the model, in words.
     """
 
@@ -85,6 +86,7 @@ class Result:
     selected: Fitted | None
     validation: Judged | None
     test: Judged | None
+    repeat: str | None
     notes: list[str]
     recommender: Recommender
 

@@ -50,6 +50,8 @@ def outcome(
         name=called,
         overrides=overrides,
         varied=varied,
+        repeat={"seed": seed},
+        baselines="",
         seed=seed,
         state=state,
         run_id=f"run-{called}-{seed}",

@@ -141,6 +141,8 @@ def spec(**changes: object) -> TrialSpec:
         overrides=("tower.emb_dim=32", "seed=1"),
         varied={"tower.emb_dim": 32, "x": None},
         seed=1,
+        repeat={"seed": 1},
+        baselines="",
         place="3/12",
         parent_id=None,
         tests=False,

@@ -21,8 +21,8 @@ NO_VALIDATION = ("split.validation=false", "trainer.patience=null", "trainer.ref
 
 
 def plan_of(folder: Path, fixed: Sequence[str], seeds: str | None = None) -> Plan:
-    axis = axes([f"seed={seeds}"])[1][0] if seeds is not None else None
-    return Plan(folder, fixed, axis, 4, lambda overrides: compose("train", overrides))
+    repeats = axes([f"seed={seeds}"])[1] if seeds is not None else []
+    return Plan(folder, fixed, repeats, 4, lambda overrides: compose("train", overrides))
 
 
 def settings_of(*overrides: str) -> list[Setting]:

@@ -32,6 +32,8 @@ SPEC = TrialSpec(
     overrides=("tower.emb_dim=4",),
     varied={"tower.emb_dim": 4},
     seed=0,
+    repeat={"seed": 0},
+    baselines="",
     place="1/2",
     parent_id=None,
     tests=False,

@@ -19,11 +19,13 @@ from twotower.config.hydra_part import check_hydra
 from twotower.config.kinds import Contract, KeywordsOf
 from twotower.config.overrides import Axis, axes, combinations, lenient, with_params, with_seeds
 from twotower.config.render import command, literal, render, render_value
+from twotower.config.repeats import REPEATS, with_repeats
 from twotower.config.source import Source
 from twotower.config.tree import CONF_DIR
 
 __all__ = [
     "CONF_DIR",
+    "REPEATS",
     "Axis",
     "Contract",
     "KeywordsOf",
@@ -51,5 +53,6 @@ __all__ = [
     "shown_flags",
     "with_baselines",
     "with_params",
+    "with_repeats",
     "with_seeds",
 ]

@@ -43,6 +43,7 @@ _LEFT_OUT = (
     "output_dir",
     "run_name",
     "seeds",
+    "folds",
     "tracking",
     "trainer.checkpoint_seconds",
     "trainer.progress_bar",

@@ -61,6 +61,11 @@ class Split(ABC):
         """How to judge more users, by key: shown where a holdout has few."""
         return "split=last_n and split=ratio judge more users"
 
+    @property
+    def repeat(self) -> str | None:
+        """Which of several splits that are averaged this is, in words; None where it is the one."""
+        return None
+
     @abstractmethod
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         """(what is left, the part), both in the order of `log`; either may be empty."""

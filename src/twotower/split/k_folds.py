@@ -18,8 +18,8 @@ from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 class KFoldsSplit(Split):
     """RePlay's KFolds over users.
 
-    n_folds: how many folds. fold: the one held out, 0 to n_folds - 1: sweep over it for
-        cross-validation. seed: of the draw, the same for all folds of one cross-validation.
+    n_folds: how many folds. fold: the one held out, 0 to n_folds - 1: `folds=5` trains
+        all of them. seed: of the draw, the same for all folds of one cross-validation.
     """
 
     n_folds: Annotated[int, Field(ge=2)]
@@ -40,6 +40,13 @@ class KFoldsSplit(Split):
     @property
     def judging_more(self) -> str:
         return "a smaller split.n_folds judges more users"
+
+    @property
+    def repeat(self) -> str:
+        return (
+            f"split.fold={self.fold}, one of {self.n_folds} folds; "
+            f"folds={self.n_folds} trains all and averages them"
+        )
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = KFolds(self.n_folds, seed=seed_of(self.seed, part), **COLUMNS)

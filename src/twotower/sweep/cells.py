@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import get_args
 
+from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome, State
-from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.table import Setting, SweepTable, repeat_words
 from twotower.sweep.varied import brief
 
 __all__ = [
@@ -27,7 +28,7 @@ PARAMETERS, SECONDS, EPOCH = "model/parameters", "train/seconds", "model/best_ep
 
 
 def half_width(setting: Setting, metric: str) -> float | None:
-    """What stands behind ±: the standard deviation over seeds where the setting was repeated,
+    """What stands behind ±: the standard deviation over repeats where the setting was repeated,
     else half of the interval over users; None where there is neither.
     """
     if len(setting.outcomes) > 1:
@@ -57,12 +58,10 @@ def value(setting: Setting, metric: str, *, bare: bool = False) -> str:
 def around(table: SweepTable) -> str:
     """What ± means in this table; empty where nothing has one."""
     known = [s for s in table.settings if any(half_width(s, m) is not None for m in table.metrics)]
-    words = {
-        "standard deviation over seeds" if len(s.outcomes) > 1 else "half the interval over users"
-        for s in known
-    }
+    repeated = f"standard deviation over {repeat_words(table.outcomes)}"
+    words = {repeated if len(s.outcomes) > 1 else "half the interval over users" for s in known}
     if len(words) == 2:
-        return "± standard deviation over seeds; half the interval over users where there is one"
+        return f"± {repeated}; half the interval over users where there is one"
     return f"± {words.pop()}" if words else ""
 
 
@@ -81,7 +80,7 @@ def seconds(setting: Setting) -> str:
 
 
 def best_epoch(setting: Setting) -> str:
-    """`12`, or `12-18` where the seeds differ."""
+    """`12`, or `12-18` where repeats differ."""
     epochs = sorted(int(o.metrics[EPOCH]) for o in setting.finished if EPOCH in o.metrics)
     if not epochs:
         return ""
@@ -106,13 +105,17 @@ def counts(table: SweepTable) -> str:
 
 
 def unfinished(table: SweepTable) -> list[tuple[str, Outcome]]:
-    """The trials that diverged or failed, by name, with the seed where a setting was repeated."""
+    """The trials that diverged or failed, by name, with seed and fold of repeats."""
     return [
-        (name(table, setting) + (f" seed={o.seed}" if len(setting.outcomes) > 1 else ""), o)
+        (f"{name(table, setting)} {_repeat_name(setting, o)}".rstrip(), o)
         for setting in table.settings
         for o in setting.outcomes
         if o.state in ("diverged", "failed")
     ]
+
+
+def _repeat_name(setting: Setting, outcome: Outcome) -> str:
+    return setting_name(outcome.repeat) if len(setting.outcomes) > 1 else ""
 
 
 def human(count: float) -> str:

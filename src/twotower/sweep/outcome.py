@@ -25,7 +25,9 @@ class Outcome:
     hash: identity of the trial: of its resolved config and of its split.
     name: such as `emb_dim=32 num_negatives=10`.
     overrides: what the command line of the trial alone would be, such as `tower.emb_dim=32`.
-    varied: what varies in the sweep, by full key, without the seed.
+    varied: what varies in the sweep, by full key, without what repeats a setting.
+    repeat: what makes it a repeat of its setting, such as `{"split.fold": 2, "seed": 0}`.
+    baselines: digest of those that it was measured against.
     seed: of the trial.
     state: finished, pruned (stopped early by the search), diverged (the loss was not finite) or
         failed.
@@ -49,6 +51,8 @@ class Outcome:
     name: str
     overrides: tuple[str, ...]
     varied: dict[str, Any]
+    repeat: dict[str, Any]
+    baselines: str
     seed: int
     state: State
     run_id: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from twotower.experiment import Experiment
 from twotower.identity import digest_of, trial_hash
 from twotower.naming import setting_name
 from twotower.secrets import mask, mask_all
-from twotower.sweep.request import SEED
 from twotower.sweep.search import Setting
 from twotower.sweep.spec import TrialSpec
 
@@ -22,6 +22,17 @@ __all__ = ["Plan", "PlannedTrial"]
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 
 _FOLDER_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class _Repeat:
+    """One value for each key that repeats a setting; overrides: the same on the command line."""
+
+    values: dict[str, Any]
+    overrides: tuple[str, ...]
+
+    def __add__(self, other: _Repeat) -> _Repeat:
+        return _Repeat(self.values | other.values, self.overrides + other.overrides)
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,13 @@ class PlannedTrial:
 class Plan:
     """Makes the trials of a sweep.
 
-    folder: of the sweep. fixed: overrides that all trials share. seeds: repeats of each setting,
-    as the axis `seed`, or None. total: of trials.
+    folder: of the sweep. fixed: overrides that all trials share. repeats: what repeats each setting
+    (seeds, folds). total: of trials.
     """
 
     folder: Path
     fixed: Sequence[str]
-    seeds: Axis | None
+    repeats: Sequence[Axis]
     total: int
     compose: Compose
     split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
@@ -55,33 +66,41 @@ class Plan:
     _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values met, by key
 
     @property
-    def _first_seed(self) -> tuple[str, ...]:
-        if self.seeds is None or not self.seeds.choices:
-            return ()
-        return (self.seeds.override(self.seeds.choices[0]),)
+    def _repeats(self) -> list[_Repeat]:
+        of_axes = [
+            [
+                _Repeat({a.key: v}, (a.override(c),))
+                for c, v in zip(a.choices, a.values, strict=True)
+            ]
+            for a in self.repeats
+            if a.choices is not None and a.values is not None
+        ]
+        return [sum(parts, _Repeat({}, ())) for parts in product(*of_axes)]
 
     def trials(
         self, settings: Sequence[Setting], *, tests: bool
     ) -> dict[Setting, list[PlannedTrial]]:
-        """The trials of each setting, one a seed.
+        """The trials of each setting, one a repeat.
 
         Raises ConfigError where one of them could not run, before any data is read; DataError
         where its data are wrong.
         """
-        seeds: Sequence[tuple[str, ...]] = [()]
-        if self.seeds is not None:
-            seeds = [(self.seeds.override(choice),) for choice in self.seeds.choices or ()]
-        lines = [(*self.fixed, *s.overrides, *seed) for s in settings for seed in seeds]
+        repeats = self._repeats
+        lines = [(*self.fixed, *s.overrides, *r.overrides) for s in settings for r in repeats]
         configs = [self.compose(line) for line in lines]
         for config in configs:
             _refuse(config)
         made = iter(zip(lines, configs, strict=True))
-        return {s: [self._trial(s, seed, *next(made), tests) for seed in seeds] for s in settings}
+        return {
+            s: [self._trial(s, n, r, *next(made), tests) for n, r in enumerate(repeats)]
+            for s in settings
+        }
 
     def _trial(
         self,
         setting: Setting,
-        seed: tuple[str, ...],
+        number: int,
+        repeat: _Repeat,
         line: tuple[str, ...],
         config: dict[str, Any],
         tests: bool,
@@ -92,16 +111,18 @@ class Plan:
         self.n_planned += 1
         spec = TrialSpec(
             hash=hash_,
-            name=" ".join([setting_name(varied), *seed]).strip(),
+            name=" ".join([setting_name(varied), setting_name(repeat.values)]).strip(),
             setting=setting_name(varied),
             overrides=tuple(mask(override.removeprefix("++")) for override in line),
             varied=varied,
-            seed=config[SEED],
+            seed=config["seed"],
+            repeat=repeat.values,
+            baselines=digest_of(config["baselines"]),
             place=f"{self.n_planned}/{self.total}",
             parent_id=None,
             tests=tests,
             # Of repeats the first alone reports to the search, and may be pruned by it.
-            study=setting.study if seed in ((), self._first_seed) else None,
+            study=setting.study if number == 0 else None,
         )
         folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
         return PlannedTrial(spec, line, folder, digest)

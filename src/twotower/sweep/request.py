@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
-from twotower.config import Axis
+from twotower.config import REPEATS, Axis
 from twotower.errors import ConfigError
 from twotower.sweep.search import Search
 
-__all__ = ["SEED", "Request"]
-
-SEED = "seed"  # the key whose values are repeats of a setting
+__all__ = ["Request"]
 
 
 @dataclass(frozen=True)
@@ -35,29 +34,31 @@ class Request:
 
     @property
     def settings(self) -> list[Axis]:
-        """What varies, but for the seed."""
-        return [axis for axis in self.axes if axis.key != SEED]
+        """What varies, but for repeats."""
+        return [axis for axis in self.axes if axis.key not in REPEATS]
 
     @property
-    def seeds(self) -> Axis | None:
-        """Raises ConfigError where it is an interval."""
-        seeds = next((axis for axis in self.axes if axis.key == SEED), None)
-        if seeds is not None and seeds.choices is None:
-            raise ConfigError("seed: got an interval; valid are whole numbers such as 0,1,2")
-        return seeds
+    def repeats(self) -> list[Axis]:
+        """What repeats a setting, in the order of `REPEATS`. Raises ConfigError for an interval."""
+        by_key = {axis.key: axis for axis in self.axes}
+        found = [by_key[key] for key in REPEATS if key in by_key]
+        for axis in found:
+            if axis.choices is None:
+                raise ConfigError(
+                    f"{axis.key}: got an interval; must be whole numbers such as 0,1,2"
+                )
+        return found
 
     @property
     def name(self) -> str:
-        """Such as `emb_dim x num_negatives, 5 seeds`."""
+        """Such as `emb_dim x num_negatives, 5 folds, 3 seeds`."""
         names = " x ".join(axis.key.rpartition(".")[2] for axis in self.settings)
-        seeds = f"{self._repeats} seeds" if self._repeats > 1 else ""
-        return ", ".join(part for part in (names, seeds) if part) or "one trial"
+        counts = [(len(axis.choices or ()), REPEATS[axis.key]) for axis in self.repeats]
+        repeats = [f"{count} {word}" for count, word in counts if count > 1]
+        return ", ".join(part for part in (names, *repeats) if part) or "one trial"
 
     @property
     def total(self) -> int:
         """Trials. Raises ConfigError for axes that the search cannot search."""
-        return self.search.total(self.settings) * self._repeats
-
-    @property
-    def _repeats(self) -> int:
-        return len(self.seeds.choices or ()) if self.seeds is not None else 1
+        repeats = prod(len(axis.choices or ()) for axis in self.repeats)
+        return self.search.total(self.settings) * repeats

@@ -15,6 +15,7 @@ from filelock import FileLock
 from twotower.artifacts import summary
 from twotower.errors import TrainingError, TwoTowerError
 from twotower.experiment import Experiment
+from twotower.naming import setting_name
 from twotower.result import Result
 from twotower.sweep.files import read_json, write_json
 from twotower.sweep.outcome import Outcome, State
@@ -22,6 +23,7 @@ from twotower.sweep.spec import TrialSpec
 from twotower.titles import metric_title
 from twotower.tracking.chart_view import COLOR_TAG, color
 from twotower.tracking.environment import code_version
+from twotower.tracking.load import REPEAT_TAG
 from twotower.training import OnEpoch
 from twotower.trial import Pruned, Trial
 
@@ -68,10 +70,16 @@ def _without_data_news() -> Iterator[None]:
 
 
 def is_settled(outcome: Outcome, spec: TrialSpec) -> bool:
-    """Whether nothing is left to do: a trial that failed is tried again."""
+    """Whether nothing is left to do.
+
+    A trial that failed is tried again. One that was measured against other baselines is measured
+    again, with the weights that it has.
+    """
     if outcome.hash != spec.hash or outcome.state == "failed":
         return False
-    return outcome.state != "finished" or outcome.tested or not spec.tests
+    if outcome.state != "finished":
+        return True
+    return outcome.baselines == spec.baselines and (outcome.tested or not spec.tests)
 
 
 def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> Outcome:
@@ -97,6 +105,7 @@ def _run(
 
     number = int(spec.place.partition("/")[0]) - 1
     tags = {"trial.hash": spec.hash, "trial.setting": spec.setting, COLOR_TAG: color(number)}
+    tags[REPEAT_TAG] = setting_name(spec.repeat)
     if spec.parent_id is not None:
         tags["mlflow.parentRunId"] = spec.parent_id
     trial = Trial(folder, tags, spec.tests, on_epoch)
@@ -147,6 +156,8 @@ def _ended(
         name=spec.name,
         overrides=spec.overrides,
         varied=spec.varied,
+        repeat=spec.repeat,
+        baselines=spec.baselines,
         seed=spec.seed,
         state=state,
         run_id=run_id,

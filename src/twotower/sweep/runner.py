@@ -98,7 +98,9 @@ def outcome_of(trial: PlannedTrial) -> Outcome:
         error = SweepError("its process ended without a word")
         return lost(trial.spec, error, noted_run(trial.folder))
     spec = trial.spec
-    return replace(outcome, name=spec.name, overrides=spec.overrides, varied=spec.varied)
+    return replace(
+        outcome, name=spec.name, overrides=spec.overrides, varied=spec.varied, repeat=spec.repeat
+    )
 
 
 def _tell_other_code(done: Collection[Outcome]) -> None:

@@ -17,6 +17,8 @@ _FILE = "trial.json"
 class TrialSpec:
     """What a sweep leaves in the folder of a trial, for the process that runs it.
 
+    repeat: what makes it a repeat of its setting, such as `{"split.fold": 2, "seed": 0}`.
+    baselines: digest of those that the trial is measured against.
     place: where it stands in the sweep, such as `3/12`; study: of the search, where it may prune.
     """
 
@@ -26,6 +28,8 @@ class TrialSpec:
     overrides: tuple[str, ...]
     varied: dict[str, Any]
     seed: int
+    repeat: dict[str, Any]
+    baselines: str
     place: str
     parent_id: str | None
     tests: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -157,24 +158,34 @@ def _breakdowns(compared: Compared | None) -> dict[str, pl.DataFrame]:
 def _best_command(table: SweepTable, source: Sequence[str]) -> str | None:
     if table.best is None:
         return None
-    overrides = table.best.finished[0].overrides
-    if len(table.best.outcomes) > 1:  # no single seed is the mean of all
-        overrides = tuple(o for o in overrides if not o.startswith("seed="))
-    return command_line("train", *source, *overrides)
+    first = table.best.finished[0]
+    if len(table.best.outcomes) == 1:
+        return command_line("train", *source, *first.overrides)
+    # No single seed is the mean of all, but what was averaged over folds is trained on all of them.
+    single = [o for o in first.overrides if o.partition("=")[0] not in first.repeat]
+    values = {key: {o.repeat[key]: None for o in table.best.outcomes} for key in first.repeat}
+    axes = [f"{key}={','.join(map(str, v))}" for key, v in values.items() if key != "seed"]
+    return command_line("train", *(["-m"] if axes else []), *source, *single, *axes)
 
 
 def _split(table: SweepTable, trials: Sequence[PlannedTrial]) -> str:
-    judged = next((o.per_user for o in table.outcomes if o.per_user is not None), None)
-    users = "" if judged is None else f"{judged.height:,} users"
-    digests = {trial.split_digest for trial in trials}
+    digest_of = {trial.spec.hash: trial.split_digest for trial in trials}
+    heights = {
+        digest_of[o.hash]: o.per_user.height for o in table.outcomes if o.per_user is not None
+    }
+    users = f"{sum(heights.values()):,} users" if heights else ""
+    digests = set(digest_of.values())
     same = f"split {digests.pop()[:8]}" if len(digests) == 1 else f"{len(digests)} splits"
     return ", ".join(part for part in (users, same) if part)
 
 
 def _warnings(table: SweepTable, test: str) -> Iterator[str]:
     if table.best is not None:
-        told = dict.fromkeys(text for o in table.best.finished for text in o.warnings)
-        yield from (f"{table.best.name}: {text}" for text in told)
+        told = Counter(text for o in table.best.finished for text in o.warnings)
+        total = len(table.best.finished)
+        for text, count in told.items():
+            some = f" (in {count} of {total} repeats)" if count < total else ""
+            yield f"{table.best.name}: {text}{some}"
     most = max((len(setting.outcomes) for setting in table.settings), default=0)
     if table.best is not None and len(table.best.finished) < most:
         yield (
@@ -204,7 +215,7 @@ def _test_rows(table: SweepTable, test: str) -> list[Row]:
 
 
 def _test_texts(setting: Setting, monitor: str) -> dict[str, str]:
-    """By metric: the mean over seeds with its spread, or a value with half of its interval."""
+    """By metric: the mean over repeats with its spread, or a value with half of its interval."""
     known = setting.finished[0].metrics if setting.finished else {}
     texts = {}
     for name in looked_at_first(known, monitor.replace("val/", "test/", 1)):
@@ -226,7 +237,8 @@ def _baseline_rows(table: SweepTable) -> list[Row]:
     for name in names:
         monitor = table.monitor.replace("val/", f"baseline/{name}/", 1)
         shown = looked_at_first(metrics, monitor)
-        rows.append((name, {n.rpartition("/")[2]: f"{metrics[n]:.4f}" for n in shown}))
+        means = {n.rpartition("/")[2]: table.best.mean(n) for n in shown}
+        rows.append((name, {n: f"{v:.4f}" for n, v in means.items() if v is not None}))
     return rows
 
 

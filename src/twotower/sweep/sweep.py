@@ -48,7 +48,7 @@ class Sweep:
         Raises SweepError at the end where a trial failed or diverged.
         """
         request = self.request
-        plan = Plan(request.folder, request.fixed, request.seeds, request.total, self.compose)
+        plan = Plan(request.folder, request.fixed, request.repeats, request.total, self.compose)
         with _alone(request.folder), terminate_on_sigterm():
             if not request.resume:
                 _clear(request.folder)
@@ -123,7 +123,7 @@ def _search(
 
 
 def _tell_search(asking: Asking, batch: Batch, monitor: str) -> None:
-    """The mean over its seeds of each setting."""
+    """The mean over its repeats of each setting."""
     for setting, repeats in batch.items():
         done = [outcome_of(trial) for trial in repeats]
         values = [o.metrics[monitor] for o in done if o.state == "finished"]

@@ -1,4 +1,4 @@
-"""The trials of a sweep as a table: one row for each setting, repeats over seeds together."""
+"""The trials of a sweep as a table: one row for each setting, repeats together."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from twotower.config import render_value
+from twotower.config import REPEATS, render_value
 from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome
 from twotower.titles import looked_at_first
 
-__all__ = ["Setting", "SweepTable"]
+__all__ = ["Setting", "SweepTable", "repeat_words"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Trials that differ in their seed alone."""
+    """Trials that repeat one setting: they differ in their seed or fold alone."""
 
     varied: dict[str, Any]
     outcomes: tuple[Outcome, ...]
@@ -28,21 +28,26 @@ class Setting:
     @property
     def name(self) -> str:
         """Such as `emb_dim=32 num_negatives=10`."""
-        return setting_name(self.varied) or "all seeds"
+        return setting_name(self.varied) or f"all {repeat_words(self.outcomes) or 'trials'}"
 
     @cached_property
     def finished(self) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.state == "finished")
 
     def mean(self, metric: str) -> float | None:
-        """Over the seeds that finished; None where none did or none has it."""
+        """Over the repeats that finished; None where none did or none has it."""
         values = self._values(metric)
         return fmean(values) if values else None
 
     def spread(self, metric: str) -> float | None:
-        """Standard deviation over the seeds that finished; None for fewer than two."""
+        """Standard deviation over the repeats that finished; None for fewer than two."""
         values = self._values(metric)
         return stdev(values) if len(values) > 1 else None
+
+    @property
+    def places(self) -> frozenset[tuple[Any, ...]]:
+        """The folds, and whatever else but seeds, that repeats finished on."""
+        return frozenset(_place(outcome) for outcome in self.finished)
 
     def _values(self, metric: str) -> list[float]:
         return [o.metrics[metric] for o in self.finished if metric in o.metrics]
@@ -70,7 +75,9 @@ class SweepTable:
 
     @cached_property
     def settings(self) -> list[Setting]:
-        """Best mean of `monitor` first; those without a finished trial last."""
+        """Best mean of `monitor` first; then those that lack a fold, whose means are over others
+        than the rest; those without a finished trial last.
+        """
         groups: dict[str, list[Outcome]] = {}
         for outcome in self.outcomes:
             groups.setdefault(repr(sorted(outcome.varied.items())), []).append(outcome)
@@ -121,6 +128,7 @@ class SweepTable:
             "name": setting.name,
             **{key: setting.varied.get(key) for key in self.keys},
             "seed": outcome.seed,
+            **{key: outcome.repeat.get(key) for key in self.repeat_keys if key != "seed"},
             "state": outcome.state,
             **outcome.metrics,
             **ends,
@@ -129,9 +137,29 @@ class SweepTable:
             "error": outcome.error,
         }
 
-    def _rank(self, setting: Setting) -> tuple[bool, float]:
+    @cached_property
+    def repeat_keys(self) -> list[str]:
+        """What repeats settings, such as `split.fold`."""
+        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.repeat))
+
+    @cached_property
+    def _places(self) -> frozenset[tuple[Any, ...]]:
+        return frozenset(_place(outcome) for outcome in self.outcomes)
+
+    def _rank(self, setting: Setting) -> tuple[bool, bool, float]:
         value = setting.mean(self.monitor)
-        return (value is None, 0.0 if value is None else -value)
+        lacks = setting.places != self._places
+        return (value is None, lacks, 0.0 if value is None else -value)
+
+
+def repeat_words(outcomes: Sequence[Outcome]) -> str:
+    """What repeats these trials: `folds and seeds`; empty where nothing does."""
+    keys = {key for outcome in outcomes for key in outcome.repeat}
+    return " and ".join(word for key, word in REPEATS.items() if key in keys)
+
+
+def _place(outcome: Outcome) -> tuple[Any, ...]:
+    return tuple(value for key, value in sorted(outcome.repeat.items()) if key != "seed")
 
 
 def _shortest_end(key: str, keys: Sequence[str]) -> str:

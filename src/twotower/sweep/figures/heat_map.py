@@ -17,7 +17,7 @@ from twotower.sweep.figures.style import (
     shortened,
     validation_title,
 )
-from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.table import Setting, SweepTable, repeat_words
 from twotower.sweep.varied import Varied, brief
 
 __all__ = ["heat_map"]
@@ -108,7 +108,8 @@ def _words(table: SweepTable) -> str:
     rest = [table.labels[key] for key in table.keys[2:]]
     words = f"best over {', '.join(rest)}; framed: the best" if rest else "framed: the best"
     repeated = any(len(setting.outcomes) > 1 for setting in table.settings)
-    return shortened(f"mean over seeds; {words}" if repeated else words, 64)
+    mean = f"mean over {repeat_words(table.outcomes)}; " if repeated else ""
+    return shortened(mean + words, 64)
 
 
 def _description(metric: str, values: np.ndarray, x: Varied, y: Varied) -> str:

@@ -19,7 +19,7 @@ from twotower.sweep.figures.style import (
     tidy,
     validation_title,
 )
-from twotower.sweep.table import Setting, SweepTable
+from twotower.sweep.table import Setting, SweepTable, repeat_words
 from twotower.sweep.varied import MOST_CHOICES, Varied, brief
 
 __all__ = ["line", "scale"]
@@ -28,7 +28,7 @@ _TICK = 14
 
 
 def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
-    """A mean with its bar for each value, joined where the values are numbers; a dot a seed."""
+    """A mean with its bar for each value, joined where the values are numbers; a dot a repeat."""
     having = [setting for setting in table.settings if axis.key in setting.varied]
     settings = [setting for setting in having if setting.mean(metric) is not None]
     settings.sort(key=lambda setting: axis.coordinate(setting.varied[axis.key]))
@@ -36,7 +36,7 @@ def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
     means = [setting.mean(metric) or 0.0 for setting in settings]
     figure = figure_of(7.0, 4.2, left=0.85, right=0.25, top=0.73)
     axes = figure.add_subplot()
-    _draw_seeds(axes, settings, metric, places)
+    _draw_repeats(axes, settings, metric, places)
     half_widths = [half_width(setting, metric) or 0.0 for setting in settings]
     axes.errorbar(
         places,
@@ -57,7 +57,8 @@ def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
     axes.set_ylabel(validation_title(metric))
     tidy(axes, grid="y")
     repeated = any(len(setting.outcomes) > 1 for setting in settings)
-    entitle(figure, validation_title(metric), _words(repeated, any(half_widths)))
+    over = repeat_words(table.outcomes) if repeated else ""
+    entitle(figure, validation_title(metric), _words(over, any(half_widths)))
     figure.set_label(
         f"{validation_title(metric)} by {axis.label}: best {means[best]:.4f} at "
         f"{name(table, settings[best])}."
@@ -86,14 +87,15 @@ def scale(axes: Axes, which: str, axis: Varied) -> None:
         set_limits(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
 
-def _draw_seeds(axes: Axes, settings: list[Setting], metric: str, places: list[float]) -> None:
+def _draw_repeats(axes: Axes, settings: list[Setting], metric: str, places: list[float]) -> None:
     for place, setting in zip(places, settings, strict=True):
         values = [o.metrics[metric] for o in setting.finished if metric in o.metrics]
         if len(values) > 1:
             axes.scatter([place] * len(values), values, s=18, color=FAINT, zorder=2)
 
 
-def _words(repeated: bool, bars: bool) -> str:
-    bar = "standard deviation over seeds" if repeated else "interval over users"
+def _words(over: str, bars: bool) -> str:
+    """over: what repeats the settings; empty where nothing does."""
+    bar = f"standard deviation over {over}" if over else "interval over users"
     words = f"mean ± {bar}; " if bars else ""
-    return words + ("grey: each seed; ringed: the best" if repeated else "ringed: the best")
+    return words + ("grey: each repeat; ringed: the best" if over else "ringed: the best")

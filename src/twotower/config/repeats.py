@@ -1,0 +1,82 @@
+"""Repeats of a setting: `seeds=5` and `folds=5` as sweeps over the keys that they vary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from twotower.config.overrides import with_seeds
+from twotower.config.tree import CONF_DIR, has_choice
+from twotower.errors import ConfigError
+
+__all__ = ["REPEATS", "with_repeats"]
+
+# Keys whose values repeat a setting, with what each value is called. Trials that differ in these
+# alone are averaged, and never chosen among.
+REPEATS = {
+    "split.fold": "folds",
+    "split.seed": "draws of the split",
+    "dataset.seed": "draws of the data",
+    "seed": "seeds",
+}
+
+_FOLDED, _N_FOLDS, _FOLD = "k_folds", "split.n_folds", "split.fold"
+
+
+def with_repeats(overrides: Sequence[str]) -> list[str]:
+    """Overrides with `seeds=3` and `folds=5` put as sweeps: `seed=0,1,2`, `split.fold=0,1,2,3,4`.
+
+    `folds=5` selects `split=k_folds` where no split is given, and sets `split.n_folds`.
+
+    Raises:
+        ConfigError: a count is no whole number, or what it varies is given too.
+    """
+    return _with_folds(with_seeds(overrides))
+
+
+def _with_folds(overrides: Sequence[str]) -> list[str]:
+    found = {override.key_or_group: override for override in _parse(overrides)}
+    folds = found.get("folds")
+    if folds is None or folds.value() is None:
+        return list(overrides)
+    count: Any = None if folds.is_sweep_override() else folds.value()
+    if not isinstance(count, int) or isinstance(count, bool) or count < 2:
+        raise ConfigError(f"{folds.input_line}: must be one whole number, 2 or more, or null")
+    for key in (_FOLD, _N_FOLDS):
+        if key in found:
+            raise ConfigError(
+                f"{found[key].input_line} with folds={count}: folds sets {key}; give one of them"
+            )
+    split = found.get("split")
+    if split is not None and not _has_folds(split):
+        raise ConfigError(
+            f"{split.input_line} with folds={count}: this split has no folds; "
+            f"must be split={_FOLDED}, or no split"
+        )
+    rest = [o for o in overrides if o != folds.input_line]
+    chosen = [] if split is not None else [f"split={_FOLDED}"]
+    numbers = ",".join(str(n) for n in range(count))
+    return [*chosen, *rest, f"{_N_FOLDS}={count}", f"{_FOLD}={numbers}"]
+
+
+def _has_folds(split: Override) -> bool:
+    """Whether the choice has `n_folds`; true of a choice that is not in the config tree."""
+    if split.is_sweep_override():
+        return False
+    choice = str(split.value())
+    if not has_choice("split", choice):
+        return True
+    node = yaml.safe_load((CONF_DIR / "split" / f"{choice}.yaml").read_text(encoding="utf-8"))
+    return "n_folds" in node
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise ConfigError(str(error)) from error
