@@ -22,8 +22,8 @@ from twotower.dataset.digest import frames_digest
 from twotower.dataset.time_range import report_times
 from twotower.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation
-from twotower.evaluation.repeats import repeat_note
 from twotower.evaluation.metrics import METRICS, UserMetric
+from twotower.evaluation.repeats import repeat_note
 from twotower.judge import Judge
 from twotower.loss import Loss
 from twotower.model import TwoTower

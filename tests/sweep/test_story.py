@@ -125,6 +125,7 @@ def told(
             "run": run,
             "folder": folder,
             "links": {"open": "twotower ui"},
+            "source": (),
         }
         return tell(
             SweepTable(tuple(outcomes), MONITOR),
@@ -268,7 +269,7 @@ def test_different_splits_are_not_compared(tmp_path: Path) -> None:
     assert (
         "had the easiest part): these models were trained and judged on different splits" in warning
     )
-    assert f"- **{warning}**" in run.description
+    assert "easiest part" in run.description
     assert warning.partition(":")[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not [file for file in run.files if file.startswith("comparison/")]
 
