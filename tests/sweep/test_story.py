@@ -264,7 +264,7 @@ def test_different_splits_are_not_compared(tmp_path: Path) -> None:
     run = Noted()
     report = told(example()[:2], tmp_path, digests=["a" * 64, "b" * 64], run=run)
     assert report.groups is None
-    assert report.split == "40 users, 2 splits"
+    assert report.split == "80 users, 2 splits"
     (warning,) = [text for text in report.warnings if "split" in text]
     assert (
         "had the easiest part): these models were trained and judged on different splits" in warning
