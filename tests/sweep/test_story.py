@@ -125,7 +125,6 @@ def told(
             "run": run,
             "folder": folder,
             "links": {"open": "twotower ui"},
-            "source": (),
         }
         return tell(
             SweepTable(tuple(outcomes), MONITOR),
