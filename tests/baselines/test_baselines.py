@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,9 @@ def test_recent_popularity_without_timestamps_says_what_to_do() -> None:
     train = TrainInteractions(torch.tensor([0]), torch.tensor([0]), 1, 1)
     with pytest.raises(DataError, match=r"set dataset\.columns\.timestamp, or take `popularity`"):
         RecentPopularity(days=7.0, half_life=None).fit(train)
+    ordered = replace(train, timestamps=torch.tensor([5]), dated=False)
+    with pytest.raises(DataError, match=r"dataset\.timestamp_unit=order gives an order alone"):
+        RecentPopularity(days=7.0, half_life=None).fit(ordered)
 
 
 def test_item_knn_by_hand() -> None:

@@ -34,7 +34,6 @@ def test_with_the_format_the_range_is_reported(case: Case) -> None:
         ("trainer.half_life=30",),
         ("split=time", "split.test_start=2023-06-01"),
         ("split.strategy=timedelta",),
-        ("baselines=[recent_popularity]",),
     ],
 )
 def test_an_order_is_no_time(case: Case, needs_moments: tuple[str, ...]) -> None:
@@ -45,7 +44,7 @@ def test_an_order_is_no_time(case: Case, needs_moments: tuple[str, ...]) -> None
     assert "dataset.timestamp_unit=order" in " ".join(told.split())
 
 
-@pytest.mark.parametrize("split", ["last_n", "time", "new_users"])
+@pytest.mark.parametrize("split", ["last_n", "new_users"])
 def test_an_order_is_enough_for_splits_by_order(case: Case, split: str) -> None:
     log = pl.read_csv("ts_ymd.csv").with_columns(timestamp=pl.int_range(pl.len()))
     log.write_csv("counted.csv")
@@ -54,16 +53,3 @@ def test_an_order_is_enough_for_splits_by_order(case: Case, split: str) -> None:
         *("tower=history", "split.drop_cold_users=false"),
     ).text
     assert f"times: 0 to {len(log) - 1} (an order, no times)" in told
-
-
-@pytest.mark.parametrize(
-    ("seconds", "warning"),
-    [(0, "All timestamps are equal"), (30, "All timestamps lie within")],
-)
-def test_times_that_mean_little_are_flagged(case: Case, seconds: int, warning: str) -> None:
-    step = pl.int_range(pl.len()) * seconds // 30
-    log = pl.read_csv("ts_ymd.csv").with_columns(timestamp=1_684_545_343 + step)
-    log.write_csv("short.csv")
-    told = case.train("dataset.path=short.csv").text
-    assert warning in " ".join(told.split())
-    assert "dataset.columns.timestamp" in told or "dataset.timestamp_unit" in told

@@ -6,22 +6,18 @@ import pytest
 from case_runner import Case
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ("dataset.path=blank.csv",),
+def test_the_rows_are_all_read(case: Case) -> None:
+    expected = case.train("dataset.path=base.csv").text
+    for overrides in (
         ("dataset.path=trailing.csv",),
         (
             *("dataset.path=nohead.csv", "dataset.header=false", "dataset.columns.user=1"),
             *("dataset.columns.item=2", "dataset.columns.rating=3", "dataset.columns.timestamp=4"),
         ),
-    ],
-)
-def test_the_rows_are_all_read(case: Case, overrides: tuple[str, ...]) -> None:
-    expected = case.train("dataset.path=base.csv").text
-    told = case.train(*overrides).text
-    for line in ("times: ", "interactions: "):
-        assert _line(told, line) == _line(expected, line)
+    ):
+        told = case.train(*overrides).text
+        for line in ("times: ", "interactions: "):
+            assert _line(told, line) == _line(expected, line)
 
 
 def _line(text: str, start: str) -> str:
@@ -54,4 +50,20 @@ def test_a_fault_names_its_line_and_the_keys(
 def test_quotes_can_be_turned_off(case: Case) -> None:
     items = ("dataset.items_path=items_quote.tsv", "tower=features")
     case.train("dataset.path=base.csv", *items, "dataset.quote=null")
-    case.train("dataset.path=log_quote.tsv", "dataset.quote=null")
+
+
+def test_headless_files_of_two_kinds_with_lists_and_a_title(case: Case) -> None:
+    rows = (case.folder / "nohead.csv").read_text().splitlines()
+    (case.folder / "u.data").write_text("\n".join(row.replace(",", "::") for row in rows))
+    names = [f'{item}\t"Film {item}\ta|b{item % 3}' for item in range(1, 30)]
+    (case.folder / "films.tsv").write_text("\n".join(["2\tname\tgenres", *names]))
+    told = case.train(
+        *("dataset.path=u.data", "dataset.items_path=films.tsv", "dataset.title=name"),
+        *("dataset.separator={log: '::', items: tab}", "dataset.header={log: false, items: true}"),
+        *("dataset.quote=null", "dataset.lists={genres: '|'}"),
+        "dataset.columns={user: 1, item: 2, rating: 3, timestamp: 4}",
+        *("tower=features", "tower.item_columns={genres: multi_valued, name: text}"),
+    ).text
+    assert "times: " in told
+    case.call("recommend", "k=1", "file=rec.csv", "output_dir=out")
+    assert '"Film' in (case.folder / "rec.csv").read_text().replace('""', '"')

@@ -24,6 +24,15 @@ def kinds(columns: Any, features: pl.DataFrame, n_train: int | None = None) -> d
     return column_kinds(columns, side(features, n_train), 0.5)
 
 
+def test_a_title_that_is_a_copy_is_read_once_under_its_own_name() -> None:
+    names = ["Up", "Up", "Up", "Jaws"]
+    features = pl.DataFrame({"name": names, "genre": ["a", "a", "a", "b"], "title": names})
+    assert kinds("auto", features) == {"name": "text", "genre": "categorical"}
+    assert kinds("auto", features.drop("name")) == {"genre": "categorical", "title": "text"}
+    both = features.with_columns(name=pl.lit("x"))
+    assert kinds("auto", both) == {"name": "categorical", "genre": "categorical", "title": "text"}
+
+
 def test_auto_reads_each_column_as_its_type_says(caplog: pytest.LogCaptureFixture) -> None:
     features = pl.DataFrame(
         {
