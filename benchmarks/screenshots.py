@@ -48,8 +48,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver",)
 SECONDS = 60  # for one element to appear
 WIDTH, HEIGHT = 1600, 1000  # of the window, in pixels
-TABLE_WIDTH = 1840
-CHARTS_HEIGHT = 1500
+TABLE_WIDTH = 2060
+CHARTS_HEIGHT = 1600
 REPORT_WIDTH = 1440  # its text is 1,344 wide
 MOST_BYTES = 300_000  # of a picture
 

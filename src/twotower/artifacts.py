@@ -52,7 +52,7 @@ def log(run: Run, result: Result) -> None:
     with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
         result.recommender.save(Path(folder))
         run.log_folder(Path(folder), MODEL_FOLDER)
-    run.log_model(result.name, MODEL_FOLDER, _of_parts(result))
+    _list_model(run, result)
     if result.test is not None:
         run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
         _log_plots(run, result, result.test)
@@ -78,10 +78,14 @@ def summary(result: Result) -> dict[str, float]:
     }
 
 
-def _of_parts(result: Result) -> dict[str, float]:
-    """What the model is listed with: its metrics on the test, and on validation without one."""
-    part = "test/" if result.test is not None else "val/"
-    return {name: value for name, value in result.metrics.items() if name.startswith(part)}
+def _list_model(run: Run, result: Result) -> None:
+    """With its metrics on the test, and on validation where it was not tested."""
+    part, step = "test/", None
+    if result.test is None:
+        assert result.selected is not None, "a run without both is refused before it starts"
+        part, step = "val/", result.selected.history.height + 1  # of the kept epoch's values
+    metrics = {name: value for name, value in result.metrics.items() if name.startswith(part)}
+    run.log_model(result.name, MODEL_FOLDER, metrics, step)
 
 
 def _to_beat(run: Run, result: Result) -> dict[str, float]:

@@ -349,6 +349,9 @@ def test_a_finished_trial_stands_under_its_sweep(tracked: Place) -> None:
     assert (tags["trial.hash"], tags["trial.setting"]) == (SPEC.hash, SPEC.setting)
     assert run.data.metrics[MONITOR] == outcome.metrics[MONITOR]
     assert run.data.params["emb_dim"] == "4"
+    assert run.outputs is not None
+    assert len(run.outputs.model_outputs) == 1
+    assert min(curve(tracked, outcome.run_id)) == 1  # no point before the first epoch
     assert not [name for name in run.data.metrics if name.startswith("test")]
     path = download(address(tracked), run.info.run_id, "validation/per_user.parquet")
     assert outcome.per_user is not None

@@ -76,8 +76,11 @@ class Run(Protocol):
         """Save the view of the experiment that holds this run, ordered by `monitor`."""
         ...
 
-    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
-        """List the model that lies in `folder` of the run among the models of the experiment."""
+    def log_model(
+        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """List the model in `folder` of the run among the models of the experiment, with `metrics`
+        that the run has logged at `step`."""
         ...
 
     def set_description(self, markdown: str) -> None:

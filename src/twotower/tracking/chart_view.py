@@ -128,7 +128,7 @@ def _columns(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
             _NAME: 250,
             **dict.fromkeys(of_params, 110),
             **dict.fromkeys(of_metrics, 130),
-            **dict.fromkeys(attributes, 190),
+            **dict.fromkeys(attributes, 170),
         },
     }
 

@@ -24,11 +24,13 @@ def enter_model(
     name: str,
     folder: str,
     metrics: Mapping[str, float],
+    step: int,
 ) -> None:
     """Enter the model that the run keeps in its own `folder`, once for each run.
 
-    metrics: by their names in the run; those of the test and of validation are entered with the
-    part that the run has logged.
+    metrics: by their names in the run, which has them at `step`. MLflow enters them there again, so
+    that another step would add a point to their curves. Those of the test and of validation are
+    entered with the part that the run has logged.
     """
     run = client.get_run(run_id)
     if run.outputs is not None and run.outputs.model_outputs:
@@ -48,7 +50,7 @@ def enter_model(
             key,
             value,
             now,
-            0,
+            step,
             model_id=model.model_id,
             dataset_name=part.name if part else None,
             dataset_digest=part.digest if part else None,
@@ -59,4 +61,4 @@ def enter_model(
     ]
     client.log_batch(run_id, metrics=entered)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])

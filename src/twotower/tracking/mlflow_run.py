@@ -134,9 +134,11 @@ class MlflowRun:
             refresh_overview(self.client, self.experiment_id, monitor)
 
     @deferred_interrupts()
-    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
+    def log_model(
+        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
         try:
-            enter_model(self.client, self.experiment_id, self.id, name, folder, metrics)
+            enter_model(self.client, self.experiment_id, self.id, name, folder, metrics, step or 0)
         except (MlflowException, AttributeError) as error:  # a server of before MLflow 3
             _log.info("the model is not listed by MLflow: %s", mask(str(error)))
 

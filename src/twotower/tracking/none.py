@@ -57,7 +57,9 @@ class NoRun:
     def save_overview(self, monitor: str) -> None:
         pass
 
-    def log_model(self, name: str, folder: str, metrics: Mapping[str, float]) -> None:
+    def log_model(
+        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
         pass
 
     def set_description(self, markdown: str) -> None:
