@@ -6,7 +6,7 @@ ARGS   ?=
 # Of pyproject.toml; with `dev,ray,text` no test is skipped for a missing package.
 EXTRAS ?= dev
 
-.PHONY: train test coverage ui lint clean
+.PHONY: train test test-lowest coverage ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -16,6 +16,22 @@ ui: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+# The fast part of the tests with the lowest versions that pyproject.toml allows, in an environment of
+# its own. Their own deprecation warnings are no errors.
+LOWEST_VENV  ?= .venv-lowest
+LOWEST_TESTS ?= tests/test_experiment.py tests/tracking tests/training/test_trainer.py \
+	tests/split/test_split_choices.py tests/evaluation/test_metrics_equal_replay.py \
+	tests/dataset/test_log_file.py tests/sweep/test_run_trial.py
+
+test-lowest: $(LOWEST_VENV)/.installed
+	$(LOWEST_VENV)/bin/pytest -n auto --dist worksteal -W default $(LOWEST_TESTS) $(ARGS)
+
+$(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/pip install --constraint constraints-lowest.txt --editable . \
+		pytest pytest-xdist hypothesis
+	touch $@
 
 coverage: ARGS += --cov --cov-report=term
 coverage: test
@@ -35,4 +51,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(LOWEST_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -179,7 +179,7 @@ class Trainer:
             )
             _run(runner, module, batches, last)
             fitted = _fitted(runner, module, metrics, best)
-            if best is not None:
+            if best is not None and is_first_process():
                 _warn_of_unfinished_decay(schedule, fitted.best_epoch)
             if folder is not None and is_first_process():
                 fitted.save(finished)
