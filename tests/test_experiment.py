@@ -144,6 +144,22 @@ def test_few_test_users_are_warned_of_with_the_splits_that_judge_more(untracked:
     assert note.endswith("; split=last_n and split=ratio judge more users")
 
 
+def test_an_early_stop_is_logged_with_its_keys(
+    untracked: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    # A learning rate this small improves nothing: epoch 1 stays the best.
+    still = ["optimizer.lr=1e-30", "trainer.patience=1", "trainer.patience_steps=0"]
+    with caplog.at_level("INFO"):
+        result = twotower.run([*untracked, *still])
+        twotower.run([*untracked, *still, "trainer.patience=3"])
+    (stop,) = [message for message in caplog.messages if message.startswith("training stopped")]
+    assert stop == (
+        "training stopped after epoch 2: no better val/ndcg_at_10 since epoch 1 "
+        "(trainer.patience=1, trainer.patience_steps=0)"
+    )
+    assert any("the first that was validated" in note for note in result.notes)
+
+
 def test_one_seed_and_config_give_the_same_numbers_to_the_last_digit(
     untracked: list[str],
 ) -> None:

@@ -220,19 +220,26 @@ class Experiment:
             on_epoch=on_epoch,
             folder=trial.folder / "selection" if trial else None,
         )
-        if fitted.history.height < self.trainer.max_epochs:
-            logger.info(
-                "training stopped after epoch %d: no better val/%s since epoch %d "
-                "(trainer.patience=%s, trainer.patience_steps=%d)",
-                fitted.history.height,
-                self.evaluation.monitor_name,
-                fitted.best_epoch,
-                self.trainer.patience,
-                self.trainer.patience_steps,
-            )
+        self._log_early_stop(fitted)
         # A run's value in tables is its last one: that of the kept epoch must come last.
         run.log_metrics(fitted.kept, step=fitted.history.height + 1)
         return fitted
+
+    def _log_early_stop(self, fitted: Fitted) -> None:
+        trainer, epochs = self.trainer, fitted.history.height
+        if trainer.patience is None or epochs == trainer.max_epochs:
+            return
+        # Arguments of Lightning such as max_time end a fit without patience having run out.
+        if epochs - fitted.best_epoch >= trainer.patience * trainer.validate_every:
+            logger.info(
+                "training stopped after epoch %d: no better val/%s since epoch %d "
+                "(trainer.patience=%d, trainer.patience_steps=%d)",
+                epochs,
+                self.evaluation.monitor_name,
+                fitted.best_epoch,
+                trainer.patience,
+                trainer.patience_steps,
+            )
 
     def _final(
         self, frames: SplitFrames, selected: Fitted | None, run: Run, trial: Trial | None
