@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from twotower.config import build
+from twotower.config import build, compose
 from twotower.errors import ConfigError, DataError, TwoTowerError
 from twotower.model import TwoTower
 from twotower.recommender import Recommender
@@ -34,6 +35,7 @@ HISTORY = {
     "history_length": 2,
 }
 
+PAIR = ["tower=pair", "tower.emb_dim=2", "tower@tower.item=features"]
 PLUGIN = """
 from pathlib import Path
 from torch import nn
@@ -100,10 +102,11 @@ def attacks(marker: Path) -> list[dict[str, Any]]:
         {"_target_": "builtins.exec", "_args_": [f"open({str(marker)!r}, 'w')"]},
         {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.getcwd"}},
         {"_target_": "functools.partial", "_args_": ["touch"]},
+        {"_target_": "twotower.recommender.SentenceText", "model": str(marker)},
     ]
 
 
-@pytest.mark.parametrize("place", range(18))
+@pytest.mark.parametrize("place", range(19))
 @pytest.mark.parametrize("nested", ["beside", "value", "list", "deep", "root", "encoder"])
 def test_no_node_names_code_from_elsewhere(
     saved: Path, marker: Path, place: int, nested: str
@@ -209,6 +212,41 @@ class _Attack:
 
 def test_weights_hold_tensors_alone(saved: Path, marker: Path) -> None:
     torch.save({"user_tower.weight": _Attack(marker)}, saved / "weights.pt")
-    with pytest.raises(DataError, match=r"weights.pt does not hold the weights of this model"):
+    with pytest.raises(DataError, match=r"weights.pt does not hold the weights of a model"):
         Recommender.load(saved)
     assert not marker.exists()
+
+
+def test_texts_are_loaded_with_the_vectors_that_were_saved_and_no_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Encoder:
+        def __init__(self, model: str) -> None:
+            assert model == "tiny"
+
+        def encode(self, texts: list[str], **_: Any) -> Any:
+            return torch.tensor([[float(len(text)), 1.0, 2.0] for text in texts]).numpy()
+
+    library = SimpleNamespace(SentenceTransformer=Encoder)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", library)
+    sentence = "twotower.text.sentence.SentenceText"
+    text = {"_target_": sentence, "_partial_": True, "model": "tiny", "batch_size": 2}
+    features = compose("train", ["tower=features", "tower.emb_dim=2"])["tower"] | {"text": text}
+    titles = pl.DataFrame({"title": ["a", "bb", "ccc", None]})
+    users, items = Side("user", 3, 3, None), Side("item", 4, 4, titles)
+    for tower in (features, compose("train", PAIR)["tower"]):
+        if "item" in tower:
+            tower["item"]["text"] = text
+        recommender = Recommender(
+            model=TwoTower.build(build(tower), users=users, items=items, seed=0),
+            tower=tower,
+            vocabulary=Vocabulary(pl.Series([5, 7, 9]), pl.Series([1, 2, 3, 4])),
+            histories=Histories.of(torch.tensor([0]), torch.tensor([0]), 3, True),
+            users=users,
+            items=items,
+        )
+        recommender.save(tmp_path / "model")
+        monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+        loaded = Recommender.load(tmp_path / "model")
+        assert loaded.recommend(None, 4).equals(recommender.recommend(None, 4))
+        monkeypatch.setitem(sys.modules, "sentence_transformers", library)

@@ -22,6 +22,7 @@ from twotower.errors import ConfigError, DataError
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
 from twotower.secrets import mask_all
+from twotower.text.sentence import without_encoder
 from twotower.tower import TowerFactory
 from twotower.types import ITEM, TIMESTAMP, USER, Histories, Scorer, Side, Vocabulary, in_time
 
@@ -195,9 +196,11 @@ class Recommender:
         users = _side("user", known[USER], of_train["users"])
         items = _side("item", known[ITEM], of_train["items"])
         history = pl.read_parquet(folder / _HISTORY)
-        made = build_stored("tower", tower, TowerFactory, allow_targets)
+        weights = _weights(folder / _WEIGHTS)
+        node = without_encoder(tower, weights)
+        made = build_stored("tower", node, TowerFactory, allow_targets)
         model = TwoTower.build(made, users=users, items=items, seed=0)
-        _load_weights(model, folder / _WEIGHTS)
+        _load_weights(model, weights, folder / _WEIGHTS)
         return cls(
             model=model,
             tower=tower,
@@ -233,11 +236,23 @@ def _of_train(path: Path) -> dict[str, int]:
     return of_train
 
 
-def _load_weights(model: TwoTower, path: Path) -> None:
-    """Raises DataError where the file holds more than tensors, or those of another model."""
+def _weights(path: Path) -> dict[str, Tensor]:
+    """Raises DataError where the file holds anything but tensors by name."""
     try:
-        model.load_state_dict(torch.load(path, weights_only=True))
+        weights = torch.load(path, weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} does not hold the weights of a model: {reason}") from error
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+        raise DataError(f"{path} does not hold the weights of a model: must be tensors by name")
+    return weights
+
+
+def _load_weights(model: TwoTower, weights: dict[str, Tensor], path: Path) -> None:
+    """Raises DataError where they are those of another model."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} does not hold the weights of this model: {reason}") from error
 

@@ -59,6 +59,8 @@ class Targets:
         home = f"{getattr(found, '__module__', None)}.{attribute}"
         if not (inspect.isclass(found) or inspect.isfunction(found)) or not self._holds(home):
             raise ImportError(self._refusal)
+        if getattr(found, "trusted_only", False):
+            raise ImportError(f"{attribute} loads code of its own, which a stored config may not")
         return found
 
     def _holds(self, name: str) -> bool:

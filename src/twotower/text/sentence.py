@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,34 @@ from torch import Generator, Tensor, nn
 
 from twotower.errors import ConfigError
 
-__all__ = ["SentenceText"]
+__all__ = ["SavedText", "SentenceText", "without_encoder"]
+
+
+class SavedText(nn.Module):
+    """The vectors that a SentenceText had when its model was saved, which are among its weights.
+
+    A stored model is loaded with it in the place of SentenceText: the name of an encoder is the
+    name of code on a hub, and the vectors are there already.
+    """
+
+    vectors: Tensor
+
+    def __init__(
+        self,
+        width: PositiveInt,
+        *,
+        texts: pl.Series,
+        n_train: int,  # as for SentenceText
+        dim: int,
+        generator: Generator,  # all weights are loaded
+    ) -> None:
+        super().__init__()
+        self.register_buffer("vectors", torch.zeros(len(texts), width))
+        self.weight = nn.Parameter(torch.zeros(dim, width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """See SentenceText."""
+        return self.vectors[rows] @ self.weight.T
 
 
 class SentenceText(nn.Module):
@@ -22,6 +50,7 @@ class SentenceText(nn.Module):
     Each distinct text is encoded once, when the tower is built; the encoder is not kept.
     """
 
+    trusted_only = True  # not by a stored config: the encoder may bring code
     vectors: Tensor
 
     def __init__(
@@ -44,6 +73,25 @@ class SentenceText(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """[M, dim] of `rows` ([M] int64)."""
         return self.vectors[rows] @ self.weight.T
+
+
+def without_encoder(tower: Any, weights: Mapping[str, Tensor]) -> Any:
+    """The node of a stored tower with a SavedText for each SentenceText; weights: of both."""
+    if not isinstance(tower, Mapping):
+        return tower
+    if tower.get("_target_") == f"{SentenceText.__module__}.{SentenceText.__qualname__}":
+        saved = [w for key, w in weights.items() if key.endswith(".vectors")]
+        width = next((w.shape[1] for w in saved if w.dim() == 2), 1)
+        saved_text = f"{SavedText.__module__}.{SavedText.__qualname__}"
+        return {"_target_": saved_text, "_partial_": True, "width": width}
+    return {key: without_encoder(node, _of_side(weights, key)) for key, node in tower.items()}
+
+
+def _of_side(weights: Mapping[str, Tensor], key: str) -> Mapping[str, Tensor]:
+    """Where a pair of towers has a key for each, those of that one."""
+    if key not in ("user", "item"):
+        return weights
+    return {name: w for name, w in weights.items() if name.startswith(f"{key}_tower.")}
 
 
 def _encoder(model: str) -> Any:
