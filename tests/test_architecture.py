@@ -23,7 +23,7 @@ LAYERS = (
     ("errors", "console"),
     ("types", "markdown", "seeding", "config", "identity", "titles", "writable"),
     ("naming",),
-    ("encoder", "text"),
+    ("encoder", "text", "metric_table"),
     ("dataset", "preprocessing", "split", "negative_sampling", "tower", "loss"),
     ("model",),
     ("training", "evaluation", "baselines", "comparison"),

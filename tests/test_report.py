@@ -21,13 +21,15 @@ def test_the_table_stands_beside_the_baselines(
 ) -> None:
     print_result(result, ["open     here"])
     lines = capsys.readouterr().out.splitlines()
-    (header,) = [line for line in lines if "NDCG" in line and "Coverage" in line]
-    assert header.split() == ["NDCG@5", "HitRate@5", "Coverage@5"]  # the first K
-    (own,) = [line for line in lines if line.lstrip().startswith("this run")]
-    (other,) = [line for line in lines if line.lstrip().startswith("popularity")]
-    assert f"{result.metrics['test/ndcg_at_5']:.4f} ± " in own
-    assert f"{result.metrics['test/coverage_at_5']:.4f}" in own
-    assert f"{result.metrics['baseline/popularity/hitrate_at_5']:.4f} ± " in other
+    assert any(line.split() == ["this", "run", "popularity"] for line in lines)
+    # Three metrics of all nine, at both K: a line each.
+    for title, name in (("NDCG", "ndcg"), ("HitRate", "hitrate"), ("Coverage", "coverage")):
+        for k in (5, 10):
+            (line,) = [line for line in lines if line.lstrip().startswith(f"{title}@{k} ")]
+            own, other = (
+                result.metrics[f"{part}/{name}_at_{k}"] for part in ("test", "baseline/popularity")
+            )
+            assert line.index(f"{own:.4f}") < line.rindex(f"{other:.4f}")
     assert result.selected is not None
     chosen = f"epoch {result.selected.best_epoch} of 3 chosen by val/ndcg_at_5, refit on train"
     assert any(chosen in line for line in lines)
@@ -60,6 +62,16 @@ def test_without_the_usual_metrics_all_are_shown(
     out = capsys.readouterr().out
     assert "MAP@10" in out
     assert "MRR@10" in out
+
+
+def test_every_metric_and_k_that_is_asked_for_is_shown(
+    untracked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluation.k=[5,10]", "evaluation.metrics=[recall,ndcg]", "evaluation.monitor=ndcg"]
+    print_result(twotower.run([*untracked, *asked]), [])
+    lines = capsys.readouterr().out.splitlines()
+    (header,) = [line for line in lines if "NDCG@10" in line]
+    assert header.split() == ["NDCG@5", "Recall@5", "Recall@10", "NDCG@10"]  # the monitor first
 
 
 def test_an_untested_model_is_told_by_its_validation(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from twotower.console import terminal
+from twotower.metric_table import metric_table
 from twotower.result import Result
-from twotower.titles import looked_at_first, metric_title
+from twotower.titles import shown_metrics
 
 __all__ = ["print_result"]
 
@@ -18,16 +16,11 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     """The metrics beside those of the baselines; `opens`: where to look on."""
     console = terminal()
     judged = result.judged
-    known = judged.measured.values
-    names = looked_at_first(known, result.monitor) or list(known)
+    names = shown_metrics(judged.measured.values, result.monitor)
+    models = [("this run", judged.measured), *judged.baselines.items()]
+    rows = [(name, {m: measured.text(m) for m in names}) for name, measured in models]
     title = f"{judged.part}, {judged.measured.per_user.height:,} users"
-    table = Table(box=SIMPLE_HEAD, title=title)
-    table.add_column("")
-    for name in names:
-        table.add_column(metric_title(name), justify="right")
-    for title, measured in [("this run", judged.measured), *judged.baselines.items()]:
-        table.add_row(title, *(_aligned(measured.text(name)) for name in names))
-    console.print(table)
+    console.print(metric_table(title, rows, names))
     for warning in result.warnings:
         console.print(f"WARNING: {warning}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"
@@ -42,8 +35,3 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
     for line in opens:
         console.print(line)
-
-
-def _aligned(text: str) -> str:
-    """A value without an interval stands below those with one."""
-    return text if "±" in text else text + " " * len(" ± 0.0000")

@@ -73,7 +73,7 @@ def with_test(trial: Outcome, ndcg: float, popularity: float) -> Outcome:
     scores = {
         "test/ndcg_at_10": ndcg,
         "test/hitrate_at_10": 0.5,
-        "test/ndcg_at_5": 0.9,  # of another depth than the monitor
+        "test/ndcg_at_5": 0.9,
         "baseline/popularity/ndcg_at_10": popularity,
         "val_baseline/popularity/ndcg_at_10": 0.9,
     }
@@ -196,7 +196,14 @@ def test_seeds_give_mean_and_spread_and_a_command_without_seed(tmp_path: Path) -
     assert report.best_command == "twotower train tower.emb_dim=32"
     # Mean (0.1 + 0.3) / 2, spread sqrt(2 * 0.1 ** 2); HitRate is 0.5 both times.
     assert report.test_rows == [
-        ("emb_dim=32", {"ndcg_at_10": "0.2000 ± 0.1414", "hitrate_at_10": "0.5000 ± 0.0000"})
+        (
+            "emb_dim=32",
+            {
+                "ndcg_at_10": "0.2000 ± 0.1414",
+                "hitrate_at_10": "0.5000 ± 0.0000",
+                "ndcg_at_5": "0.9000 ± 0.0000",
+            },
+        )
     ]
     assert run.metrics[f"best_{MONITOR}"] == pytest.approx(0.3)
     assert run.metrics["best_test/ndcg_at_10"] == pytest.approx(0.2)
@@ -209,7 +216,7 @@ def test_without_seeds_a_test_stands_with_half_of_its_interval(tmp_path: Path) -
     assert report.test_rows == [
         (
             "emb_dim=32 num_negatives=5",
-            {"ndcg_at_10": "0.2000 ± 0.0400", "hitrate_at_10": "0.5000"},
+            {"ndcg_at_10": "0.2000 ± 0.0400", "hitrate_at_10": "0.5000", "ndcg_at_5": "0.9000"},
         )
     ]
     assert report.baseline_rows == [("popularity", {"ndcg_at_10": "0.1000"})]
@@ -241,7 +248,8 @@ def test_what_the_tracked_run_holds(tmp_path: Path) -> None:
     assert lines[0] == f"`{report.command}`"
     assert f"- best: `{report.best_command}`" in lines
     assert lines[-2:] == [
-        "- test, emb_dim=32 num_negatives=5: NDCG@10 0.2000 ± 0.0400, HitRate@10 0.5000",
+        "- test, emb_dim=32 num_negatives=5: NDCG@10 0.2000 ± 0.0400, HitRate@10 0.5000, "
+        "NDCG@5 0.9000",
         "- test, popularity: NDCG@10 0.1000",
     ]
 

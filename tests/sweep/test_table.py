@@ -50,11 +50,17 @@ def test_a_label_is_the_shortest_end_that_no_other_key_has() -> None:
     assert both.labels == {"lr": "lr", "optimizer.lr": "optimizer.lr"}
 
 
-def test_what_is_shown_is_at_the_depth_of_the_monitor() -> None:
+def test_what_is_shown_is_all_that_was_measured_the_monitor_first() -> None:
     (only,) = grid([16], [1]).outcomes
     assert grid([16], [1]).shown == [MONITOR, "val/hitrate_at_10", "val/coverage_at_10"]
     only.metrics.update({"val/ndcg_at_5": 0.1, "val/map_at_5": 0.1, "val/loss": 0.1})
-    assert SweepTable((only,), "val/map_at_5").shown == ["val/map_at_5", "val/ndcg_at_5"]
+    assert SweepTable((only,), "val/map_at_5").shown == [
+        "val/map_at_5",
+        MONITOR,
+        "val/hitrate_at_10",
+        "val/coverage_at_10",
+        "val/ndcg_at_5",
+    ]
 
 
 def test_the_frame_has_a_row_a_trial() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from twotower.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
@@ -19,12 +18,13 @@ from twotower.dataset import Dataset
 from twotower.errors import TwoTowerError
 from twotower.evaluation import Evaluation
 from twotower.identity import digest_of
+from twotower.metric_table import metric_table
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.reference import Reference, References, node_of
 from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
-from twotower.titles import looked_at_first, metric_title
+from twotower.titles import metric_title, shown_metrics
 from twotower.tracking.base import Tracking
 from twotower.tracking.load import BASELINE_TAG, EVALUATION_TAG, MONITOR_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
@@ -38,6 +38,7 @@ __all__ = ["Baselines"]
 logger = logging.getLogger(__name__)
 
 DIGEST_TAG = "baseline.digest"  # of values, split, parts and evaluation
+_FIT = "fit s"
 _PREFIXES = {"validation": "val", "test": "test"}
 
 
@@ -188,15 +189,15 @@ def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> Non
 
 def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Table:
     first = next(iter(references.values())).measured
-    names = looked_at_first(first.values, monitor) or list(first.values)
-    table = Table(box=SIMPLE_HEAD, title=f"{part}, {first.per_user.height:,} users")
-    table.add_column("")
-    for name in (*map(metric_title, names), "fit s"):
-        table.add_column(name, justify="right")
-    for baseline, reference in references.items():
-        texts = [reference.measured.text(name) for name in names]
-        table.add_row(baseline, *texts, f"{reference.seconds:.1f}")
-    return table
+    names = shown_metrics(first.values, monitor)
+    rows = [
+        (
+            name,
+            {m: reference.measured.text(m) for m in names} | {_FIT: f"{reference.seconds:.1f}"},
+        )
+        for name, reference in references.items()
+    ]
+    return metric_table(f"{part}, {first.per_user.height:,} users", rows, [*names, _FIT])
 
 
 @contextmanager

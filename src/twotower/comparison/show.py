@@ -11,6 +11,8 @@ from rich.table import Table
 from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.console import terminal
+from twotower.metric_table import metric_table
+from twotower.titles import shown_metrics
 
 __all__ = ["print_compared"]
 
@@ -36,6 +38,7 @@ def print_compared(compared: Compared) -> None:
     ):
         console.print(line, soft_wrap=True)
     _print_pairs(console, compared)
+    _print_metrics(console, compared)
     title = f"{compared.metric} by length of the user's history (± half of the interval)"
     _print(console, title, _by_history(compared))
     if compared.popularity is not None:
@@ -69,6 +72,20 @@ def _models(compared: Compared) -> Table:
             "" if row["parameters"] is None else _size(row["parameters"]),
         )
     return table
+
+
+def _print_metrics(console: Console, compared: Compared) -> None:
+    """The means of the other metrics that were measured."""
+    means = {(name, metric): mean for name, metric, mean in compared.metrics.iter_rows()}
+    known = list(dict.fromkeys(metric for _, metric in means))
+    shown = shown_metrics(known, compared.metric)
+    if len(shown) < 2:
+        return
+    models = [
+        (f"#{rank}", {metric: f"{means[name, metric]:.4f}" for metric in shown})
+        for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows()
+    ]
+    console.print(metric_table("all that was measured", models, shown))
 
 
 def _within(compared: Compared) -> str:

@@ -26,7 +26,7 @@ from twotower.sweep.plan import PlannedTrial
 from twotower.sweep.report import Row, SweepReport
 from twotower.sweep.table import Setting, SweepTable
 from twotower.sweep.terminal import print_sweep
-from twotower.titles import looked_at_first, metric_title
+from twotower.titles import metric_title, shown_metrics
 from twotower.tracking.base import Run
 
 __all__ = ["tell"]
@@ -218,7 +218,7 @@ def _test_texts(setting: Setting, monitor: str) -> dict[str, str]:
     """By metric: the mean over repeats with its spread, or a value with half of its interval."""
     known = setting.finished[0].metrics if setting.finished else {}
     texts = {}
-    for name in looked_at_first(known, monitor.replace("val/", "test/", 1)):
+    for name in shown_metrics(known, monitor.replace("val/", "test/", 1)):
         mean, half = setting.mean(name), setting.spread(name)
         ends = setting.finished[0].intervals.get(name)
         if half is None and ends is not None:
@@ -236,7 +236,7 @@ def _baseline_rows(table: SweepTable) -> list[Row]:
     rows: list[Row] = []
     for name in names:
         monitor = table.monitor.replace("val/", f"baseline/{name}/", 1)
-        shown = looked_at_first(metrics, monitor)
+        shown = shown_metrics(metrics, monitor)
         means = {n.rpartition("/")[2]: table.best.mean(n) for n in shown}
         rows.append((name, {n: f"{v:.4f}" for n, v in means.items() if v is not None}))
     return rows

@@ -13,7 +13,7 @@ import polars as pl
 from twotower.config import REPEATS, render_value
 from twotower.naming import setting_name
 from twotower.sweep.outcome import Outcome
-from twotower.titles import looked_at_first
+from twotower.titles import shown_metrics
 
 __all__ = ["Setting", "SweepTable", "repeat_words"]
 
@@ -99,9 +99,8 @@ class SweepTable:
 
     @cached_property
     def shown(self) -> list[str]:
-        """What people look at first: NDCG, HitRate and Coverage at the K of `monitor`, and it."""
-        known = looked_at_first(self.metrics, self.monitor)
-        return known if self.monitor in known else [self.monitor, *known]
+        """The metrics of tables and figures, `monitor` first."""
+        return shown_metrics(self.metrics, self.monitor) or [self.monitor]
 
     def frame(self) -> pl.DataFrame:
         """One row a trial, best setting first: what varies, seed, state, every metric, run id.

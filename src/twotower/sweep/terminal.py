@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,10 +10,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from twotower.metric_table import metric_table
 from twotower.sweep import cells
 from twotower.sweep.columns import Column, columns
 from twotower.sweep.report import SweepReport
-from twotower.titles import metric_title
 
 __all__ = ["print_sweep"]
 
@@ -51,8 +51,31 @@ def _print_settings(report: SweepReport, console: Console) -> None:
     shapes = [(full, False), (full, True), (bare, False), (bare, True)]
     tables = [_settings(report, shown, broken=broken) for shown, broken in shapes]
     fitting = [table for table in tables if _needed(table, console) <= console.width]
-    _print((fitting or tables[-1:])[0] if console.is_terminal else tables[0], console)
+    if not console.is_terminal or fitting:
+        _print((fitting or tables)[0], console)
+    else:
+        for columns_of in _split(report, bare, console):
+            _print(_settings(report, columns_of, broken=True), console)
     console.print()
+
+
+def _split(
+    report: SweepReport, shown: Sequence[Column], console: Console
+) -> Iterator[list[Column]]:
+    """The columns of several tables that are as narrow as the console, where that is possible.
+
+    Each begins with the rank and with what varies.
+    """
+    n_first = sum(column.title in ("#", *report.table.labels.values()) for column in shown)
+    first, rest = list(shown[:n_first]), list(shown[n_first:])
+    current: list[Column] = []
+    for column in rest:
+        wider = _settings(report, [*first, *current, column], broken=True)
+        if current and _needed(wider, console) > console.width:
+            yield [*first, *current]
+            current = []
+        current.append(column)
+    yield [*first, *current]
 
 
 def _settings(report: SweepReport, shown: Sequence[Column], *, broken: bool) -> Table:
@@ -96,17 +119,9 @@ def _aligned(shown: Sequence[Column], texts: Sequence[str], report: SweepReport)
 def _print_test(report: SweepReport, console: Console) -> None:
     if not report.test_rows:
         return
-    metrics = report.test_metrics
-    table = _table("test, scored once, after validation chose")
-    table.add_column("")
-    for metric in metrics:
-        table.add_column(metric_title(metric), justify="right", no_wrap=True)
-    for rows, style in ((report.test_rows, "bold"), (report.baseline_rows, "")):
-        for name, texts in rows:
-            values = [texts.get(metric, "") for metric in metrics]
-            padded = [v if "±" in v or not v else v + " " * _PLUS_MINUS for v in values]
-            table.add_row(Text(name), *(Text(value) for value in padded), style=style)
-    _print(table, console)
+    rows = [*report.test_rows, *report.baseline_rows]
+    title = "test, scored once, after validation chose"
+    _print(metric_table(title, rows, report.test_metrics), console)
 
 
 def _table(title: str) -> Table:
