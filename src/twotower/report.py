@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twotower.console import terminal
-from twotower.metric_table import metric_table
+from twotower.metric_table import metric_table, print_whole
 from twotower.result import Result
 from twotower.titles import shown_metrics
 
@@ -20,7 +20,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     models = [("this run", judged.measured), *judged.baselines.items()]
     rows = [(name, {m: measured.text(m) for m in names}) for name, measured in models]
     title = f"{judged.part}, {judged.measured.per_user.height:,} users"
-    console.print(metric_table(title, rows, names))
+    print_whole(console, metric_table(title, rows, names))
     for warning in result.warnings:
         console.print(f"WARNING: {warning}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"

@@ -18,7 +18,7 @@ from twotower.dataset import Dataset
 from twotower.errors import TwoTowerError
 from twotower.evaluation import Evaluation
 from twotower.identity import digest_of
-from twotower.metric_table import metric_table
+from twotower.metric_table import metric_table, print_whole
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.reference import Reference, References, node_of
 from twotower.split.base import Part, Split
@@ -183,7 +183,8 @@ def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> Non
         measured, key=lambda name: measured[name][parts[0]].measured.values[monitor], reverse=True
     )
     for part in parts:
-        console.print(_table(part, {name: measured[name][part] for name in best_first}, monitor))
+        of_part = {name: measured[name][part] for name in best_first}
+        print_whole(console, _table(part, of_part, monitor))
     console.print(f"ordered by {metric_title(monitor)} on {parts[0]}")
 
 

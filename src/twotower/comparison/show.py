@@ -11,7 +11,7 @@ from rich.table import Table
 from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.console import terminal
-from twotower.metric_table import metric_table
+from twotower.metric_table import metric_table, print_whole
 from twotower.titles import shown_metrics
 
 __all__ = ["print_compared"]
@@ -85,7 +85,7 @@ def _print_metrics(console: Console, compared: Compared) -> None:
         (f"#{rank}", {metric: f"{means[name, metric]:.4f}" for metric in shown})
         for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows()
     ]
-    console.print(metric_table("all that was measured", models, shown))
+    print_whole(console, metric_table("all that was measured", models, shown))
 
 
 def _within(compared: Compared) -> str:

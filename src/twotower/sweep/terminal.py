@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from twotower.metric_table import metric_table
+from twotower.metric_table import metric_table, print_whole
 from twotower.sweep import cells
 from twotower.sweep.columns import Column, columns
 from twotower.sweep.report import SweepReport
@@ -52,10 +52,10 @@ def _print_settings(report: SweepReport, console: Console) -> None:
     tables = [_settings(report, shown, broken=broken) for shown, broken in shapes]
     fitting = [table for table in tables if _needed(table, console) <= console.width]
     if not console.is_terminal or fitting:
-        _print((fitting or tables)[0], console)
+        print_whole(console, (fitting or tables)[0])
     else:
         for columns_of in _split(report, bare, console):
-            _print(_settings(report, columns_of, broken=True), console)
+            print_whole(console, _settings(report, columns_of, broken=True))
     console.print()
 
 
@@ -121,7 +121,7 @@ def _print_test(report: SweepReport, console: Console) -> None:
         return
     rows = [*report.test_rows, *report.baseline_rows]
     title = "test, scored once, after validation chose"
-    _print(metric_table(title, rows, report.test_metrics), console)
+    print_whole(console, metric_table(title, rows, report.test_metrics))
 
 
 def _table(title: str) -> Table:
@@ -136,14 +136,6 @@ def _table(title: str) -> Table:
 
 def _needed(table: Table, console: Console) -> int:
     return Measurement.get(console, console.options.update(width=_LINE), table).maximum
-
-
-def _print(table: Table, console: Console) -> None:
-    """A line too long for the terminal is better than digits cut off."""
-    needed = _needed(table, console)
-    if needed > console.width:
-        table.width = needed
-    console.print(table, crop=False, no_wrap=True, overflow="ignore")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
