@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 
 import twotower
-from twotower.result import Result
+from twotower.running.result import Result
 
 METRICS = ("ndcg_at_10", "hitrate_at_10", "coverage_at_10")
 # "Neural Networks for Recommendation Systems", its table of results; seen items are not dropped.

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from twotower.config import build, compose
-from twotower.experiment import Experiment
 from twotower.model import TwoTower
+from twotower.running.experiment import Experiment
 from twotower.split.fold import make_fold
 from twotower.split.prepare import prepare
 from twotower.training import Objective

@@ -10,7 +10,7 @@ import pytest
 from twotower import config as conf
 from twotower.evaluation import recommendations_frame
 from twotower.model import TwoTower
-from twotower.recommender import Recommender
+from twotower.serving.recommender import Recommender
 from twotower.split.fold import fold_of
 
 # Nine users meet items 0 to 7 in turn. User 0's last but one, which is validation, is item 8, that

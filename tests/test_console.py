@@ -8,8 +8,8 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from twotower.console import Formatter, terminal, visible
-from twotower.markdown import code, escaped
+from twotower.core.console import Formatter, terminal, visible
+from twotower.core.markdown import code, escaped
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ CHOICES = [
 ]
 # Groups where each choice is a class of its own, in a file of its own.
 ONE_FILE_A_CHOICE = ("baselines", "encoder", "loss", "negative_sampling", "split", "text", "tower")
-FOLDERS = {"trainer": "training"}
+FOLDERS = {"trainer": "training", "encoder": "tower", "text": "tower"}
 
 
 def choices(group: str) -> list[str]:

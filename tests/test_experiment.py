@@ -16,8 +16,8 @@ from mlflow.entities import Run
 
 import twotower
 from twotower.config import CONF_DIR, build, compose
-from twotower.errors import ConfigError, DataError, TrainingError
-from twotower.recommender import Recommender
+from twotower.core.errors import ConfigError, DataError, TrainingError
+from twotower.serving.recommender import Recommender
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twotower.config import Source, compose, hydra_node, shared
-from twotower.identity import digest_of, sweep_id, trial_hash
+from twotower.config.identity import digest_of, sweep_id, trial_hash
 
 SPLIT = "0" * 64
 SOURCE = Source("train")

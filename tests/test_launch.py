@@ -8,8 +8,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from twotower.config import parse_flags, render
-from twotower.errors import ConfigError
-from twotower.launch import launch
+from twotower.config.launch import launch
+from twotower.core.errors import ConfigError
 
 SWEEP = "experiment=sweeps/emb_dim_x_num_negatives"
 

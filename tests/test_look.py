@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twotower.config import compose
-from twotower.look import sweep_links, where_to_look
+from twotower.reporting.links import sweep_links, where_to_look
 from twotower.tracking import chart_view
 
 

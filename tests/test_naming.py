@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twotower.config import compose
-from twotower.naming import run_name
+from twotower.config.naming import run_name
 
 
 def named(*overrides: str) -> str:

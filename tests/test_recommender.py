@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from twotower.config import build
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 from twotower.model import TwoTower
-from twotower.recommender import Recommender
+from twotower.serving.recommender import Recommender
 from twotower.types import Histories, Side, Vocabulary
 
 TOWER = {
@@ -125,7 +125,7 @@ HISTORY = {
     "init_std": 0.1,
     "similarity": "dot",
     "history_length": 2,
-    "encoder": {"_target_": "twotower.encoder.mean.MeanEncoder", "_partial_": True},
+    "encoder": {"_target_": "twotower.tower.encoder.mean.MeanEncoder", "_partial_": True},
 }
 NEW = pl.DataFrame(
     {

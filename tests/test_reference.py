@@ -15,9 +15,9 @@ from polars.testing import assert_frame_equal
 from torch import Tensor
 
 from twotower.config import CONF_DIR, build, compose
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured
-from twotower.reference import References, node_of
+from twotower.running.reference import References, node_of
 from twotower.split.fold import make_fold
 from twotower.types import Fold, Scorer, TrainInteractions
 

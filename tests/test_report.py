@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 import twotower
-from twotower.report import print_result
-from twotower.result import Result
+from twotower.reporting.run import print_result
+from twotower.running.result import Result
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from twotower import secrets
-from twotower.console import Formatter
-from twotower.errors import ConfigError
-from twotower.secrets import mask, mask_all, masked_output, remember
+from twotower.core import secrets
+from twotower.core.console import Formatter
+from twotower.core.errors import ConfigError
+from twotower.core.secrets import mask, mask_all, masked_output, remember
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import torch
 import yaml
 
 from twotower.config import build, compose
-from twotower.errors import ConfigError, DataError, TwoTowerError
+from twotower.core.errors import ConfigError, DataError, TwoTowerError
 from twotower.model import TwoTower
-from twotower.recommender import Recommender
+from twotower.serving.recommender import Recommender
 from twotower.types import Histories, Side, Vocabulary
 
 TOWER = {
@@ -90,9 +90,9 @@ def attacks(marker: Path) -> list[dict[str, Any]]:
         {"_target_": "subprocess.check_output", "_args_": [touch]},
         {"_target_": "twotower.tracking.ui.subprocess.Popen", "args": touch},
         {"_target_": "twotower.config.check.json.loads", "s": "1"},
-        {"_target_": "twotower.recommender.torch.hub.load", "repo_or_dir": str(marker)},
-        {"_target_": "twotower.recommender.Path.touch", "self": str(marker)},
-        {"_target_": "twotower.sweep.files.write_json", "path": str(marker), "value": 1},
+        {"_target_": "twotower.serving.recommender.torch.hub.load", "repo_or_dir": str(marker)},
+        {"_target_": "twotower.serving.recommender.Path.touch", "self": str(marker)},
+        {"_target_": "twotower.core.files.write_json", "path": str(marker), "value": 1},
         {"_target_": "twotower.cli.main", "argv": ["train", f"output_dir={marker}"]},
         {"_target_": "torch.hub.load", "repo_or_dir": str(marker), "model": "x"},
         {"_target_": "torch.nn.modules.module.torch.hub.load", "repo_or_dir": str(marker)},
@@ -102,7 +102,7 @@ def attacks(marker: Path) -> list[dict[str, Any]]:
         {"_target_": "builtins.exec", "_args_": [f"open({str(marker)!r}, 'w')"]},
         {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.getcwd"}},
         {"_target_": "functools.partial", "_args_": ["touch"]},
-        {"_target_": "twotower.recommender.SentenceText", "model": str(marker)},
+        {"_target_": "twotower.serving.recommender.SentenceText", "model": str(marker)},
     ]
 
 
@@ -229,7 +229,7 @@ def test_texts_are_loaded_with_the_vectors_that_were_saved_and_no_encoder(
 
     library = SimpleNamespace(SentenceTransformer=Encoder)
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
-    sentence = "twotower.text.sentence.SentenceText"
+    sentence = "twotower.tower.text.sentence.SentenceText"
     text = {"_target_": sentence, "_partial_": True, "model": "tiny", "batch_size": 2}
     features = compose("train", ["tower=features", "tower.emb_dim=2"])["tower"] | {"text": text}
     titles = pl.DataFrame({"title": ["a", "bb", "ccc", None]})

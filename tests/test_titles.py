@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twotower.evaluation.metrics import METRICS
-from twotower.titles import metric_title
+from twotower.types.metric_names import metric_title
 
 
 @pytest.mark.parametrize(

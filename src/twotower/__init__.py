@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twotower.result import Result
+    from twotower.running.result import Result
 
 __all__ = ["__version__", "run"]
 
@@ -27,7 +27,7 @@ def run(overrides: Sequence[str] = ()) -> Result:
     """
     # Imported here: `import twotower` itself stays quick.
     from twotower import config as conf
-    from twotower.naming import run_name
+    from twotower.config.naming import run_name
 
     config = conf.compose("train", overrides)
     result: Result = conf.build(config).run(config, run_name(overrides, config))

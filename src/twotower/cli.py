@@ -20,12 +20,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from twotower import config as conf
-from twotower.console import visible
-from twotower.errors import ConfigError, TwoTowerError
-from twotower.launch import launch
-from twotower.naming import run_name
-from twotower.secrets import mask_all, masked_output, remember
-from twotower.sweep.spec import TrialSpec
+from twotower.config.launch import launch
+from twotower.config.naming import run_name
+from twotower.core.console import visible
+from twotower.core.errors import ConfigError, TwoTowerError
+from twotower.core.secrets import mask_all, masked_output, remember
+from twotower.sweeping.spec import TrialSpec
 
 __all__ = ["main"]
 
@@ -130,8 +130,8 @@ def _hydra(arguments: list[str]) -> None:
 @hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")
 def _job(composed: DictConfig) -> float | None:
     """One run; returns the validation metric that sweepers maximise, never one of the test."""
-    from twotower.look import where_to_look
-    from twotower.report import print_result
+    from twotower.reporting.links import where_to_look
+    from twotower.reporting.run import print_result
     from twotower.training import is_first_process
 
     if not is_first_process():
@@ -165,7 +165,7 @@ def _write_config(config: dict[str, Any]) -> None:
 
 def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | None:
     """One trial of a sweep; what became of it stands in its folder."""
-    from twotower.sweep.run_trial import run_trial
+    from twotower.sweeping.run_trial import run_trial
 
     hydra_config = HydraConfig.get()
     monitor = f"val/{experiment.evaluation.monitor_name}"

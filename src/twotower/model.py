@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from twotower import seeding
+from twotower.core import seeding
 from twotower.negative_sampling.hardest import hardest_places, kept
 from twotower.tower import HistoryEncoder
 from twotower.types import Histories, Negatives, Past, Scores, Side

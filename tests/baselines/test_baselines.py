@@ -18,7 +18,7 @@ from twotower.baselines import (
     Random,
     RecentPopularity,
 )
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 from twotower.types import Histories, Scorer, TrainInteractions
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -8,7 +8,7 @@ import pytest
 from torch import tensor
 
 from twotower.baselines import Ease, memory
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.types import TrainInteractions
 
 

@@ -9,7 +9,7 @@ import pytest
 from case_runner import Case
 
 import twotower
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 SAYS = "where nothing can be written (Not a directory); must be a place that exists or can be"
 
@@ -73,7 +73,7 @@ def test_python_names_the_key(taken: Case) -> None:
 
 
 def test_what_can_be_written_is_left_as_it_is(case: Case) -> None:
-    from twotower.writable import require_writable_folder
+    from twotower.core.writable import require_writable_folder
 
     require_writable_folder("output_dir", case.folder / "new" / "deep")
     assert not (case.folder / "new").exists()

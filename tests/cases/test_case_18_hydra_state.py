@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 
 import twotower
 from twotower import config as conf
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from case_runner import Case, Done
 
-from twotower import secrets
+from twotower.core import secrets
 
 PASSWORD = "hunter2-Zq9"  # in each of the values below
 

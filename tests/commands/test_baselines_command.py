@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 
 import twotower
 from twotower.config import build, compose
-from twotower.errors import ConfigError, DataError, TwoTowerError
-from twotower.reference import Reference
+from twotower.core.errors import ConfigError, DataError, TwoTowerError
+from twotower.running.reference import Reference
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
 from twotower.types import Scorer, TrainInteractions

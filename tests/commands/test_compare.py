@@ -12,7 +12,7 @@ import pytest
 
 from twotower.comparison import Compared
 from twotower.config import build, compose
-from twotower.errors import ConfigError, DataError, RunNotFoundError, TwoTowerError
+from twotower.core.errors import ConfigError, DataError, RunNotFoundError, TwoTowerError
 from twotower.tracking.mlflow_tracking import MlflowTracking
 
 N_USERS = 30

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from twotower.comparison import Comparison, Model
 from twotower.comparison.pairing import pair
 from twotower.config import CONF_DIR, build
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 
 NODE = yaml.safe_load((CONF_DIR / "comparison" / "default.yaml").read_text())
 

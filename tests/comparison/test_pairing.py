@@ -5,7 +5,7 @@ import pytest
 from made_models import METRIC, model, users  # type: ignore[import-not-found]
 
 from twotower.comparison.pairing import pair
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 
 
 def test_rows_are_brought_together_by_user() -> None:

@@ -6,7 +6,7 @@ import pytest
 from made_models import METRIC, model, pairs, users  # type: ignore[import-not-found]
 
 from twotower.comparison import Comparison, Model
-from twotower.comparison.show import print_compared
+from twotower.reporting.comparison import print_compared
 
 
 def comparison(alpha: float = 0.05) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twotower.config import build, compose
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 POPULARITY = {"_target_": "twotower.baselines.popularity.Popularity"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twotower.config import build, combinations, compose, lenient
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 
 def message(*overrides: str, config_name: str = "train") -> str:

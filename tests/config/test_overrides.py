@@ -9,8 +9,8 @@ import pytest
 import twotower
 from twotower.config import build, compose
 from twotower.config.tree import choices
+from twotower.core.errors import ConfigError
 from twotower.dataset.movielens_100k import MovieLens100K
-from twotower.errors import ConfigError
 from twotower.types import Interactions
 
 

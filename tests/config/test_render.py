@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from twotower.config import compose
 from twotower.config.render import command, literal, render
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 # A lone surrogate is no text: neither a shell nor a file can hold it.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

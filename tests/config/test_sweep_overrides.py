@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twotower.config import Axis, axes, combinations, with_seeds
 from twotower.config.overrides import with_ids
 from twotower.config.tree import choices
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 
 def axis(override: str) -> Axis:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from twotower.config import Contract, build, check, check_hydra, compose
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 OWN = """
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ def refused(path: str, changes: Mapping[str, Any]) -> str:
         node = node.setdefault(key, {})
     node[last] = changes[""] if "" in changes else {**node[last], **changes}
     with pytest.raises(ConfigError) as caught:
-        check(config, kind=Annotated[Any, Contract("twotower.experiment.Experiment")])
+        check(config, kind=Annotated[Any, Contract("twotower.running.experiment.Experiment")])
     assert not Path("called").exists()
     return str(caught.value)
 
@@ -220,7 +220,7 @@ def test_hydras_own_part_calls_nothing_else(node: dict[str, object]) -> None:
 
 
 def test_hydras_own_part_is_accepted_as_it_is() -> None:
-    search = {"_target_": "twotower.sweep.search.grid.Grid"}
+    search = {"_target_": "twotower.sweeping.search.grid.Grid"}
     check_hydra(
         {
             "output_subdir": None,

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from twotower.core.errors import DownloadError
 from twotower.dataset.cache import CacheEntry, cache_root
 from twotower.dataset.canonical import interactions
-from twotower.errors import DownloadError
 from twotower.types import Interactions
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.digest import frames_digest
-from twotower.errors import DataError
 
 
 def digest(**columns: pl.Series) -> str:

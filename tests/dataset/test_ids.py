@@ -13,9 +13,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from twotower.core.errors import DataError
 from twotower.dataset.columns import Place
 from twotower.dataset.ids import asked_ids, ids
-from twotower.errors import DataError
 
 PLACE = Place("log.parquet", "who", "dataset.columns.user")
 

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from twotower.core.errors import ConfigError, DataError
 from twotower.dataset.file import LogFile
 from twotower.dataset.mapping import Columns
-from twotower.errors import ConfigError, DataError
 from twotower.types import Interactions
 
 CSV = "who,what,when,stars,note\nann,7,2,4.5,x\nbob,8,1,3,y\n"

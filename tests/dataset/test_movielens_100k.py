@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
+from twotower.core.errors import DownloadError
 from twotower.dataset.movielens_100k import MovieLens100K
-from twotower.errors import DownloadError
 
 NOWHERE = "http://127.0.0.1:1/ml-100k.zip"  # nothing listens on port 1
 CONFIG = Path(__file__).parents[2] / "conf" / "dataset" / "movielens_100k.yaml"

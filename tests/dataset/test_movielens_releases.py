@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from twotower.core.errors import DownloadError
 from twotower.dataset.movielens_1m import MovieLens1M
 from twotower.dataset.movielens_csv import MovieLensCsv
-from twotower.errors import DownloadError
 
 WriteZip = Callable[[Path, dict[str, bytes]], Path]
 

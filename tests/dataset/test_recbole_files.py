@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from twotower.core.errors import DataError
 from twotower.dataset.recbole import RecBoleFiles
-from twotower.errors import DataError
 
 INTER = (
     "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"

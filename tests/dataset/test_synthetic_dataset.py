@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from twotower.core.errors import ConfigError
 from twotower.dataset.synthetic import Synthetic
-from twotower.errors import ConfigError
 
 
 def synthetic(

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from test_log_file import log_file  # type: ignore[import-not-found]
 
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 
 HEADER = "who,what,when,stars\n"
 ROWS = "ann,7,2,4.5\nbob,8,1,3\n"

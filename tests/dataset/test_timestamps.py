@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twotower.core.errors import ConfigError, DataError
 from twotower.dataset.columns import Place
 from twotower.dataset.time_hints import compact_format
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit, timestamps
-from twotower.errors import ConfigError, DataError
 
 PLACE = Place("log.csv", "when", "dataset.columns.timestamp")
 NOON = dt.datetime(2020, 5, 17, 12, 0, 0)

@@ -12,7 +12,7 @@ from judged_folds import item_lists, make_fold, recommend  # type: ignore[import
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
 from twotower.evaluation.metrics import METRICS
 from twotower.types import Fold, Holdout

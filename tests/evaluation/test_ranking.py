@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from judged_folds import item_lists  # type: ignore[import-not-found]
 from torch import Tensor
 
-from twotower.errors import TrainingError
+from twotower.core.errors import TrainingError
 from twotower.evaluation import top_k
 from twotower.types import ItemLists, Recommendations
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.loss import DirectAU
 from twotower.types import Scores
 

@@ -3,7 +3,7 @@
 import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower import seeding
+from twotower.core import seeding
 from twotower.negative_sampling import AllItems
 
 

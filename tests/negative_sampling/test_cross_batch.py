@@ -11,7 +11,7 @@ import pytest
 import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower import seeding
+from twotower.core import seeding
 from twotower.negative_sampling import CrossBatchSampler
 from twotower.training.batches import Batches, FoldBatches
 from twotower.types import Fold, Holdout, ItemLists, Vocabulary

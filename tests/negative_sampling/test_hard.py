@@ -11,9 +11,9 @@ import torch
 from hypothesis import strategies as st
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower import seeding
 from twotower.config import build, compose
-from twotower.errors import ConfigError
+from twotower.core import seeding
+from twotower.core.errors import ConfigError
 from twotower.negative_sampling import CrossBatchSampler, HardSampler, SharedSampler, UniformSampler
 from twotower.negative_sampling.hardest import hardest_places, kept
 from twotower.types import Hardest, Negatives

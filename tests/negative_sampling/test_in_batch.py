@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower import seeding
+from twotower.core import seeding
 from twotower.negative_sampling import InBatchSampler
 from twotower.types import PositiveDistribution, TrainInteractions
 

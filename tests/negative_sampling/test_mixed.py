@@ -11,9 +11,9 @@ import pytest
 import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower import seeding
 from twotower.config import build, compose
-from twotower.errors import ConfigError
+from twotower.core import seeding
+from twotower.core.errors import ConfigError
 from twotower.negative_sampling import (
     CrossBatchSampler,
     InBatchSampler,

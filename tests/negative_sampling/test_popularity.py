@@ -9,9 +9,9 @@ import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 from scipy.stats import chisquare
 
-from twotower import seeding
 from twotower.config import compose
-from twotower.errors import ConfigError
+from twotower.core import seeding
+from twotower.core.errors import ConfigError
 from twotower.negative_sampling import PopularitySampler, popularity
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.types import Negatives, TrainInteractions

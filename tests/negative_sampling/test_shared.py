@@ -9,8 +9,8 @@ import torch
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 from scipy.stats import chisquare
 
-from twotower import seeding
-from twotower.errors import ConfigError
+from twotower.core import seeding
+from twotower.core.errors import ConfigError
 from twotower.negative_sampling import SharedSampler
 
 # Counts are 1, 2, 3 and 0.

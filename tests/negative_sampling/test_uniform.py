@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 from scipy.stats import chisquare
 
-from twotower import seeding
-from twotower.errors import ConfigError
+from twotower.core import seeding
+from twotower.core.errors import ConfigError
 from twotower.negative_sampling import UniformSampler
 
 

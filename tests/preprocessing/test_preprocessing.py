@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from polars.testing import assert_frame_equal
 from replay.preprocessing.filters import LowRatingFilter, MinCountFilter, TimePeriodFilter
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.preprocessing.preprocessing import Filter, Preprocessing
 
 CONF = Path(__file__).parents[2] / "conf" / "preprocessing"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_logs import make_log  # type: ignore[import-not-found]
 from polars.testing import assert_series_equal
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.split.fold import make_fold
 from twotower.types import Fold, ItemLists
 

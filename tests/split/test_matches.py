@@ -10,8 +10,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
-from twotower.errors import DataError
 from twotower.split.base import Split
 from twotower.split.matches import match_notes
 from twotower.types import Interactions

@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from polars.testing import assert_frame_equal
 from replay.preprocessing.filters import LowRatingFilter, MinCountFilter
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split
 from twotower.split.prepare import prepare

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from replay.splitters import TimeSplitter
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.split.time import TimeSplit
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from twotower.config.check import check
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 from twotower.split.base import TIMELESS_CHOICES, Parts, Split
 
 CONF = Path(__file__).parents[2] / "conf"

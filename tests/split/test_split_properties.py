@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from polars.testing import assert_frame_equal
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.split.base import Split
 
 CONF = Path(__file__).parents[2] / "conf"

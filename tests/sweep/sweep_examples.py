@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twotower.sweep.cells import name
-from twotower.sweep.outcome import Outcome, State
-from twotower.sweep.report import SweepReport
-from twotower.sweep.table import SweepTable
+from twotower.reporting.sweep.cells import name
+from twotower.reporting.sweep.report import SweepReport
+from twotower.sweeping.outcome import Outcome, State
+from twotower.sweeping.table import SweepTable
 
 MONITOR = "val/ndcg_at_10"
 

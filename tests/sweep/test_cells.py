@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep import cells
-from twotower.sweep.table import Setting, SweepTable
+from twotower.reporting.sweep import cells
+from twotower.sweeping.table import Setting, SweepTable
 
 
 def setting(*outcomes: object) -> Setting:

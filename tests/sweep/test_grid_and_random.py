@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twotower.config import Axis, axes
-from twotower.errors import ConfigError
-from twotower.sweep.search import Search, Setting
-from twotower.sweep.search.grid import Grid
-from twotower.sweep.search.random import Random
+from twotower.core.errors import ConfigError
+from twotower.sweeping.search import Search, Setting
+from twotower.sweeping.search.grid import Grid
+from twotower.sweeping.search.random import Random
 
 NOWHERE = Path("nothing is written")
 

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 from sweep_examples import MONITOR, drawn, grid, outcome, report  # type: ignore[import-not-found]
 
-from twotower.sweep.html import render
-from twotower.sweep.table import SweepTable
+from twotower.reporting.sweep.html import render
+from twotower.sweeping.table import SweepTable
 
 # Elements without an end tag.
 VOID = {"meta", "img"}

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.importance import importance, unsupported
-from twotower.sweep.table import SweepTable
+from twotower.reporting.sweep.importance import importance, unsupported
+from twotower.sweeping.table import SweepTable
 
 DIM, NEGATIVES = "tower.emb_dim", "negative_sampling.num_negatives"
 

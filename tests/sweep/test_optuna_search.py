@@ -17,10 +17,10 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import TrialState
 
 from twotower.config import Axis, axes
-from twotower.errors import ConfigError
-from twotower.sweep.search import Setting
-from twotower.sweep.search.optuna import Optuna
-from twotower.trial import Pruned
+from twotower.core.errors import ConfigError
+from twotower.running.trial import Pruned
+from twotower.sweeping.search import Setting
+from twotower.sweeping.search.optuna import Optuna
 
 MONITOR = "val/ndcg_at_10"
 TPE = partial(TPESampler, n_startup_trials=5, constant_liar=True, multivariate=True)
@@ -276,7 +276,7 @@ def test_a_trial_without_all_of_its_values_is_forgotten(tmp_path: Path) -> None:
 
 
 def _space(asking: Any) -> Any:
-    from twotower.sweep.search.study import space_of
+    from twotower.sweeping.search.study import space_of
 
     return space_of(asking.axes)
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from sweep_examples import MONITOR, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.outcome import Outcome, State
-from twotower.sweep.record import Record
-from twotower.sweep.run_trial import is_settled, lost
-from twotower.sweep.spec import TrialSpec
+from twotower.sweeping.outcome import Outcome, State
+from twotower.sweeping.record import Record
+from twotower.sweeping.run_trial import is_settled, lost
+from twotower.sweeping.spec import TrialSpec
 
 FRAMES = ("history", "per_user", "relevant")
 

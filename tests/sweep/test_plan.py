@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from twotower.config import axes, compose
-from twotower.errors import ConfigError, DataError
-from twotower.experiment import Experiment
-from twotower.identity import trial_hash
-from twotower.naming import setting_name
-from twotower.sweep.plan import Plan, PlannedTrial
-from twotower.sweep.search import Setting
-from twotower.sweep.search.grid import Grid
+from twotower.config.identity import trial_hash
+from twotower.config.naming import setting_name
+from twotower.core.errors import ConfigError, DataError
+from twotower.running.experiment import Experiment
+from twotower.sweeping.plan import Plan, PlannedTrial
+from twotower.sweeping.search import Setting
+from twotower.sweeping.search.grid import Grid
 
 NO_VALIDATION = ("split.validation=false", "trainer.patience=null", "trainer.refit=false")
 

@@ -13,16 +13,16 @@ import pytest
 from mlflow.entities import Run
 
 from twotower.config import build, compose
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
-from twotower.experiment import Experiment
-from twotower.sweep.outcome import Outcome
-from twotower.sweep.run_trial import run_trial
-from twotower.sweep.spec import TrialSpec
+from twotower.running.experiment import Experiment
+from twotower.running.trial import Pruned
+from twotower.sweeping.outcome import Outcome
+from twotower.sweeping.run_trial import run_trial
+from twotower.sweeping.spec import TrialSpec
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
 from twotower.training import OnEpoch, Trainer
-from twotower.trial import Pruned
 
 MONITOR = "val/ndcg_at_10"
 SPEC = TrialSpec(

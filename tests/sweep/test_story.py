@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from sweep_examples import MONITOR, grid, outcome  # type: ignore[import-not-found]
 
 from twotower.comparison import Comparison
-from twotower.sweep.outcome import Outcome
-from twotower.sweep.plan import PlannedTrial
-from twotower.sweep.report import SweepReport
-from twotower.sweep.spec import TrialSpec
-from twotower.sweep.story import tell
-from twotower.sweep.table import SweepTable
+from twotower.reporting.sweep.report import SweepReport
+from twotower.reporting.sweep.story import tell
+from twotower.sweeping.outcome import Outcome
+from twotower.sweeping.plan import PlannedTrial
+from twotower.sweeping.spec import TrialSpec
+from twotower.sweeping.table import SweepTable
 from twotower.tracking.none import NoRun, NoTracking
 
 COMPARISON = Comparison(None, 0.02, 200, 0.05, 0.95, 0, 2, 2)
@@ -115,7 +115,7 @@ def told(
         NoTracking().run(name="sweep", config=None, tags={}) as run,
     ):
         if not figures:
-            patch.setattr("twotower.sweep.story.sweep_figures", lambda *_: {})
+            patch.setattr("twotower.reporting.sweep.story.sweep_figures", lambda *_: {})
         values: dict[str, Any] = {
             "name": "emb_dim",
             "command": "twotower train -m tower.emb_dim=16,32",

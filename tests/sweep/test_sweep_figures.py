@@ -17,15 +17,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.figures import (
+from twotower.reporting.sweep.figures import (
     importance_bars,
     learning_curves,
     pareto,
     settings_map,
     sweep_figures,
 )
-from twotower.sweep.figures.pareto import front_of
-from twotower.sweep.table import SweepTable
+from twotower.reporting.sweep.figures.pareto import front_of
+from twotower.sweeping.table import SweepTable
 
 
 def texts(axes: Axes) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from twotower.config import CONF_DIR, axes, build_part
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 FOLDER = CONF_DIR / "hydra" / "sweeper"
 CHOICES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -37,7 +37,7 @@ def test_all_choices_are_found() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_is_a_search_of_its_file(choice: str, tmp_path: Path) -> None:
     found = search(f"hydra/sweeper={choice}")
-    assert type(found).__module__ == f"twotower.sweep.search.{choice}"
+    assert type(found).__module__ == f"twotower.sweeping.search.{choice}"
     over = axes(["tower.emb_dim=range(8,129,8)", "loss=a,b"])[1]
     asking = found.start(over, tmp_path)
     (first, *_) = asking.ask()
@@ -114,7 +114,7 @@ def test_the_epochs_that_are_safe_are_as_many_as_it_says(tmp_path: Path) -> None
     metric = "val/ndcg_at_10"
 
     def epochs(value: float) -> int:
-        from twotower.trial import Pruned
+        from twotower.running.trial import Pruned
 
         (setting,) = asking.ask()
         watch = found.watch(tmp_path, setting.study["number"], metric)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from sweep_examples import MONITOR, grid, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.table import SweepTable
+from twotower.sweeping.table import SweepTable
 
 
 def test_settings_are_ranked_by_their_mean_over_seeds() -> None:

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from sweep_examples import MONITOR, drawn, grid, outcome, report  # type: ignore[import-not-found]
 
-from twotower.sweep.report import SweepReport
-from twotower.sweep.table import SweepTable
-from twotower.sweep.terminal import print_sweep
+from twotower.reporting.sweep.report import SweepReport
+from twotower.reporting.sweep.terminal import print_sweep
+from twotower.sweeping.table import SweepTable
 
 
 def printed(shown: SweepReport, width: int | None = None) -> list[str]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_examples import MONITOR, outcome  # type: ignore[import-not-found]
 
-from twotower.sweep.table import SweepTable
-from twotower.sweep.varied import Varied, brief, text_of, varied_of
+from twotower.sweeping.table import SweepTable
+from twotower.sweeping.varied import Varied, brief, text_of, varied_of
 
 
 def taken(*values: Any) -> Varied:

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import torch
 
-from twotower.errors import ConfigError
-from twotower.text.ngrams import NgramText
+from twotower.core.errors import ConfigError
 from twotower.tower.columns import Numeric, column_encoder
 from twotower.tower.kinds import Kind, column_kinds
+from twotower.tower.text.ngrams import NgramText
 from twotower.types import Side
 
 

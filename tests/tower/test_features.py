@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from twotower.errors import ConfigError
-from twotower.text.ngrams import NgramText
+from twotower.core.errors import ConfigError
 from twotower.tower.features import FeatureTower
+from twotower.tower.text.ngrams import NgramText
 from twotower.types import Side
 
 # Three rows of train and two cold ones.

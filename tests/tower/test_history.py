@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from twotower.config import build, compose
-from twotower.encoder import AttentionEncoder, MeanEncoder
 from twotower.tower import EmbeddingTower, HistoryEncoder, HistoryTower
+from twotower.tower.encoder import AttentionEncoder, MeanEncoder
 from twotower.tower.history import tower_of_side
 from twotower.types import Side
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from twotower.config import build, compose
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.model import TwoTower
 from twotower.tower import EmbeddingTower, HistoryEncoder
 from twotower.tower.features import FeatureTower

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twotower.errors import RunNotFoundError
+from twotower.core.errors import RunNotFoundError
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.store import open_store

@@ -5,7 +5,7 @@ import time
 import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from twotower.errors import RunNotFoundError
+from twotower.core.errors import RunNotFoundError
 from twotower.tracking import load
 from twotower.tracking.load import find_sweep, find_trials
 from twotower.tracking.mlflow_tracking import MlflowTracking

@@ -14,7 +14,7 @@ import yaml
 from matplotlib.figure import Figure
 from mlflow.entities import Run
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_run import MAX_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.store import open_store
 

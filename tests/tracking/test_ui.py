@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import requests
 
-from twotower.errors import ConfigError, RunNotFoundError
+from twotower.core.errors import ConfigError, RunNotFoundError
 from twotower.tracking.links import run_url, view_url
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_tracking import MlflowTracking

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.negative_sampling import UniformSampler
 from twotower.training.batches import Batches, FoldBatches
 from twotower.types import Fold, Holdout, ItemLists, TrainInteractions, Vocabulary

@@ -13,7 +13,7 @@ from pytorch_lightning import Trainer as LightningTrainer
 from test_trainer import OBJECTIVE, TRAINER, checkerboard, fit, model_of, scripted, weights  # type: ignore[import-not-found]
 
 from twotower.config import build, compose
-from twotower.errors import ConfigError, TrainingError
+from twotower.core.errors import ConfigError, TrainingError
 from twotower.training import Objective
 from twotower.training.lightning_arguments import REPLACED, LightningArguments
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from twotower.errors import ConfigError, TrainingError
+from twotower.core.errors import ConfigError, TrainingError
 from twotower.evaluation.ranking import top_k
 from twotower.loss import BinaryCrossEntropy, DirectAU
 from twotower.model import TwoTower

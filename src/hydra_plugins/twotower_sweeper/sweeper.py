@@ -1,4 +1,4 @@
-"""A Hydra sweeper around `twotower.sweep`. Hydra imports it at every start: keep that instant."""
+"""The Hydra sweeper of twotower. Hydra imports it at every start, so it must import quickly."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ class TwoTowerSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Called by Hydra with the overrides of the command line."""
         from twotower import config as conf
-        from twotower.errors import ConfigError, TwoTowerError
-        from twotower.sweep.request import Request
-        from twotower.sweep.sweep import Sweep
+        from twotower.core.errors import ConfigError, TwoTowerError
+        from twotower.reporting.sweep.story import report_sweep
+        from twotower.sweeping.request import Request
+        from twotower.sweeping.sweep import Sweep
 
         assert self._config is not None
         try:
@@ -66,13 +67,13 @@ class TwoTowerSweeper(Sweeper):
                 search=search,
                 resume=self._resume,
             )
-            return Sweep(request, self._compose, self._launch).run()
+            return Sweep(request, self._compose, self._launch).run(report_sweep)
         except TwoTowerError as error:
             raise SystemExit(f"twotower: {error}") from error
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         from twotower import config as conf
-        from twotower.errors import ConfigError
+        from twotower.core.errors import ConfigError
 
         assert self._context is not None
         assert self._config is not None

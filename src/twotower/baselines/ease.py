@@ -11,7 +11,7 @@ from torch import Tensor
 
 from twotower.baselines.base import HistoryScorer, interaction_matrix
 from twotower.baselines.memory import available_bytes, gigabytes
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["Ease"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["import_implicit"]
 

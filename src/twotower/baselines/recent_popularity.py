@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.baselines.popularity import Counts
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["RecentPopularity"]

@@ -11,27 +11,27 @@ from typing import Any
 
 from rich.table import Table
 
-from twotower.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
 from twotower.baselines import Baseline
-from twotower.console import terminal
+from twotower.config.identity import digest_of
+from twotower.core.console import terminal
+from twotower.core.errors import TwoTowerError
+from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
-from twotower.errors import TwoTowerError
 from twotower.evaluation import Evaluation
-from twotower.identity import digest_of
-from twotower.metric_table import metric_table, print_whole
 from twotower.preprocessing.preprocessing import Preprocessing
-from twotower.reference import Reference, References, node_of
+from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.running.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
+from twotower.running.reference import Reference, References, node_of
 from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
-from twotower.titles import metric_title, shown_metrics
 from twotower.tracking.base import Tracking
 from twotower.tracking.load import BASELINE_TAG, EVALUATION_TAG, MONITOR_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
 from twotower.types import Fold, SplitFrames
-from twotower.writable import require_writable_folder
+from twotower.types.metric_names import metric_title, shown_metrics
 
 __all__ = ["Baselines"]
 

@@ -14,9 +14,10 @@ import polars as pl
 from pydantic import Field
 
 from twotower.comparison import Compared, Comparison, Model, Repeat
-from twotower.comparison.show import print_compared
-from twotower.console import visible
-from twotower.errors import ConfigError, DataError, RunNotFoundError
+from twotower.core.console import visible
+from twotower.core.errors import ConfigError, DataError, RunNotFoundError
+from twotower.core.writable import require_writable_file
+from twotower.reporting.comparison import print_compared
 from twotower.tracking.load import (
     EVALUATION_TAG,
     MONITOR_TAG,
@@ -28,7 +29,6 @@ from twotower.tracking.load import (
     find_trials,
 )
 from twotower.tracking.mlflow_tracking import MlflowTracking
-from twotower.writable import require_writable_file
 
 __all__ = ["Compare"]
 

@@ -13,15 +13,15 @@ from pydantic import PositiveInt
 from rich.table import Table
 
 from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
-from twotower.console import terminal
+from twotower.core.console import terminal
+from twotower.core.errors import ConfigError
+from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
-from twotower.errors import ConfigError
-from twotower.recommender import MODEL_FOLDER, N_KNOWN, Recommender
+from twotower.serving.recommender import MODEL_FOLDER, N_KNOWN, Recommender
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.types import USER
-from twotower.writable import require_writable_file
 
 __all__ = ["Recommend"]
 

@@ -9,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twotower.console import terminal
-from twotower.errors import ConfigError
-from twotower.sweep.status import Status, status_of
-from twotower.titles import metric_title
+from twotower.core.console import terminal
+from twotower.core.errors import ConfigError
+from twotower.sweeping.status import Status, status_of
+from twotower.types.metric_names import metric_title
 
 __all__ = ["SweepStatus"]
 

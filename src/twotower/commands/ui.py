@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twotower.console import visible
+from twotower.core.console import visible
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.ui import serve
 

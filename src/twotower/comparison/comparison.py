@@ -24,7 +24,7 @@ from twotower.comparison.statistics import (
     paired_permutation,
     sums_by_user,
 )
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["Comparison"]
 

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from twotower.comparison.statistics import Floats
-from twotower.errors import ConfigError, DataError
+from twotower.core.errors import ConfigError, DataError
 from twotower.types import USER
 
 __all__ = [

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 
 from twotower.config.tree import has_choice
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["with_baselines"]
 

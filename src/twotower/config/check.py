@@ -31,7 +31,7 @@ from twotower.config.kinds import child_hint, kind_error
 from twotower.config.suggest import suggest
 from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["check", "errors_of"]
 

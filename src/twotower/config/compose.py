@@ -18,8 +18,8 @@ from twotower.config.overrides import known_choices, lenient, with_ids
 from twotower.config.source import Source, searchpath_of
 from twotower.config.targets import Targets
 from twotower.config.tree import CONF_DIR
-from twotower.errors import ConfigError
-from twotower.secrets import remember
+from twotower.core.errors import ConfigError
+from twotower.core.secrets import remember
 
 __all__ = [
     "build",
@@ -33,7 +33,7 @@ __all__ = [
     "shared",
 ]
 
-_PARTS = {"hydra.sweeper.search": "twotower.sweep.search.Search"}  # the class of each
+_PARTS = {"hydra.sweeper.search": "twotower.sweeping.search.Search"}  # the class of each
 
 
 def compose(

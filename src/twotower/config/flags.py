@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["parse_flags", "shown_flags"]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from twotower.config.instantiate import PARTIAL, TARGET
 from twotower.config.kinds import Contract, kind_error
 from twotower.config.targets import Targets
-from twotower.errors import ConfigError
-from twotower.secrets import remember
+from twotower.core.errors import ConfigError
+from twotower.core.secrets import remember
 
 __all__ = ["check_hydra"]
 

@@ -24,7 +24,7 @@ from twotower.config.render import render_value
 from twotower.config.source import TRAIN, Source
 from twotower.config.suggest import suggest
 from twotower.config.typed_ids import as_typed
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = [
     "Axis",

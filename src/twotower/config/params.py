@@ -158,9 +158,9 @@ def _of_component(nodes: Nodes, path: str, around: Recipe) -> Iterator[Param]:
 
 
 def _group_of(target: str, path: str) -> str | None:
-    """By the key of the node, else by its package: `twotower.encoder.gru.GRUEncoder`."""
+    """By the key of the node, else by its package: `twotower.tower.encoder.gru.GRUEncoder`."""
     packages = target.split(".")
-    return next((name for name in (path, *packages[1:2]) if is_group(name)), None)
+    return next((name for name in (path, *packages[-3:-2]) if is_group(name)), None)
 
 
 def _called(target: str) -> str:

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["command", "literal", "render", "render_value"]
 

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 from twotower.config.overrides import with_seeds
 from twotower.config.tree import CONF_DIR, has_choice
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["REPEATS", "with_repeats"]
 

@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from twotower.config.tree import CONF_DIR
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["TRAIN", "Source", "searchpath_of"]
 

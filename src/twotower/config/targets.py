@@ -12,7 +12,7 @@ from typing import Any
 
 from hydra._internal.utils import _locate
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 __all__ = ["Targets"]
 

@@ -16,8 +16,8 @@ import platformdirs
 import polars as pl
 from filelock import FileLock
 
-from twotower.errors import DownloadError
-from twotower.secrets import mask
+from twotower.core.errors import DownloadError
+from twotower.core.secrets import mask
 from twotower.types import Interactions
 
 CACHE_VARIABLE = "TWOTOWER_CACHE_DIR"

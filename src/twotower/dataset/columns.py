@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import polars as pl
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 
 __all__ = ["COMPRESSIONS", "is_parquet", "read_content", "regular_file"]
 

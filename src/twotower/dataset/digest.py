@@ -6,7 +6,7 @@ import hashlib
 
 import polars as pl
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 
 
 def frames_digest(frames: dict[str, pl.DataFrame | None]) -> str:

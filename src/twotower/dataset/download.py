@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
-from twotower.errors import DownloadError
+from twotower.core.errors import DownloadError
 
 _READ_TIMEOUT_S = 60.0  # between two pieces of a body that is already coming
 _PIECE = 1 << 20

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from twotower.core.errors import ConfigError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.lists import Lists
@@ -23,7 +24,6 @@ from twotower.dataset.mapping import (
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
-from twotower.errors import ConfigError
 from twotower.types import ITEM, USER, Interactions
 
 Part = Literal["log", "users", "items"]

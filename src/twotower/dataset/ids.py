@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import numpy as np
 import polars as pl
 
+from twotower.core.errors import DataError
 from twotower.dataset.columns import Place
-from twotower.errors import DataError
 
 __all__ = ["asked_ids", "ids", "integers_where_exact"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from twotower.core.errors import DataError
 from twotower.dataset.columns import Place
-from twotower.errors import DataError
 
 __all__ = ["Lists"]
 

@@ -12,12 +12,12 @@ import polars.selectors as cs
 from pydantic import ConfigDict, PositiveInt
 from typing_extensions import TypedDict
 
+from twotower.core.errors import ConfigError, DataError
 from twotower.dataset.columns import Place, ratings
 from twotower.dataset.ids import ids, integers_where_exact
 from twotower.dataset.lists import Lists
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
-from twotower.errors import ConfigError, DataError
 from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER
 
 _TITLE = "title"  # of an item, wherever people read

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import polars as pl
 
+from twotower.core.errors import DataError, DownloadError
 from twotower.dataset.cache import CacheEntry, cache_root
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.download import Archive, SourceError
 from twotower.dataset.timestamps import TimeFormat, timestamps
-from twotower.errors import DataError, DownloadError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
 Source = Callable[[Path], Interactions]

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from twotower.core.errors import DataError
 from twotower.dataset.columns import Place
 from twotower.dataset.ids import ids
-from twotower.errors import DataError
 from twotower.types import ITEM, USER
 
 __all__ = ["new_users_log"]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 
 __all__ = ["parquet_files"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.content import regular_file
@@ -25,7 +26,6 @@ from twotower.dataset.mapping import (
 from twotower.dataset.tables import Table, expanded, require_columns
 from twotower.dataset.text import TextFormat, read_text
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
-from twotower.errors import DataError
 from twotower.types import ITEM, USER, Interactions
 
 _TYPES = ("token", "token_seq", "float", "float_seq")

@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from twotower.core.errors import ConfigError
 from twotower.dataset.canonical import interactions
-from twotower.errors import ConfigError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
 Floats = NDArray[np.float32]

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
+from twotower.core.errors import DataError
 from twotower.dataset.content import COMPRESSIONS, is_parquet, regular_file
 from twotower.dataset.parquet_files import parquet_files
 from twotower.dataset.text import TextFormat, read_text
-from twotower.errors import DataError
 
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # no Exception
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}

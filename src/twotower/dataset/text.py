@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from twotower.core.errors import ConfigError, DataError
 from twotower.dataset.content import read_content
 from twotower.dataset.text_faults import first_fault, is_dubious, line_of, rows_of
-from twotower.errors import ConfigError, DataError
 
 __all__ = ["TextFormat", "read_text"]
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 import polars as pl
 
+from twotower.core.errors import ConfigError
 from twotower.dataset.columns import Place
 from twotower.dataset.time_hints import compact_format, cut_off, number_remedy, text_remedy
 from twotower.dataset.time_units import EARLIEST, UNITS, in_unit, latest_year
-from twotower.errors import ConfigError
 
 TimestampUnit = Literal["auto", "s", "ms", "us", "ns", "d", "order"]
 

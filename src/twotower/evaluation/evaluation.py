@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from twotower.core.errors import ConfigError
 from twotower.dataset.digest import frames_digest
-from twotower.errors import ConfigError
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.lists import JudgedLists, Values
 from twotower.evaluation.metrics import DEFINITION, METRICS, CatalogueMetric, MetricName

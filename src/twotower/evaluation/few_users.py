@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twotower.evaluation.evaluation import Measured
-from twotower.titles import metric_title
+from twotower.types.metric_names import metric_title
 
 __all__ = ["few_users_note"]
 

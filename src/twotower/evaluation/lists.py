@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.types import Fold, ItemLists, Recommendations
 
 __all__ = ["JudgedLists", "Values"]

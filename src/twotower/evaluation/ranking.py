@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from twotower.errors import TrainingError
+from twotower.core.errors import TrainingError
 from twotower.types import ItemLists, Recommendations, Scorer
 
 __all__ = ["top_k"]

@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.types import Scores
 
 __all__ = ["DirectAU"]

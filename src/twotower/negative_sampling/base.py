@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["NegativeSampler", "check_num_negatives", "log_count", "needs_other_rows"]

@@ -11,7 +11,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.errors import below
+from twotower.core.errors import below
 from twotower.negative_sampling.base import (
     NegativeSampler,
     check_num_negatives,

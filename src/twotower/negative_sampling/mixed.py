@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from twotower.errors import below
+from twotower.core.errors import below
 from twotower.negative_sampling.base import NegativeSampler, log_count, needs_other_rows
 from twotower.types import Negatives, TrainInteractions
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import polars as pl
 from pydantic import InstanceOf
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
 
 _ROW = "__row"

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from replay.preprocessing.filters import filter_cold
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 Part = Literal["validation", "test"]

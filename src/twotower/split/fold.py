@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.split.base import Part, Split
 from twotower.types import (
     FILE_ORDER,

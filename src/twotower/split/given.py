@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import RatioSplitter
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import ITEM, USER, turns
 

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import KFolds
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 
 

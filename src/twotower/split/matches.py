@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from twotower.errors import DataError
+from twotower.core.errors import DataError
 from twotower.split.base import Split
 from twotower.types import ITEM, USER, Interactions
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
+from twotower.core.cache import Entry, cached
 from twotower.dataset.digest import frames_digest
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split
-from twotower.split.cache import Entry, cached
 from twotower.split.matches import match_notes
 from twotower.types import USER, Interactions, SplitFrames
 

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 from replay.splitters import TimeSplitter
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import TIMESTAMP
 

@@ -9,8 +9,8 @@ import polars as pl
 import torch
 from torch import Generator, Tensor, nn
 
-from twotower.text import Bag
 from twotower.tower.kinds import Kind
+from twotower.tower.text import Bag
 
 __all__ = ["Numeric", "column_encoder", "column_width"]
 

@@ -12,11 +12,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
 from twotower.config import Contract
-from twotower.errors import ConfigError
-from twotower.text import TextEncoder
+from twotower.core.errors import ConfigError
 from twotower.tower.columns import column_encoder, column_width
 from twotower.tower.id_vectors import IdVectors
 from twotower.tower.kinds import Columns, Kind, column_kinds
+from twotower.tower.text import TextEncoder
 from twotower.types import Side
 
 __all__ = ["FeatureTower"]

@@ -7,8 +7,8 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
-from twotower.encoder import Encoder
 from twotower.tower.embedding import EmbeddingTower
+from twotower.tower.encoder import Encoder
 from twotower.types import Side
 
 __all__ = ["HistoryTower", "tower_of_side"]

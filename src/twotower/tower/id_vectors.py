@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from twotower import seeding
+from twotower.core import seeding
 
 __all__ = ["IdVectors"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from twotower.config.suggest import suggest
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.types import Side
 
 __all__ = ["Columns", "Kind", "column_kinds"]

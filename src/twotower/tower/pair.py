@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from torch import Generator, nn
 
 from twotower.config import Contract
-from twotower.errors import ConfigError, below
+from twotower.core.errors import ConfigError, below
 from twotower.tower.base import HistoryEncoder, Tower, TowerFactory
 from twotower.types import Side
 

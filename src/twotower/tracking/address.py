@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.masking import mask
 
 _SERVERS = ("http", "https")

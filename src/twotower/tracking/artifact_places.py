@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
+from twotower.core.writable import require_writable_folder
 from twotower.tracking.masking import mask
-from twotower.writable import require_writable_folder
 
 __all__ = ["check_artifacts"]
 

@@ -14,7 +14,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from twotower.errors import RunNotFoundError
+from twotower.core.errors import RunNotFoundError
 from twotower.tracking.address import resolve_uri, sqlite_path
 from twotower.tracking.masking import mask
 from twotower.tracking.store import is_there, open_store

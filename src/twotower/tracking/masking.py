@@ -1,5 +1,5 @@
-"""What tracking masks with; see twotower.secrets."""
+"""What tracking masks with; see twotower.core.secrets."""
 
-from twotower.secrets import mask, mask_all
+from twotower.core.secrets import mask, mask_all
 
 __all__ = ["mask", "mask_all"]

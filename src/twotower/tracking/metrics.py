@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 
 _NAME = re.compile(r"[\w.: -]+(?:/[\w.: -]+)*")
 _MAX_NAME = 250

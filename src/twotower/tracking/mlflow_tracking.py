@@ -13,8 +13,8 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
-from twotower.errors import ConfigError
-from twotower.secrets import mask
+from twotower.core.errors import ConfigError
+from twotower.core.secrets import mask
 from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
 from twotower.tracking.base import Run
 from twotower.tracking.environment import environment_tags

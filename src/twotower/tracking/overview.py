@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from twotower.titles import looked_at_first
 from twotower.tracking.chart_view import COLOR_TAG, OVERVIEW, VIEW_TAG, View, chart_view, color
+from twotower.types.metric_names import looked_at_first
 
 __all__ = ["MAX_VIEW", "refresh_overview"]
 

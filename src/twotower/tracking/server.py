@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.masking import mask
 
 __all__ = ["check_server", "store_errors"]

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
 from twotower.tracking.masking import mask

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from twotower.errors import ConfigError
+from twotower.core.errors import ConfigError
 from twotower.tracking.address import (
     artifacts_beside,
     is_server,

@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor
 
-from twotower import seeding
-from twotower.errors import DataError
+from twotower.core import seeding
+from twotower.core.errors import DataError
 from twotower.negative_sampling import NegativeSampler
 from twotower.types import (
     Fold,

@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from torch import Tensor
 
-from twotower.errors import DataError, TrainingError
+from twotower.core.errors import DataError, TrainingError
 from twotower.training.batches import Batch
 from twotower.training.module import TwoTowerModule
 from twotower.types import Histories, Scorer

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from twotower.config import KeywordsOf
-from twotower.errors import ConfigError, TrainingError
+from twotower.core.errors import ConfigError, TrainingError
 from twotower.loss import Loss, needs_negatives
 from twotower.model import TwoTower
 from twotower.negative_sampling import NegativeSampler, needs_other_rows

@@ -1,0 +1,55 @@
+"""What the terminal shows, as it is: names, ids, titles and paths are never read as markup."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from twotower.core.secrets import mask
+
+__all__ = ["Formatter", "terminal", "visible"]
+
+# Control characters, which move the cursor or colour what follows, and marks that turn the
+# direction of text; line breaks and tabs are left.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""`text` with control characters as they are written in Python, such as `\x1b`."""
+    return _UNSEEN.sub(_escaped, text)
+
+
+def terminal(*, soft_wrap: bool = True) -> Console:
+    """A console that prints every string as it is; styles are given apart from the text.
+
+    soft_wrap: whether the terminal breaks long lines, so that what is copied has no breaks.
+    """
+    return _Plain(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
+
+
+class Formatter(logging.Formatter):
+    """Log lines without control characters and secrets; the logging configuration names it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(mask(super().format(record)))
+
+
+class _Plain(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible(text), style, control)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

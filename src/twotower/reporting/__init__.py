@@ -1,0 +1,1 @@
+"""Everything a person looks at. It reads results and never runs anything."""

@@ -1,0 +1,169 @@
+"""A comparison as the terminal shows it: models by number, so that tables stay narrow."""
+
+from __future__ import annotations
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from twotower.comparison.claims import percent
+from twotower.comparison.compared import Compared
+from twotower.core.console import terminal
+from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.types.metric_names import shown_metrics
+
+__all__ = ["print_compared"]
+
+_FEW = 10  # pairs that are all shown
+_SHOWN = 20  # rows of a table
+_ACROSS = 6  # models that are columns
+_LINE = 10_000  # wider than any table
+
+
+def print_compared(compared: Compared) -> None:
+    """Models, pairs, breakdowns, what was left out, and the headline last."""
+    console = terminal(soft_wrap=False)
+    folds = f" of {compared.n_folds} folds" if compared.n_folds > 1 else ""
+    title = f"{compared.metric}, {compared.n_users:,} users{folds}, "
+    title += f"{compared.confidence:.0%} intervals"
+    _print(console, title, _models(compared))
+    if compared.models.height > _SHOWN:
+        console.print(f"... and {compared.models.height - _SHOWN:,} more models")
+    for line in (
+        "size: parameters",
+        f"group: not shown to differ from its first (p after Holm above {compared.alpha})",
+        f"{_within(compared)}: shown to be no worse than #1 by that margin\n",
+    ):
+        console.print(line, soft_wrap=True)
+    _print_pairs(console, compared)
+    _print_metrics(console, compared)
+    title = f"{compared.metric} by length of the user's history (± half of the interval)"
+    _print(console, title, _by_history(compared))
+    if compared.popularity is not None:
+        k = compared.metric.rpartition("_at_")[2]
+        title = f"recall@{k} of relevant pairs by the item's interactions in train"
+        _print(console, title, _by_popularity(compared, compared.popularity))
+    for note in compared.notes:
+        console.print(f"Note: {note}.", soft_wrap=True)
+    if compared.headline is not None:
+        console.print(compared.headline, style="bold", soft_wrap=True)
+
+
+def _models(compared: Compared) -> Table:
+    models = compared.models.head(_SHOWN)
+    table = _table("#")
+    longest = max(len(word) for name in models["name"] for word in name.split() or [""])
+    table.add_column("model", overflow="fold", min_width=min(longest, 30))
+    for title in ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in models.iter_rows(named=True):
+        spread = "" if row["seed_spread"] is None else f"±{row['seed_spread']:.4f} of "
+        table.add_row(
+            str(row["rank"]),
+            row["name"],
+            f"{row['mean']:.4f}",
+            f"{row['low']:.4f}-{row['high']:.4f}",
+            f"{spread}{row['n_seeds']}",
+            str(row["group"]),
+            "" if row["p_best"] is None else _p(row["p_best"]),
+            "yes" if row["no_worse"] else "",
+            "" if row["parameters"] is None else _size(row["parameters"]),
+        )
+    return table
+
+
+def _print_metrics(console: Console, compared: Compared) -> None:
+    """The means of the other metrics that were measured."""
+    means = {(name, metric): mean for name, metric, mean in compared.metrics.iter_rows()}
+    known = list(dict.fromkeys(metric for _, metric in means))
+    shown = shown_metrics(known, compared.metric)
+    if len(shown) < 2:
+        return
+    models = [
+        (f"#{rank}", {metric: f"{means[name, metric]:.4f}" for metric in shown})
+        for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows()
+    ]
+    print_whole(console, metric_table("all that was measured", models, shown))
+
+
+def _within(compared: Compared) -> str:
+    return f"within {percent(compared.margin)}"
+
+
+def _print_pairs(console: Console, compared: Compared) -> None:
+    pairs, significant = compared.pairs, compared.pairs.filter("significant")
+    if pairs.is_empty():
+        return
+    told = f"{significant.height:,} of {pairs.height:,} pairs differ significantly"
+    shown = pairs if pairs.height <= _FEW else significant
+    if shown.is_empty():
+        console.print(told)
+        return
+    numbers = dict(compared.models.select("name", "rank").iter_rows())
+    table = _table("better", "worse", "difference", "interval", "p", "after Holm")
+    for row in shown.head(_SHOWN).iter_rows(named=True):
+        table.add_row(
+            f"#{numbers[row['better']]}",
+            f"#{numbers[row['worse']]}",
+            f"{row['difference']:.4f}",
+            f"{row['low']:+.4f} to {row['high']:+.4f}",
+            _p(row["p"]),
+            _p(row["p_holm"]),
+            style="" if row["significant"] else "dim",
+        )
+    _print(console, told, table)
+    if shown.height > _SHOWN:
+        console.print(f"... and {shown.height - _SHOWN:,} more pairs")
+
+
+def _by_history(compared: Compared) -> Table:
+    """A row a model, a column a group of users."""
+    groups = compared.history.unique("n_seen", keep="first", maintain_order=True)
+    table = _table("", *groups["n_seen"])
+    for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
+        of_model = compared.history.filter(pl.col("name") == name)
+        cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
+        table.add_row(f"#{rank}", *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
+    table.add_row("users", *(f"{n:,}" for n in groups["n_users"]), style="dim")
+    return table
+
+
+def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
+    """A row a group of items, a column a model."""
+    models = compared.models.head(_ACROSS)
+    numbers = [f"#{rank}" for rank in models["rank"]]
+    table = _table("interactions", "items", "pairs", *numbers)
+    for group in popularity.partition_by("popularity", maintain_order=True):
+        recalls = group["recall"].head(models.height)  # of the models in their order
+        sizes = f"{group['n_items'][0]:,}", f"{group['n_pairs'][0]:,}"
+        table.add_row(group["popularity"][0], *sizes, *(f"{recall:.4f}" for recall in recalls))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """Columns of numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _print(console: Console, title: str, table: Table) -> None:
+    """A line too long for the terminal is better than digits cut off."""
+    needed = Measurement.get(console, console.options.update(width=_LINE), table).minimum
+    console.width = max(console.width, needed)
+    console.print(title, style="italic", soft_wrap=True)
+    console.print(table)
+
+
+def _size(parameters: float) -> str:
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g}{name}"
+    return f"{parameters:.0f}"
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -1,0 +1,37 @@
+"""What the terminal shows at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twotower.core.console import terminal
+from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.running.result import Result
+from twotower.types.metric_names import shown_metrics
+
+__all__ = ["print_result"]
+
+
+def print_result(result: Result, opens: Sequence[str]) -> None:
+    """The metrics beside those of the baselines; `opens`: where to look on."""
+    console = terminal()
+    judged = result.judged
+    names = shown_metrics(judged.measured.values, result.monitor)
+    models = [("this run", judged.measured), *judged.baselines.items()]
+    rows = [(name, {m: measured.text(m) for m in names}) for name, measured in models]
+    title = f"{judged.part}, {judged.measured.per_user.height:,} users"
+    print_whole(console, metric_table(title, rows, names))
+    for warning in result.warnings:
+        console.print(f"WARNING: {warning}", style="bold red")
+    epochs = f"{result.fitted.best_epoch} epochs"
+    if result.selected is not None:
+        epochs = f"epoch {result.selected.best_epoch} of {result.selected.history.height}"
+        epochs += f" chosen by val/{result.monitor}"
+        refit = result.test is not None and result.fitted is not result.selected
+        epochs += ", refit on train and validation" if refit else ""
+    console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))
+    if result.repeat is not None:
+        console.print(f"fold     {result.repeat}")
+    console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
+    for line in opens:
+        console.print(line)

@@ -1,0 +1,127 @@
+"""A setting as people read it: the texts of its line in a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+from twotower.config.naming import setting_name
+from twotower.sweeping.outcome import Outcome, State
+from twotower.sweeping.table import Setting, SweepTable, repeat_words
+from twotower.sweeping.varied import brief
+
+__all__ = [
+    "around",
+    "best_epoch",
+    "counts",
+    "half_width",
+    "human",
+    "name",
+    "parameters",
+    "seconds",
+    "state",
+    "unfinished",
+    "value",
+]
+
+PARAMETERS, SECONDS, EPOCH = "model/parameters", "train/seconds", "model/best_epoch"
+
+
+def half_width(setting: Setting, metric: str) -> float | None:
+    """What stands behind ±: the standard deviation over repeats where the setting was repeated,
+    else half of the interval over users; None where there is neither.
+    """
+    if len(setting.outcomes) > 1:
+        return setting.spread(metric)
+    intervals = setting.outcomes[0].intervals
+    if not setting.finished or metric not in intervals:
+        return None
+    low, high = intervals[metric]
+    return (high - low) / 2
+
+
+def name(table: SweepTable, setting: Setting) -> str:
+    """Such as `emb_dim=32 num_negatives=10`, with drawn numbers cut to three digits."""
+    parts = [f"{table.labels[key]}={brief(value)}" for key, value in setting.varied.items()]
+    return " ".join(parts) or setting.name
+
+
+def value(setting: Setting, metric: str, *, bare: bool = False) -> str:
+    """`0.1641 ± 0.0494`; without what follows the mean if `bare`; empty where none finished."""
+    mean = setting.mean(metric)
+    if mean is None:
+        return ""
+    width = None if bare else half_width(setting, metric)
+    return f"{mean:.4f}" if width is None else f"{mean:.4f} ± {width:.4f}"
+
+
+def around(table: SweepTable) -> str:
+    """What ± means in this table; empty where nothing has one."""
+    known = [s for s in table.settings if any(half_width(s, m) is not None for m in table.metrics)]
+    repeated = f"standard deviation over {repeat_words(table.outcomes)}"
+    words = {repeated if len(s.outcomes) > 1 else "half the interval over users" for s in known}
+    if len(words) == 2:
+        return f"± {repeated}; half the interval over users where there is one"
+    return f"± {words.pop()}" if words else ""
+
+
+def parameters(setting: Setting) -> str:
+    """Three digits: `45.1k`."""
+    mean = setting.mean(PARAMETERS)
+    return "" if mean is None else human(mean)
+
+
+def seconds(setting: Setting) -> str:
+    """Wall time of the training of one trial: `17.9` or `1,204`."""
+    mean = setting.mean(SECONDS)
+    if mean is None:
+        return ""
+    return f"{mean:,.0f}" if mean >= 100 else f"{mean:.1f}"
+
+
+def best_epoch(setting: Setting) -> str:
+    """`12`, or `12-18` where repeats differ."""
+    epochs = sorted(int(o.metrics[EPOCH]) for o in setting.finished if EPOCH in o.metrics)
+    if not epochs:
+        return ""
+    return f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]}-{epochs[-1]}"
+
+
+def state(setting: Setting) -> str:
+    """Empty where all finished; `diverged`, or `1 of 5 diverged`."""
+    total = len(setting.outcomes)
+    other = Counter(o.state for o in setting.outcomes if o.state != "finished")
+    if total == 1:
+        return next(iter(other), "")
+    return ", ".join(f"{count} of {total} {each}" for each, count in other.items())
+
+
+def counts(table: SweepTable) -> str:
+    """`12 trials: 10 finished, 1 diverged, 1 failed`."""
+    found = Counter(outcome.state for outcome in table.outcomes)
+    parts = ", ".join(f"{found[each]} {each}" for each in get_args(State) if found[each])
+    total = len(table.outcomes)
+    return f"{total} {'trial' if total == 1 else 'trials'}" + (f": {parts}" if parts else "")
+
+
+def unfinished(table: SweepTable) -> list[tuple[str, Outcome]]:
+    """The trials that diverged or failed, by name, with seed and fold of repeats."""
+    return [
+        (f"{name(table, setting)} {_repeat_name(setting, o)}".rstrip(), o)
+        for setting in table.settings
+        for o in setting.outcomes
+        if o.state in ("diverged", "failed")
+    ]
+
+
+def _repeat_name(setting: Setting, outcome: Outcome) -> str:
+    return setting_name(outcome.repeat) if len(setting.outcomes) > 1 else ""
+
+
+def human(count: float) -> str:
+    """Three digits, such as `45.1k`."""
+    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        scaled = float(f"{count / size:.3g}")  # 999,960 is 1.00M
+        if scaled >= 1:
+            return f"{scaled:#.3g}".rstrip(".") + unit
+    return f"{count:.0f}"

@@ -1,0 +1,38 @@
+"""Figures of a sweep, drawn without pyplot, whose global state threads would share.
+
+The label of a figure (`figure.get_label()`) says in words what it shows: the text for those who
+cannot see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from twotower.reporting.sweep.figures.importance_bars import importance_bars
+from twotower.reporting.sweep.figures.learning import learning_curves
+from twotower.reporting.sweep.figures.pareto import pareto
+from twotower.reporting.sweep.figures.settings import settings_map
+from twotower.sweeping.table import SweepTable
+
+__all__ = ["importance_bars", "learning_curves", "pareto", "settings_map", "sweep_figures"]
+
+
+def sweep_figures(table: SweepTable, importance: Mapping[str, float] | None) -> dict[str, Figure]:
+    """Every figure that `table` has something for, by a name that is fit for a file.
+
+    importance: by full key, see `twotower.reporting.sweep.importance`; None where it is not known.
+    """
+    found: dict[str, Figure | None] = {}
+    for metric in table.shown:
+        found[f"settings_{metric.removeprefix('val/')}"] = settings_map(table, metric)
+    found["learning_curves"] = learning_curves(table)
+    if importance:
+        found["importance"] = importance_bars(table, importance)
+    for metric in table.shown:
+        if metric.startswith("val/coverage"):
+            found["pareto_coverage"] = pareto(table, metric, more_is_better=True)
+    found["pareto_parameters"] = pareto(table, "model/parameters", more_is_better=False, log=True)
+    found["pareto_seconds"] = pareto(table, "train/seconds", more_is_better=False)
+    return {name: figure for name, figure in found.items() if figure is not None}

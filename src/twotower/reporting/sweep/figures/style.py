@@ -1,0 +1,70 @@
+"""What the figures of a sweep share. Colours are Okabe and Ito's, told apart by most eyes."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from twotower.core.console import visible
+from twotower.sweeping.table import Setting, SweepTable
+from twotower.types.metric_names import metric_title
+
+__all__ = [
+    "BEST",
+    "COLORS",
+    "EDGE",
+    "FAINT",
+    "MAIN",
+    "MISSING",
+    "entitle",
+    "figure_of",
+    "rank_of",
+    "shortened",
+    "tidy",
+    "validation_title",
+]
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+MAIN, BEST = COLORS[0], COLORS[1]
+FAINT, MISSING, EDGE = "0.72", "0.88", "0.25"
+
+_LONGEST = 34  # characters of a setting's name in a key
+
+
+def figure_of(width: float, height: float, *, left: float, right: float, top: float) -> Figure:
+    """An empty figure with its margins in inches; a layout engine takes half a second each."""
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=left / width, right=1 - right / width, top=1 - top / height, bottom=0.62 / height
+    )
+    return figure
+
+
+def entitle(figure: Figure, title: str, words: str) -> None:
+    """The title, and below it, smaller, how to read the figure."""
+    left, height = figure.subplotpars.left, figure.get_figheight()
+    figure.text(left, 1 - 0.1 / height, title, va="top", fontsize="large")
+    figure.text(left, 1 - 0.4 / height, words, va="top", color="0.35", fontsize=9)
+
+
+def tidy(axes: Axes, *, grid: str = "both") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color="0.92", linewidth=0.8)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def validation_title(metric: str) -> str:
+    return f"{metric_title(metric)} on validation"
+
+
+def rank_of(table: SweepTable, setting: Setting) -> int:
+    """Its line in the table, from 1."""
+    return table.settings.index(setting) + 1
+
+
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    """A name or value as a label that is shown as it is: neither mathematics nor control
+    characters."""
+    text = visible(name)
+    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text.replace("$", r"\$")

@@ -1,0 +1,119 @@
+"""A sweep as one page that needs nothing else: styles, script and images are in it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+
+from twotower.reporting.sweep import cells
+from twotower.reporting.sweep.columns import columns
+from twotower.reporting.sweep.report import SweepReport
+from twotower.types.metric_names import metric_title
+
+__all__ = ["render"]
+
+_TEMPLATE = "report.html.j2"
+_WIDTH = 92  # pixels per inch of a figure: its 10 points are then as tall as the text around it
+_DPI = 2 * _WIDTH  # sharp on a screen of two dots per pixel
+_MODEL = "name"  # the column of a breakdown that holds the model
+
+
+def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
+    """The page. The label of a figure is the text for those who cannot see it."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    names = {setting.name: cells.name(report.table, setting) for setting in report.table.settings}
+    text = files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        report=report,
+        table=report.table,
+        counts=cells.counts(report.table),
+        around=cells.around(report.table),
+        columns=columns(report),
+        unfinished=cells.unfinished(report.table),
+        metric_title=metric_title,
+        test=_test(report),
+        breakdowns={title: _breakdown(frame, names) for title, frame in report.breakdowns.items()},
+        images=[_image(name, figure) for name, figure in figures.items()],
+    )
+
+
+@dataclass(frozen=True)
+class _Image:
+    name: str
+    source: str
+    alt: str
+    width: int
+
+
+def _image(name: str, figure: Figure) -> _Image:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DPI)
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    alt = str(figure.get_label()) or name.replace("_", " ")
+    return _Image(name, source, alt, round(figure.get_figwidth() * _WIDTH))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """header: column titles; body: texts, as many in each row."""
+
+    header: Sequence[str]
+    body: Sequence[Sequence[str]]
+
+
+def _test(report: SweepReport) -> _Rows:
+    metrics = report.test_metrics
+    rows = [*report.test_rows, *report.baseline_rows]
+    body = [[name, *(texts.get(metric, "") for metric in metrics)] for name, texts in rows]
+    return _Rows(["", *map(metric_title, metrics)], body)
+
+
+def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
+    """A line a model and a column a group where there are models; else the frame as it is."""
+    if _MODEL not in frame.columns:
+        body = [[_text(value) for value in row] for row in frame.rows()]
+        return _Rows([_words(column) for column in frame.columns], body)
+    of_group = frame.columns[: frame.columns.index(_MODEL)]
+    groups = frame.select(of_group).unique(maintain_order=True)
+    lines: dict[str, dict[Any, str]] = {}
+    for row in frame.iter_rows(named=True):
+        place = tuple(row[column] for column in of_group)
+        lines.setdefault(row[_MODEL], {})[place] = _measured(row, frame.columns)
+    body = [
+        [names.get(name, name), *(texts.get(group, "") for group in groups.rows())]
+        for name, texts in lines.items()
+    ]
+    for column in reversed(of_group[1:]):
+        body.insert(0, [_words(column), *map(_text, groups[column])])
+    return _Rows([_words(of_group[0]), *map(_text, groups[of_group[0]])], body)
+
+
+def _measured(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """What follows the model, with half of its interval where there is one."""
+    value = _text(row[names[names.index(_MODEL) + 1]])
+    if row.get("low") is None or row.get("high") is None:
+        return value
+    return f"{value} ± {(row['high'] - row['low']) / 2:.4f}"
+
+
+def _words(name: str) -> str:
+    """`users` for `n_users`."""
+    return name.removeprefix("n_").replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,143 @@
+"""What the terminal shows at the end of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.reporting.sweep import cells
+from twotower.reporting.sweep.columns import Column, columns
+from twotower.reporting.sweep.report import SweepReport
+
+__all__ = ["print_sweep"]
+
+_LINE = 10_000  # wider than any table
+_PLUS_MINUS = len(" ± 0.0000")
+_SHORT = 6  # characters of a title that is left on one line
+
+
+def print_sweep(report: SweepReport, console: Console) -> None:
+    """The settings, the chosen one beside the baselines, warnings, and where to go on.
+
+    Nothing is cut off. Where a terminal is too narrow, titles take two lines, then only the first
+    metric keeps its ±; where that is not enough, and where what reads is no terminal, lines are
+    longer than the console.
+    """
+    _print_settings(report, console)
+    _print_test(report, console)
+    for name, outcome in cells.unfinished(report.table):
+        _say(console, f"{outcome.state:<9}{name}: {outcome.error or ''}", "red")
+    for warning in report.warnings:
+        _say(console, f"WARNING: {warning}", "bold red")
+    for sentence in report.headline:
+        _say(console, sentence, "bold")
+    _say(console, cells.counts(report.table))
+    if report.best_command is not None:
+        _say(console, f"best     {report.best_command}")
+    for name, address in report.links.items():
+        _say(console, f"{name:<9}{address}")
+
+
+def _print_settings(report: SweepReport, console: Console) -> None:
+    if not report.table.settings:
+        return
+    full, bare = columns(report), columns(report, bare=True)
+    shapes = [(full, False), (full, True), (bare, False), (bare, True)]
+    tables = [_settings(report, shown, broken=broken) for shown, broken in shapes]
+    fitting = [table for table in tables if _needed(table, console) <= console.width]
+    if not console.is_terminal or fitting:
+        print_whole(console, (fitting or tables)[0])
+    else:
+        for columns_of in _split(report, bare, console):
+            print_whole(console, _settings(report, columns_of, broken=True))
+    console.print()
+
+
+def _split(
+    report: SweepReport, shown: Sequence[Column], console: Console
+) -> Iterator[list[Column]]:
+    """The columns of several tables that are as narrow as the console, where that is possible.
+
+    Each begins with the rank and with what varies.
+    """
+    n_first = sum(column.title in ("#", *report.table.labels.values()) for column in shown)
+    first, rest = list(shown[:n_first]), list(shown[n_first:])
+    current: list[Column] = []
+    for column in rest:
+        wider = _settings(report, [*first, *current, column], broken=True)
+        if current and _needed(wider, console) > console.width:
+            yield [*first, *current]
+            current = []
+        current.append(column)
+    yield [*first, *current]
+
+
+def _settings(report: SweepReport, shown: Sequence[Column], *, broken: bool) -> Table:
+    table = _table(f"validation, {report.split}" if report.split else "validation")
+    for column in shown:
+        title = Text(_broken(column.title) if broken else column.title)
+        justify = "right" if column.numeric else "left"
+        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for setting in report.table.settings:
+        style = "bold" if setting is report.table.best else "" if setting.finished else "dim"
+        texts = _aligned(shown, [column.text(setting) for column in shown], report)
+        table.add_row(*(Text(text) for text in texts), style=style)
+    notes = [cells.around(report.table)]
+    if report.groups:
+        notes.append("group: settings of one number are not shown to differ from its first")
+    table.caption = Text("; ".join(note for note in notes if note))
+    return table
+
+
+def _broken(title: str) -> str:
+    """A long title on two lines: `num_` above `negatives`, `HitRate` above `@10`."""
+    if len(title) <= _SHORT:
+        return title
+    for mark in "@", "_", ".", " ":
+        before, found, after = title.rpartition(mark)
+        if found:
+            return f"{before}\n@{after}" if mark == "@" else f"{before}{mark.strip()}\n{after}"
+    return title
+
+
+def _aligned(shown: Sequence[Column], texts: Sequence[str], report: SweepReport) -> list[str]:
+    """Values without ± stand below those with it."""
+    settings = report.table.settings
+    wide = [any("±" in column.text(setting) for setting in settings) for column in shown]
+    return [
+        text + " " * _PLUS_MINUS if is_wide and text and "±" not in text else text
+        for is_wide, text in zip(wide, texts, strict=True)
+    ]
+
+
+def _print_test(report: SweepReport, console: Console) -> None:
+    if not report.test_rows:
+        return
+    rows = [*report.test_rows, *report.baseline_rows]
+    title = "test, scored once, after validation chose"
+    print_whole(console, metric_table(title, rows, report.test_metrics))
+
+
+def _table(title: str) -> Table:
+    return Table(
+        box=SIMPLE_HEAD,
+        title=Text(title, style="italic"),
+        caption_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _needed(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(width=_LINE), table).maximum
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Text as it is: names and errors may hold [brackets], and lines are there to be pasted."""
+    console.print(Text(text, style=style), soft_wrap=True, highlight=False)

@@ -1,0 +1,1 @@
+"""One run: experiment, evaluation against baselines, result, artifacts."""

@@ -1,0 +1,180 @@
+"""What a finished run leaves in MLflow: metrics, files, plots and a description."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from twotower.core.markdown import escaped
+from twotower.evaluation import Measured
+from twotower.running import plots
+from twotower.running.result import Judged, Result
+from twotower.serving.recommender import MODEL_FOLDER
+from twotower.tracking.base import Run
+from twotower.tracking.load import EVALUATION_TAG, MONITOR_TAG
+from twotower.types.metric_names import looked_at_first
+
+__all__ = [
+    "BEST_BASELINE",
+    "METRICS",
+    "PER_USER",
+    "RELEVANT",
+    "log",
+    "log_judged",
+    "metrics_text",
+    "summary",
+]
+
+PER_USER = "per_user.parquet"
+RELEVANT = "relevant.parquet"
+METRICS = "metrics.json"
+BEST_BASELINE = "best_baseline"  # tag: whose metrics are `baseline/...`
+
+
+def log(run: Run, result: Result) -> None:
+    """Everything that is known once a run is over.
+
+    A run that was not tested, as most trials of a sweep, is told by its validation metrics, and
+    does without plots, which take longer than a short training.
+    """
+    # Those of validation are there already, epoch by epoch.
+    others = ("val/", "val_baseline/", "baseline/")
+    own = {name: value for name, value in summary(result).items() if not name.startswith(others)}
+    run.log_metrics({**own, **_to_beat(run, result)})
+    for judged in (result.validation, result.test):
+        if judged is not None:
+            log_judged(run, judged)
+    run.set_tags({MONITOR_TAG: result.monitor})
+    with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
+        result.recommender.save(Path(folder))
+        run.log_folder(Path(folder), MODEL_FOLDER)
+    _list_model(run, result)
+    if result.test is not None:
+        run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
+        _log_plots(run, result, result.test)
+    run.set_description(_description(result))
+
+
+def summary(result: Result) -> dict[str, float]:
+    """The metrics of the whole run, by their names in MLflow."""
+    test = result.test
+    train = result.judged.fold.train
+    first, *refits = result.fits
+    users = {} if test is None else {"data/test_users": float(len(test.fold.holdout.users))}
+    return {
+        **result.metrics,
+        **users,
+        "model/parameters": result.n_parameters,
+        "model/best_epoch": first.best_epoch,
+        "train/seconds": first.seconds,
+        **({"train/refit/seconds": refits[0].seconds} if refits else {}),
+        "data/train_interactions": len(train),
+        "data/users": train.n_users,
+        "data/items": train.n_items,
+    }
+
+
+def _list_model(run: Run, result: Result) -> None:
+    """With its metrics on the test, and on validation where it was not tested."""
+    part, step = "test/", None
+    if result.test is None:
+        assert result.selected is not None, "a run without both is refused before it starts"
+        part, step = "val/", result.selected.history.height + 1  # of the kept epoch's values
+    metrics = {name: value for name, value in result.metrics.items() if name.startswith(part)}
+    run.log_model(result.name, MODEL_FOLDER, metrics, step)
+
+
+def _to_beat(run: Run, result: Result) -> dict[str, float]:
+    """The best baseline, for charts: `baseline/ndcg_at_10` on the test and `val_baseline/...`.
+
+    It is the one that the monitor puts first on validation, or on the test where there is no
+    validation; the tag `best_baseline` names it. All are in `<part>/metrics.json`.
+    """
+    chosen_on = result.validation or result.judged
+    if not chosen_on.baselines:
+        return {}
+    names = chosen_on.baselines
+    best = max(names, key=lambda name: names[name].values[result.monitor])
+    run.set_tags({BEST_BASELINE: best})
+    values: dict[str, float] = {}
+    for judged, prefix in ((result.validation, "val_baseline"), (result.test, "baseline")):
+        if judged is not None and best in judged.baselines:
+            known = judged.baselines[best].values
+            shown = looked_at_first(known, result.monitor) or [result.monitor]
+            values |= {f"{prefix}/{name}": known[name] for name in shown}
+    return values
+
+
+def log_judged(run: Run, judged: Judged) -> None:
+    """The values behind the means: of each user, and of each held-out pair."""
+    run.set_tags({f"{EVALUATION_TAG}.{judged.part}": judged.conditions})
+    run.log_frame(judged.measured.per_user, f"{judged.part}/{PER_USER}")
+    run.log_frame(judged.relevant, f"{judged.part}/{RELEVANT}")
+    models = {"this run": judged.measured, **judged.baselines}
+    run.log_text(metrics_text(models), f"{judged.part}/{METRICS}")
+    for name, measured in judged.baselines.items():
+        run.log_frame(measured.per_user, f"{judged.part}/baselines/{name}/{PER_USER}")
+
+
+def metrics_text(models: Mapping[str, Measured]) -> str:
+    """As JSON, by model and metric: `value`, and where it has an interval `low` and `high`."""
+    told = {
+        model: {name: _with_ends(measured, name) for name in measured.values}
+        for model, measured in models.items()
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _with_ends(measured: Measured, name: str) -> dict[str, float]:
+    ends = dict(zip(("low", "high"), measured.intervals.get(name, ()), strict=False))
+    return {"value": measured.values[name], **ends}
+
+
+def _log_plots(run: Run, result: Result, test: Judged) -> None:
+    watched = result.selected or result.fitted
+    best = watched.best_epoch if result.selected is not None else None
+    run.log_figure(plots.loss_curves(watched.history, best), "plots/loss.png")
+    if result.selected is not None:
+        run.log_figure(plots.metric_curves(watched.history, best), "plots/metrics.png")
+    items, n_items = test.recommendations.items, test.fold.items.n
+    counts = torch.bincount(items[items >= 0], minlength=n_items)
+    of_train = torch.bincount(test.fold.train.items, minlength=n_items)
+    figure = plots.recommendation_popularity(counts.tolist(), of_train.tolist())
+    run.log_figure(figure, "plots/recommendation_popularity.png")
+
+
+def _description(result: Result) -> str:
+    judged = result.judged
+    columns = {"this run": judged.measured, **judged.baselines}
+    rows = [
+        f"| {escaped(name)} | {' | '.join(m.text(name) for m in columns.values())} |"
+        for name in judged.measured.values
+    ]
+    titles = " | ".join(map(escaped, columns))
+    table = [f"| {judged.part} | {titles} |", f"|---|{'---:|' * len(columns)}", *rows]
+    return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
+
+
+def _notes(result: Result) -> Iterator[str]:
+    judged = result.judged
+    for warning in result.warnings:
+        yield f"**{escaped(warning)}**"
+    users = judged.measured.per_user.height
+    yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
+    if result.repeat is not None:
+        yield f"A fold of its own: {result.repeat}."
+    if result.selected is None:
+        return
+    epoch, last = result.selected.best_epoch, result.selected.history.height
+    yield (
+        f"Epoch {epoch} of {last} was chosen by val/{result.monitor}; the point after the last "
+        "epoch of each val/ curve repeats its values."
+    )
+    if result.test is None:
+        yield "The test part was not scored."
+    elif result.fitted is not result.selected:
+        yield f"Refit on train and validation for {epoch} epochs, then tested once."

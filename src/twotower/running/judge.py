@@ -1,0 +1,74 @@
+"""Judges a trained model on a holdout, beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twotower.baselines import Baseline
+from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
+from twotower.evaluation.collapse import collapse_notes
+from twotower.evaluation.few_users import few_users_note
+from twotower.model import TwoTower
+from twotower.running.reference import References, node_of
+from twotower.running.result import Judged
+from twotower.types import Fold, SplitFrames
+
+__all__ = ["Judge"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """directory: where measured baselines are kept; several processes may share it."""
+
+    evaluation: Evaluation
+    baselines: Mapping[str, Baseline]
+    directory: Path
+
+    def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
+        """Measure the model and the baselines of the config on a holdout.
+
+        part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
+        """
+        scorer = model.scorer(fold.train_histories)
+        recommendations = self.evaluation.recommend(scorer, fold)
+        references = References(
+            baselines=self.baselines,
+            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
+            evaluation=self.evaluation,
+            evaluation_node=node_of(self.evaluation),
+            directory=self.directory,
+        )
+        # A test after train alone, without refit, is another fold than one after all of history.
+        on_train = part == "test" and len(fold.train) < frames.history.height
+        key = f"{frames.digest}/{part}{'-of-train' if on_train else ''}"
+        return Judged(
+            part=part,
+            fold=fold,
+            scorer=scorer,
+            measured=self.evaluation.measure(recommendations, fold),
+            baselines=references.measure(fold, key),
+            recommendations=recommendations,
+            recommendation_lists=recommendations_frame(
+                recommendations, fold.vocabulary, frames.items
+            ),
+            relevant=relevant_frame(recommendations, fold),
+            conditions=self.evaluation.conditions(fold),
+        )
+
+    def suspicions(self, judged: Judged, n_users: int, judging_more: str) -> list[str]:
+        """What looks collapsed or is judged by too few users, a sentence each.
+
+        n_users: of the log that was split; judging_more: how to judge more of them, by key.
+        """
+        tables = {"user": judged.scorer.users, "item": judged.scorer.items}
+        few = few_users_note(
+            judged.measured,
+            self.evaluation.monitor_name,
+            part=judged.part,
+            n_users=n_users,
+            advice=judging_more,
+        )
+        collapsed = collapse_notes(judged.recommendations, judged.fold, self.evaluation, tables)
+        return [*([few] if few else []), *collapsed]

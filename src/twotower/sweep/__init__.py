@@ -1,1 +1,0 @@
-"""Many runs as one: what varies, what became of each trial, and what it says."""

@@ -1,5 +1,0 @@
-"""Which settings a sweep tries; a choice and a file share one name."""
-
-from twotower.sweep.search.base import Asking, Search, Setting
-
-__all__ = ["Asking", "Search", "Setting"]

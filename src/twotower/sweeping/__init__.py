@@ -1,0 +1,1 @@
+"""Many runs: plan, search, resume, outcomes."""

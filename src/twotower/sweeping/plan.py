@@ -1,0 +1,164 @@
+"""From settings to trials: composed, checked, their data prepared, and known by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from twotower.config import Axis, build
+from twotower.config.identity import digest_of, trial_hash
+from twotower.config.naming import setting_name
+from twotower.core.errors import ConfigError
+from twotower.core.secrets import mask, mask_all
+from twotower.running.experiment import Experiment
+from twotower.sweeping.search import Setting
+from twotower.sweeping.spec import TrialSpec
+
+__all__ = ["Plan", "PlannedTrial"]
+
+Compose = Callable[[Sequence[str]], dict[str, Any]]
+
+_FOLDER_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class _Repeat:
+    """One value for each key that repeats a setting; overrides: the same on the command line."""
+
+    values: dict[str, Any]
+    overrides: tuple[str, ...]
+
+    def __add__(self, other: _Repeat) -> _Repeat:
+        return _Repeat(self.values | other.values, self.overrides + other.overrides)
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial before it runs.
+
+    line: overrides that make its config, but for those that the launcher adds.
+    """
+
+    spec: TrialSpec
+    line: tuple[str, ...]
+    folder: Path
+    split_digest: str
+
+
+@dataclass
+class Plan:
+    """Makes the trials of a sweep.
+
+    folder: of the sweep. fixed: overrides that all trials share. repeats: what repeats each setting
+    (seeds, folds). total: of trials.
+    """
+
+    folder: Path
+    fixed: Sequence[str]
+    repeats: Sequence[Axis]
+    total: int
+    compose: Compose
+    split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
+    n_planned: int = 0
+    _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values met, by key
+
+    @property
+    def _repeats(self) -> list[_Repeat]:
+        of_axes = [
+            [
+                _Repeat({a.key: v}, (a.override(c),))
+                for c, v in zip(a.choices, a.values, strict=True)
+            ]
+            for a in self.repeats
+            if a.choices is not None and a.values is not None
+        ]
+        return [sum(parts, _Repeat({}, ())) for parts in product(*of_axes)]
+
+    def trials(
+        self, settings: Sequence[Setting], *, tests: bool
+    ) -> dict[Setting, list[PlannedTrial]]:
+        """The trials of each setting, one a repeat.
+
+        Raises ConfigError where one of them could not run, before any data is read; DataError
+        where its data are wrong.
+        """
+        repeats = self._repeats
+        lines = [(*self.fixed, *s.overrides, *r.overrides) for s in settings for r in repeats]
+        configs = [self.compose(line) for line in lines]
+        for config in configs:
+            _refuse(config)
+        made = iter(zip(lines, configs, strict=True))
+        return {
+            s: [self._trial(s, n, r, *next(made), tests) for n, r in enumerate(repeats)]
+            for s in settings
+        }
+
+    def _trial(
+        self,
+        setting: Setting,
+        number: int,
+        repeat: _Repeat,
+        line: tuple[str, ...],
+        config: dict[str, Any],
+        tests: bool,
+    ) -> PlannedTrial:
+        digest = self._split_digest(config)
+        hash_ = trial_hash(config, digest)
+        varied = {key: self._shown(key, value) for key, value in setting.values.items()}
+        self.n_planned += 1
+        spec = TrialSpec(
+            hash=hash_,
+            name=" ".join([setting_name(varied), setting_name(repeat.values)]).strip(),
+            setting=setting_name(varied),
+            overrides=tuple(mask(override.removeprefix("++")) for override in line),
+            varied=varied,
+            seed=config["seed"],
+            repeat=repeat.values,
+            baselines=digest_of(config["baselines"]),
+            place=f"{self.n_planned}/{self.total}",
+            parent_id=None,
+            tests=tests,
+            # Of repeats the first alone reports to the search, and may be pruned by it.
+            study=setting.study if number == 0 else None,
+        )
+        folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
+        return PlannedTrial(spec, line, folder, digest)
+
+    def _shown(self, key: str, value: Any) -> Any:
+        """`value`, or which of the secrets of that key it is: `***`, `*** (2)`."""
+        masked = mask_all({key: value})[key]
+        if masked == (list(value) if isinstance(value, tuple) else value):
+            return value
+        known = self._secrets.setdefault(key, [])
+        if value not in known:
+            known.append(value)
+        place = known.index(value) + 1
+        return masked if place == 1 else f"{masked} ({place})"
+
+    def _split_digest(self, config: dict[str, Any]) -> str:
+        """Prepares the split too: the trials find it in the cache."""
+        made_from = digest_of([config[key] for key in ("dataset", "preprocessing", "split")])
+        if made_from not in self.split_digests:
+            experiment: Experiment = build(config)
+            _, frames = experiment.load(config)
+            self.split_digests[made_from] = frames.digest
+        return self.split_digests[made_from]
+
+
+def _refuse(config: Mapping[str, Any]) -> None:
+    """Raises ConfigError where trials could not be chosen, or would start each other."""
+    if config["split"].get("validation") is False:
+        raise ConfigError(
+            "split.validation: got false, but the trials of a sweep are chosen by validation; "
+            "valid is true, or one run at a time"
+        )
+    trainer = config["trainer"]
+    for key, valid in (("strategy", "auto"), ("devices", 1)):
+        if trainer[key] != valid:
+            raise ConfigError(
+                f"trainer.{key}: got {trainer[key]} in a sweep, whose further processes would each "
+                f"start the whole sweep again; valid is {valid}, or one run at a time"
+            )

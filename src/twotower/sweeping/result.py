@@ -1,0 +1,35 @@
+"""The result of a sweep, for whoever reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twotower.comparison import Comparison
+from twotower.sweeping.plan import PlannedTrial
+from twotower.sweeping.request import Request
+from twotower.sweeping.table import SweepTable
+from twotower.tracking.base import Run
+
+__all__ = ["SweepResult"]
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep.
+
+    Attributes:
+        config: the resolved config of its first setting.
+        comparison: how settings are tested against each other.
+        test: which settings were tested: `best`, `all` or `never`.
+        run: the sweep's own tracked run, still open.
+    """
+
+    table: SweepTable
+    trials: Sequence[PlannedTrial]
+    request: Request
+    config: Mapping[str, Any]
+    comparison: Comparison
+    test: str
+    run: Run

@@ -1,0 +1,185 @@
+"""One trial of a sweep, in whichever process and on whichever machine it is launched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock
+
+from twotower.config.naming import setting_name
+from twotower.core.errors import TrainingError, TwoTowerError
+from twotower.core.files import read_json, write_json
+from twotower.running.artifacts import summary
+from twotower.running.experiment import Experiment
+from twotower.running.result import Result
+from twotower.running.trial import Pruned, Trial
+from twotower.sweeping.outcome import Outcome, State
+from twotower.sweeping.spec import TrialSpec
+from twotower.tracking.chart_view import COLOR_TAG, color
+from twotower.tracking.environment import code_version
+from twotower.tracking.load import REPEAT_TAG
+from twotower.training import OnEpoch
+from twotower.types.metric_names import metric_title
+
+__all__ = ["is_settled", "lost", "run_trial"]
+
+_EPOCHS = "epochs.json"
+logger = logging.getLogger(__name__)
+
+
+def run_trial(
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    spec: TrialSpec,
+    folder: Path,
+    watch: OnEpoch | None,
+) -> Outcome:
+    """Run the trial and note in `folder` what became of it; an error is noted, not raised.
+
+    What an earlier process left there is gone on from. Only one process at a time runs a trial:
+    another waits, and finds it finished. watch: may raise Pruned at the end of an epoch.
+    """
+    with FileLock(folder / ".lock"), _without_data_news():
+        known = Outcome.load(folder)
+        if known is not None and is_settled(known, spec):
+            return known
+        outcome = _run(experiment, config, spec, folder, watch)
+        outcome.save(folder)
+    _tell(outcome, spec, experiment.evaluation.monitor_name)
+    return outcome
+
+
+@contextmanager
+def _without_data_news() -> Iterator[None]:
+    """All trials have the same data, which the sweep has told of."""
+    loggers = [logging.getLogger(f"twotower.{part}") for part in ("dataset", "experiment", "split")]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.WARNING)
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def is_settled(outcome: Outcome, spec: TrialSpec) -> bool:
+    """Whether nothing is left to do.
+
+    A trial that failed is tried again. One that was measured against other baselines is measured
+    again, with the weights that it has.
+    """
+    if outcome.hash != spec.hash or outcome.state == "failed":
+        return False
+    if outcome.state != "finished":
+        return True
+    return outcome.baselines == spec.baselines and (outcome.tested or not spec.tests)
+
+
+def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> Outcome:
+    """What became of a trial whose process could not tell it."""
+    return _ended(spec, "failed", run_id, error)
+
+
+def _run(
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    spec: TrialSpec,
+    folder: Path,
+    watch: OnEpoch | None,
+) -> Outcome:
+    noted = folder / _EPOCHS  # also those before an interruption
+    rows = {row["epoch"]: row for row in read_json(noted) or []}
+
+    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        rows[epoch] = {"epoch": epoch, **metrics}
+        write_json(noted, list(rows.values()))
+        if watch is not None:
+            watch(epoch, metrics)
+
+    number = int(spec.place.partition("/")[0]) - 1
+    tags = {"trial.hash": spec.hash, "trial.setting": spec.setting, COLOR_TAG: color(number)}
+    tags[REPEAT_TAG] = setting_name(spec.repeat)
+    if spec.parent_id is not None:
+        tags["mlflow.parentRunId"] = spec.parent_id
+    trial = Trial(folder, tags, spec.tests, on_epoch)
+
+    def ended(state: State, error: BaseException) -> Outcome:
+        told = list(rows.values())
+        history = pl.DataFrame(told, infer_schema_length=None) if told else None
+        return replace(_ended(spec, state, trial.run_id, error), history=history)
+
+    try:
+        return _finished(spec, experiment.run(config, spec.name, trial))
+    except Pruned as pruned:
+        monitor = f"val/{experiment.evaluation.monitor_name}"
+        validated = [row for row in rows.values() if monitor in row]
+        best = max(validated, key=lambda row: row[monitor])
+        seen = {name: value for name, value in best.items() if name.startswith("val/")}
+        return replace(ended("pruned", pruned), metrics=seen)
+    except TrainingError as diverged:
+        return ended("diverged", diverged)
+    except Exception as error:  # whatever it is, the other trials go on
+        if not isinstance(error, TwoTowerError):
+            logger.exception("%s failed", spec.name)
+        return ended("failed", error)
+
+
+def _finished(spec: TrialSpec, result: Result) -> Outcome:
+    validation = result.validation
+    assert validation is not None, "a sweep without validation is refused before it starts"
+    return replace(
+        _ended(spec, "finished", result.run_id, None),
+        metrics=summary(result),
+        intervals=validation.intervals | (result.test.intervals if result.test else {}),
+        warnings=tuple(result.warnings),
+        evaluation=validation.conditions,
+        history=result.fits[0].history,
+        per_user=validation.measured.per_user,
+        relevant=validation.relevant,
+    )
+
+
+def _ended(
+    spec: TrialSpec, state: State, run_id: str | None, error: BaseException | None
+) -> Outcome:
+    """With nothing measured."""
+    told = None if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
+    return Outcome(
+        hash=spec.hash,
+        name=spec.name,
+        overrides=spec.overrides,
+        varied=spec.varied,
+        repeat=spec.repeat,
+        baselines=spec.baselines,
+        seed=spec.seed,
+        state=state,
+        run_id=run_id,
+        error=told,
+        metrics={},
+        intervals={},
+        warnings=(),
+        code=code_version(),
+        evaluation="",
+        history=None,
+        per_user=None,
+        relevant=None,
+    )
+
+
+def _tell(outcome: Outcome, spec: TrialSpec, monitor: str) -> None:
+    """One line for each trial, as it ends."""
+    prefix = "test" if outcome.tested else "val"
+    value = outcome.metrics.get(f"{prefix}/{monitor}")
+    told = outcome.error or outcome.state
+    if value is not None:
+        seconds = outcome.metrics.get("train/seconds")
+        told = f"{prefix} {metric_title(monitor)} {value:.4f}"
+        told += f", {seconds:.1f} s" if seconds is not None else f", {outcome.state}"
+    logger.info("[%s] %s: %s", spec.place, spec.name, told)

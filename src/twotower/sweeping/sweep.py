@@ -1,0 +1,178 @@
+"""A sweep: runs its trials, resumes them, and returns their results as one table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from twotower.config import build
+from twotower.core.errors import ConfigError, SweepError
+from twotower.running.experiment import Experiment
+from twotower.sweeping.plan import Compose, Plan, PlannedTrial
+from twotower.sweeping.record import Record
+from twotower.sweeping.request import Request
+from twotower.sweeping.result import SweepResult
+from twotower.sweeping.runner import Launch, Runner, outcome_of
+from twotower.sweeping.search import Asking, Setting
+from twotower.sweeping.table import SweepTable
+from twotower.tracking.signals import terminate_on_sigterm
+
+__all__ = ["Sweep"]
+
+Batch = Mapping[Setting, Sequence[PlannedTrial]]
+_LOCK_SECONDS = 2  # `twotower sweep status` holds the lock for a moment
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials of a command, one after another or as a launcher has it.
+
+    compose: overrides -> checked config of a trial. launch: see Launch.
+    """
+
+    request: Request
+    compose: Compose
+    launch: Launch
+
+    def run(self, report: Callable[[SweepResult], object]) -> SweepTable:
+        """Run the trials that are missing and test the setting that validation chose.
+
+        Args:
+            report: called with the result while the sweep's tracked run is still open.
+
+        Raises:
+            SweepError: at the end, if a trial failed or diverged.
+        """
+        request = self.request
+        plan = Plan(request.folder, request.fixed, request.repeats, request.total, self.compose)
+        with _alone(request.folder), terminate_on_sigterm():
+            if not request.resume:
+                _clear(request.folder)
+            config = self._first_config()
+            experiment: Experiment = build(config)
+            test = experiment.evaluation.test
+            asking = request.search.start(request.settings, request.folder)
+            batch = plan.trials(asking.ask(), tests=test == "all")  # checked before all else
+            earlier = Record.load(request.folder)
+            with experiment.tracking.run(
+                name=experiment.run_name or f"sweep {request.name}",
+                config=None,
+                tags={"sweep.id": request.folder.name, "sweep.command": request.command},
+                run_id=earlier.parent_id if earlier is not None else None,
+            ) as run:
+                record = Record(
+                    folder=request.folder,
+                    name=request.name,
+                    command=request.command,
+                    parent_id=run.id,
+                    total=plan.total,
+                    monitor=f"val/{experiment.evaluation.monitor_name}",
+                    trials={},
+                )
+                runner = Runner(self.launch, experiment.tracking, run.id)
+                with runner.orphans_ended(request.folder):
+                    trials = _search(plan, asking, batch, runner, record, test)
+                    table = _table(trials, record)
+                    if test == "best" and table.best is not None:
+                        chosen = {outcome.hash for outcome in table.best.finished}
+                        runner.run([_tested(t) for t in trials if t.spec.hash in chosen])
+                        table = _table(trials, record)
+                report(
+                    SweepResult(
+                        table=table,
+                        trials=trials,
+                        request=request,
+                        config=config,
+                        comparison=experiment.comparison,
+                        test=test,
+                        run=run,
+                    )
+                )
+                _raise_unfinished(table)
+        return table
+
+    def _first_config(self) -> dict[str, Any]:
+        """That of the first setting: what is not swept is the same in all."""
+        first = [a.override(a.choices[0] if a.choices else a.low) for a in self.request.axes]
+        return self.compose([*self.request.fixed, *first])
+
+
+def _search(
+    plan: Plan,
+    asking: Asking,
+    batch: Batch,
+    runner: Runner,
+    record: Record,
+    test: str,
+) -> list[PlannedTrial]:
+    """Run `batch`, and whatever the search asks for after it; every trial once."""
+    tried: dict[str, PlannedTrial] = {}  # by hash
+    while batch:
+        trials = [trial for repeats in batch.values() for trial in repeats]
+        tried |= {trial.spec.hash: trial for trial in trials}
+        record.save(trials={trial.folder.name: trial.spec.name for trial in tried.values()})
+        runner.run(trials)
+        _tell_search(asking, batch, record.monitor)
+        batch = plan.trials(asking.ask(), tests=test == "all")
+    return list(tried.values())
+
+
+def _tell_search(asking: Asking, batch: Batch, monitor: str) -> None:
+    """The mean over its repeats of each setting."""
+    for setting, repeats in batch.items():
+        done = [outcome_of(trial) for trial in repeats]
+        values = [o.metrics[monitor] for o in done if o.state == "finished"]
+        pruned = any(outcome.state == "pruned" for outcome in done)
+        asking.tell(setting, fmean(values) if values else None, pruned=pruned)
+
+
+def _table(trials: Sequence[PlannedTrial], record: Record) -> SweepTable:
+    return SweepTable(tuple(outcome_of(trial) for trial in trials), record.monitor)
+
+
+def _tested(trial: PlannedTrial) -> PlannedTrial:
+    return replace(trial, spec=replace(trial.spec, tests=True))
+
+
+def _raise_unfinished(table: SweepTable) -> None:
+    counts = {
+        state: sum(outcome.state == state for outcome in table.outcomes)
+        for state in ("failed", "diverged")
+    }
+    if any(counts.values()):
+        told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
+        raise SweepError(
+            f"of {len(table.outcomes)} trials {told}; the others are done"
+            + ("; the same command tries those that failed again" if counts["failed"] else "")
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises ConfigError where another process runs this sweep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(
+            f"this sweep is running already, in another process ({folder}); "
+            "`twotower sweep status` tells how far it is"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

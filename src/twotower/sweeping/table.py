@@ -1,0 +1,179 @@
+"""The trials of a sweep as a table: one row for each setting, repeats together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import Any
+
+import polars as pl
+
+from twotower.config import REPEATS, render_value
+from twotower.config.naming import setting_name
+from twotower.sweeping.outcome import Outcome
+from twotower.types.metric_names import shown_metrics
+
+__all__ = ["Setting", "SweepTable", "repeat_words"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Trials that repeat one setting: they differ in their seed or fold alone."""
+
+    varied: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def name(self) -> str:
+        """Such as `emb_dim=32 num_negatives=10`."""
+        return setting_name(self.varied) or f"all {repeat_words(self.outcomes) or 'trials'}"
+
+    @cached_property
+    def finished(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.state == "finished")
+
+    def mean(self, metric: str) -> float | None:
+        """Over the repeats that finished; None where none did or none has it."""
+        values = self._values(metric)
+        return fmean(values) if values else None
+
+    def spread(self, metric: str) -> float | None:
+        """Standard deviation over the repeats that finished; None for fewer than two."""
+        values = self._values(metric)
+        return stdev(values) if len(values) > 1 else None
+
+    @property
+    def places(self) -> frozenset[tuple[Any, ...]]:
+        """The folds, and whatever else but seeds, that repeats finished on."""
+        return frozenset(_place(outcome) for outcome in self.finished)
+
+    def _values(self, metric: str) -> list[float]:
+        return [o.metrics[metric] for o in self.finished if metric in o.metrics]
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """The outcomes of a sweep.
+
+    outcomes: one a trial; monitor: what trials are chosen by, such as `val/ndcg_at_10`.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    monitor: str
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """What varies, such as `tower.emb_dim`, in the order of the command line."""
+        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.varied))
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The shortest end of each key that tells it from the others, such as `emb_dim`."""
+        return {key: _shortest_end(key, self.keys) for key in self.keys}
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """Best mean of `monitor` first; then those that lack a fold, whose means are over others
+        than the rest; those without a finished trial last.
+        """
+        groups: dict[str, list[Outcome]] = {}
+        for outcome in self.outcomes:
+            groups.setdefault(repr(sorted(outcome.varied.items())), []).append(outcome)
+        settings = [Setting(group[0].varied, tuple(group)) for group in groups.values()]
+        return sorted(settings, key=self._rank)
+
+    @property
+    def best(self) -> Setting | None:
+        """None where no trial finished."""
+        first = self.settings[0] if self.settings else None
+        return first if first is not None and first.finished else None
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Every validation metric but the loss, `monitor` first."""
+        names = dict.fromkeys(n for o in self.outcomes for n in o.metrics if n.startswith("val/"))
+        known = [name for name in names if name != "val/loss"]
+        return sorted(known, key=lambda name: name != self.monitor)
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The metrics of tables and figures, `monitor` first."""
+        return shown_metrics(self.metrics, self.monitor) or [self.monitor]
+
+    def frame(self) -> pl.DataFrame:
+        """One row a trial, best setting first: what varies, seed, state, every metric, run id.
+
+        A column holds numbers, booleans or text: lists, and what varies between types, such as 10
+        and `auto`, are text.
+        """
+        rows: list[dict[str, Any]] = []
+        for rank, setting in enumerate(self.settings, start=1):
+            rows += [self._row(rank, setting, outcome) for outcome in setting.outcomes]
+        for key in self.keys:
+            if not _of_one_type([row[key] for row in rows]):
+                rows = [{**row, key: _text(row[key])} for row in rows]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _row(self, rank: int, setting: Setting, outcome: Outcome) -> dict[str, Any]:
+        ends = {
+            f"{name}_{end}": value
+            for name, interval in outcome.intervals.items()
+            for end, value in zip(("low", "high"), interval, strict=True)
+        }
+        return {
+            "rank": rank,
+            "name": setting.name,
+            **{key: setting.varied.get(key) for key in self.keys},
+            "seed": outcome.seed,
+            **{key: outcome.repeat.get(key) for key in self.repeat_keys if key != "seed"},
+            "state": outcome.state,
+            **outcome.metrics,
+            **ends,
+            "run_id": outcome.run_id,
+            "overrides": " ".join(outcome.overrides),
+            "error": outcome.error,
+        }
+
+    @cached_property
+    def repeat_keys(self) -> list[str]:
+        """What repeats settings, such as `split.fold`."""
+        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.repeat))
+
+    @cached_property
+    def _places(self) -> frozenset[tuple[Any, ...]]:
+        return frozenset(_place(outcome) for outcome in self.outcomes)
+
+    def _rank(self, setting: Setting) -> tuple[bool, bool, float]:
+        value = setting.mean(self.monitor)
+        lacks = setting.places != self._places
+        return (value is None, lacks, 0.0 if value is None else -value)
+
+
+def repeat_words(outcomes: Sequence[Outcome]) -> str:
+    """What repeats these trials: `folds and seeds`; empty where nothing does."""
+    keys = {key for outcome in outcomes for key in outcome.repeat}
+    return " and ".join(word for key, word in REPEATS.items() if key in keys)
+
+
+def _place(outcome: Outcome) -> tuple[Any, ...]:
+    return tuple(value for key, value in sorted(outcome.repeat.items()) if key != "seed")
+
+
+def _shortest_end(key: str, keys: Sequence[str]) -> str:
+    parts = key.split(".")
+    ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+    alone = (end for end in ends if sum(f".{k}".endswith(f".{end}") for k in keys) == 1)
+    return next(alone, key)
+
+
+def _of_one_type(values: Sequence[Any]) -> bool:
+    """Whether a CSV file and a typed column can hold the values as they are."""
+    types = {type(value) for value in values if value is not None}
+    small = all(abs(value) < 2**63 for value in values if isinstance(value, int))
+    return small and types <= {bool, int, float, str} and (len(types) < 2 or types == {int, float})
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else render_value(value)

@@ -1,0 +1,9 @@
+"""Encoders: what makes one vector of the items that a user had met."""
+
+from twotower.tower.encoder.attention import AttentionEncoder
+from twotower.tower.encoder.base import Encoder
+from twotower.tower.encoder.gru import GRUEncoder
+from twotower.tower.encoder.mean import MeanEncoder
+from twotower.tower.encoder.sasrec import SASRecEncoder
+
+__all__ = ["AttentionEncoder", "Encoder", "GRUEncoder", "MeanEncoder", "SASRecEncoder"]

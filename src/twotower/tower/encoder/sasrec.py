@@ -1,0 +1,113 @@
+"""Self-attention over the items."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor, nn
+
+from twotower.tower.encoder.seeded import SeededDropout, drawing_from
+
+__all__ = ["SASRecEncoder"]
+
+
+class SASRecEncoder(nn.Module):
+    """The newest place, after blocks of self-attention in which each place sees the older ones.
+
+    SASRec, of Kang and McAuley 2018 (ICDM, "Self-attentive sequential recommendation"), as a
+    two-tower model; places are counted from the newest and are learned. Inside, each place holds
+    `hidden` numbers, which `n_heads` heads share.
+    """
+
+    ordered = True
+
+    def __init__(
+        self,
+        hidden: PositiveInt,
+        n_blocks: PositiveInt,
+        n_heads: PositiveInt,
+        dropout: Annotated[float, Field(ge=0, lt=1)],
+        *,
+        emb_dim: int,
+        history_length: int,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.dropout = SeededDropout(dropout, generator=generator)
+        places = torch.empty(history_length, hidden).normal_(std=0.02, generator=generator)
+        self.places = nn.Parameter(places)
+        with drawing_from(generator):
+            self.input = nn.Sequential(nn.LayerNorm(emb_dim), nn.Linear(emb_dim, hidden))
+            self.output = nn.Sequential(
+                nn.LayerNorm(hidden), nn.Linear(hidden, emb_dim, bias=False)
+            )
+        self.blocks = nn.ModuleList(
+            _Block(hidden, n_heads, dropout, generator=generator) for _ in range(n_blocks)
+        )
+
+    @staticmethod
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+        """Every head has as many of the hidden numbers."""
+        hidden, n_heads = node.get("hidden"), node.get("n_heads")
+        if not isinstance(hidden, int) or not isinstance(n_heads, int) or n_heads < 1:
+            return  # told by the type hints
+        if hidden % n_heads:
+            yield (
+                f"{path}.n_heads: got {n_heads}, which does not divide "
+                f"{path}.hidden={hidden}; valid are its divisors"
+            )
+
+    def forward(self, items: Tensor, valid: Tensor) -> Tensor:
+        """See Encoder."""
+        length = items.shape[1]
+        hidden = self.dropout(self.input(items) + self.places[-length:])  # [B, L, H]
+        older = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
+        # Each place sees itself, valid or not: the attention of a place that sees none is NaN.
+        itself = torch.eye(length, dtype=torch.bool, device=items.device)
+        sees = (older & valid[:, None, :]) | itself  # [B, L, L]
+        for block in self.blocks[:-1]:
+            hidden = block(hidden, sees)
+        newest = self.blocks[-1](hidden, sees[:, -1:])[:, 0]  # [B, H]: the one that is read
+        output: Tensor = self.output(newest)
+        return output
+
+
+class _Block(nn.Module):
+    """Self-attention, then a feed-forward network of each place, each added to what came in.
+
+    What goes into either is normalised before: deep stacks then train without a warm-up.
+    """
+
+    def __init__(self, hidden: int, n_heads: int, dropout: float, *, generator: Generator) -> None:
+        super().__init__()
+        self._heads = (n_heads, hidden // n_heads)
+        with drawing_from(generator):
+            self.attention_norm, self.forward_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+            self.query, self.key = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+            self.value, self.mix = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+            self.feed_forward = nn.Sequential(
+                nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+            )
+        self.attention_dropout = SeededDropout(dropout, generator=generator)
+        self.forward_dropout = SeededDropout(dropout, generator=generator)
+
+    def forward(self, hidden: Tensor, sees: Tensor) -> Tensor:
+        """[B, Q, H], the newest Q places of `hidden` [B, L, H]; `sees` [B, Q, L]."""
+        normed = self.attention_norm(hidden)
+        newest = hidden[:, -sees.shape[1] :]
+        attended = nn.functional.scaled_dot_product_attention(
+            self._split(self.query(normed[:, -sees.shape[1] :])),
+            self._split(self.key(normed)),
+            self._split(self.value(normed)),
+            attn_mask=sees[:, None],
+        )  # [B, heads, Q, H / heads]
+        mixed = self.mix(attended.transpose(1, 2).flatten(2))
+        newest = newest + self.attention_dropout(mixed)
+        further = self.feed_forward(self.forward_norm(newest))
+        output: Tensor = newest + self.forward_dropout(further)
+        return output
+
+    def _split(self, places: Tensor) -> Tensor:
+        """[B, heads, L, H / heads] of `places` [B, L, H]."""
+        return places.view(*places.shape[:2], *self._heads).transpose(1, 2)

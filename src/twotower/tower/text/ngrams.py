@@ -1,0 +1,75 @@
+"""Texts as the words and the short runs of characters in them, hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from twotower.tower.text.bag import Bag
+
+__all__ = ["NgramText"]
+
+# sklearn's own leaves out words of one letter.
+_WORD = r"(?u)\b\w+\b"
+
+
+class NgramText(Bag):
+    """The mean of a trained vector for each n-gram of words, and of characters, of a text.
+
+    N-grams are hashed into buckets by MurmurHash3, the same everywhere (Weinberger et al. 2009,
+    ICML, "Feature hashing for large scale multitask learning"); runs of characters make words that
+    share a stem alike (Bojanowski et al. 2017, TACL, "Enriching word vectors with subword
+    information"). Case counts for nothing. N-grams that no text of train has are left out.
+    """
+
+    def __init__(
+        self,
+        words: tuple[PositiveInt, PositiveInt] | None,
+        characters: tuple[PositiveInt, PositiveInt] | None,
+        num_buckets: PositiveInt,
+        *,
+        texts: pl.Series,
+        n_train: int,
+        dim: int,
+        generator: Generator,
+    ) -> None:
+        known = texts.fill_null("").to_list()
+        spans = {"word": words, "char_wb": characters}
+        pairs = [
+            _hashed(known, analyzer, span, num_buckets) + torch.tensor([[0], [place * num_buckets]])
+            for place, (analyzer, span) in enumerate(spans.items())
+            if span is not None
+        ]
+        rows, values = torch.cat(pairs, dim=1)
+        super().__init__(rows, values, n=len(known), n_train=n_train, dim=dim, generator=generator)
+
+    @staticmethod
+    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+        """There is something to look for, from the shortest to the longest."""
+        spans = {key: node.get(key) for key in ("words", "characters")}
+        if not any(spans.values()):
+            yield f"{path}.words, {path}.characters: got null twice; valid is a span in one"
+        for key, span in spans.items():
+            if isinstance(span, list) and len(span) == 2 and span[0] > span[1]:
+                yield f"{path}.{key}: got {span}; valid is the shortest first: {span[::-1]}"
+
+
+def _hashed(texts: list[str], analyzer: str, span: tuple[int, int], num_buckets: int) -> Tensor:
+    """[2, m] int64: the row and the bucket of each distinct n-gram of each text."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # takes a second to import
+
+    vectorizer = HashingVectorizer(
+        analyzer=analyzer,
+        token_pattern=_WORD if analyzer == "word" else None,
+        ngram_range=tuple(span),
+        n_features=num_buckets,
+        norm=None,
+        alternate_sign=False,
+    )
+    found = vectorizer.transform(texts).tocoo()
+    return torch.stack([torch.from_numpy(found.row).long(), torch.from_numpy(found.col).long()])
