@@ -52,7 +52,6 @@ def path_of(name: str) -> str:
 PLANTED = (
     f"dataset.path={path_of('a')}",
     f"run_name='http://me:{PASSWORD}1@host/x'",
-    f"+trainer.lightning.default_root_dir='x?sig={PASSWORD}2'",
     f"+hydra.job.env_set.MY_API_KEY={PASSWORD}3",
     "+hydra.job.env_set.OTHER=${oc.env:PLANTED}",
     "tracking.experiment_name=${oc.env:EXPERIMENT}",
@@ -111,6 +110,7 @@ REFUSED = [
     f"++dataset.token={PASSWORD}",
     f"++dataset.storage_options.secret={PASSWORD}",
     f"++trainer.lightning.api_key={PASSWORD}",
+    f"++trainer.lightning.default_root_dir='x?sig={PASSWORD}'",
     f"tower.emb_dim=http://me:{PASSWORD}@host",
     "tower.emb_dim=${oc.env:PLANTED}",
     f"loss=http://me:{PASSWORD}@host",

@@ -184,9 +184,6 @@ def test_the_message_names_the_key_what_was_found_and_what_is_accepted(
         ["loss._target_=own_parts.loss", "++loss.weight=2.0"],
         ["optimizer._target_=own_parts.Adam"],
         ["optimizer._target_=torch.optim.SGD", "~optimizer.betas", "~optimizer.fused"],
-        [
-            "++trainer.lightning.profiler={_target_: pytorch_lightning.profilers.SimpleProfiler}",
-        ],
         ["tower._target_=own_parts.tower"]
         + [f"~tower.{key}" for key in ("emb_dim", "init_std", "similarity", "bias")],
         ["loss._target_=twotower.loss.BinaryCrossEntropy"],

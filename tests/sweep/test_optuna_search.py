@@ -352,7 +352,7 @@ def test_a_trial_is_watched_from_another_process(tmp_path: Path) -> None:
 from functools import partial
 from pathlib import Path
 from optuna.pruners import MedianPruner
-from twotower.sweep.search.optuna import Optuna
+from twotower.sweeping.search.optuna import Optuna
 from twotower.trial import Pruned
 pruner = partial(MedianPruner, n_startup_trials=2, n_warmup_steps=1)
 search = Optuna(n_trials=8, n_jobs=1, seed=0, sampler=None, pruner=pruner)

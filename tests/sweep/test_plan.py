@@ -53,13 +53,13 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_trial_is_made_of_what_is_fixed_what_varies_and_a_seed(
     tmp_path: Path, untracked: list[str]
 ) -> None:
-    plan = plan_of(tmp_path, [*untracked, "+trainer.max_epochs=2"], "3,4")
+    plan = plan_of(tmp_path, [*untracked, "++trainer.max_epochs=2"], "3,4")
     settings = settings_of("tower.emb_dim=4,8")
     planned = plan.trials(settings, tests=True)
     assert list(planned) == settings
     assert [len(repeats) for repeats in planned.values()] == [2, 2]
     last = planned[settings[1]][1]
-    assert last.line == (*untracked, "+trainer.max_epochs=2", "tower.emb_dim=8", "seed=4")
+    assert last.line == (*untracked, "++trainer.max_epochs=2", "tower.emb_dim=8", "seed=4")
     spec = last.spec
     assert spec.overrides == (*untracked, "trainer.max_epochs=2", "tower.emb_dim=8", "seed=4")
     assert (spec.name, spec.setting) == ("emb_dim=8 seed=4", "emb_dim=8")

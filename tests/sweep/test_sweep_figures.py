@@ -319,4 +319,5 @@ def test_labels_show_values_as_they_are(value: str) -> None:
     for figure in sweep_figures(table, None).values():
         figure.savefig(io.BytesIO(), format="png")  # warnings and unclosed mathematics raise
     shown = [label.get_text() for label in drawn_map(table).axes[0].get_xticklabels()]
-    assert shown[0] == value.replace("$", "\\$").replace("\x1b", "\\x1b")
+    quoted = f"'{value}'"  # as on a command line
+    assert shown[0] == quoted.replace("$", "\\$").replace("\x1b", "\\x1b")

@@ -49,7 +49,7 @@ def test_what_is_found(tracking: MlflowTracking) -> None:
         "FINISHED",
         tracking.experiment_id,
     )
-    assert run.params == {"tower.emb_dim": "8"}
+    assert run.params == {"emb_dim": "8"}
     assert run.metrics == {"val/mrr": 0.5}
     assert run.tags["a"] == "b"
 

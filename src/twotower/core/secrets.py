@@ -75,7 +75,7 @@ def mask_all(value: Any, hidden: bool = False) -> Any:
         }
     if isinstance(value, list | tuple):
         return [mask_all(inner, hidden) for inner in value]
-    if hidden and value is not None and not isinstance(value, bool) and value != "":
+    if hidden and isinstance(value, int | str) and not isinstance(value, bool) and value != "":
         return MASK
     return mask(value) if isinstance(value, str) else value
 

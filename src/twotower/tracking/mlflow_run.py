@@ -138,7 +138,9 @@ class MlflowRun:
         self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         try:
-            enter_model(self.client, self.experiment_id, self.id, name, folder, metrics, step or 0)
+            enter_model(
+                self.client, self.experiment_id, self.id, mask(name), folder, metrics, step or 0
+            )
         except (MlflowException, AttributeError) as error:  # a server of before MLflow 3
             _log.info("the model is not listed by MLflow: %s", mask(str(error)))
 
