@@ -353,7 +353,7 @@ from functools import partial
 from pathlib import Path
 from optuna.pruners import MedianPruner
 from twotower.sweeping.search.optuna import Optuna
-from twotower.trial import Pruned
+from twotower.running.trial import Pruned
 pruner = partial(MedianPruner, n_startup_trials=2, n_warmup_steps=1)
 search = Optuna(n_trials=8, n_jobs=1, seed=0, sampler=None, pruner=pruner)
 watch = search.watch(Path({str(tmp_path)!r}), {begun.study["number"]}, {MONITOR!r})
