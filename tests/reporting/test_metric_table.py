@@ -6,7 +6,7 @@ from rich.console import Console
 
 from twotower.config import compose
 from twotower.reporting.metric_table import metric_table
-from twotower.types.metric_names import DEFAULT, shown_metrics
+from twotower.types.metric_name import DEFAULT, shown_metrics
 
 
 def test_what_is_asked_for_is_shown_at_every_k_the_monitor_first() -> None:

@@ -31,7 +31,7 @@ from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
 from twotower.types import Fold, SplitFrames
-from twotower.types.metric_names import metric_title, shown_metrics
+from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["Baselines"]
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 DIGEST_TAG = "baseline.digest"  # of values, split, parts and evaluation
 _FIT = "fit s"
-_PREFIXES = {"validation": "val", "test": "test"}
+_PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _metrics(parts: Mapping[str, Reference]) -> dict[str, float]:
     """By the names that they have in runs of `twotower train`."""
     metrics = {"train/seconds": sum(reference.seconds for reference in parts.values())}
     for part, reference in parts.items():
-        prefix, measured = _PREFIXES[part], reference.measured
-        metrics |= {f"{prefix}/{name}": value for name, value in measured.values.items()}
+        for name, value in reference.measured.values.items():
+            metrics[str(MetricName.parse(name).on(_PARTS[part]))] = value
     return metrics
 
 
@@ -185,7 +185,7 @@ def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> Non
     for part in parts:
         of_part = {name: measured[name][part] for name in best_first}
         print_whole(console, _table(part, of_part, monitor))
-    console.print(f"ordered by {metric_title(monitor)} on {parts[0]}")
+    console.print(f"ordered by {MetricName.parse(monitor).title} on {parts[0]}")
 
 
 def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Table:

@@ -29,6 +29,7 @@ from twotower.tracking.load import (
     find_trials,
 )
 from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Compare"]
 
@@ -37,7 +38,7 @@ _WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": pl.DataFrame.write_parquet,
 }
 _SETTING, _DIGEST, _PARENT = "trial.setting", "split.digest", "mlflow.parentRunId"
-_PREFIXES = {"validation": "val/", "test": "test/"}
+_PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 _SHORT_ID = 8
 
 
@@ -122,7 +123,7 @@ class Compare:
                     name=name,
                     repeats=[self._repeat(run, folder) for run in sorted(runs, key=_repeat_order)],
                     parameters=runs[0].metrics.get("model/parameters"),
-                    values=_means(runs, _PREFIXES[self.part]),
+                    values=_means(runs, _PARTS[self.part]),
                 )
                 for name, runs in zip(names, groups.values(), strict=True)
             ]
@@ -178,12 +179,13 @@ def _repeat_order(run: FoundRun) -> tuple[str, datetime]:
     return run.tags.get(REPEAT_TAG, ""), run.started
 
 
-def _means(runs: Sequence[FoundRun], prefix: str) -> dict[str, float]:
+def _means(runs: Sequence[FoundRun], part: str) -> dict[str, float]:
     """Means over `runs` of the metrics that all have, by names such as `ndcg_at_10`."""
-    names = [name for name in runs[0].metrics if name.startswith(prefix) and "_at_" in name]
+    parsed = {name: MetricName.parse(name) for name in runs[0].metrics}
     return {
-        name.removeprefix(prefix): fmean(run.metrics[name] for run in runs)
-        for name in names
+        metric.bare: fmean(run.metrics[name] for run in runs)
+        for name, metric in parsed.items()
+        if metric.part == part and metric.k is not None
         if all(name in run.metrics for run in runs)
     }
 

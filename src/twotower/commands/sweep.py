@@ -12,7 +12,7 @@ from rich.table import Table
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
 from twotower.sweeping.status import Status, status_of
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["SweepStatus"]
 
@@ -57,7 +57,7 @@ def _print(status: Status, console: Console, *, trials: bool) -> None:
     if not trials:
         return
     table = Table(box=SIMPLE_HEAD)
-    for title in ("trial", "state", metric_title(record.monitor), "folder"):
+    for title in ("trial", "state", MetricName.parse(record.monitor).title, "folder"):
         table.add_column(title)
     for trial in status.trials:
         value = "" if trial.value is None else f"{trial.value:.4f}"

@@ -25,6 +25,7 @@ from twotower.comparison.statistics import (
     sums_by_user,
 )
 from twotower.core.errors import ConfigError
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Comparison"]
 
@@ -122,7 +123,8 @@ class Comparison:
     ) -> pl.DataFrame | None:
         if relevant is None:
             return None
-        k = int(metric.rpartition("_at_")[2])
+        k = MetricName.parse(metric).k
+        assert k is not None, "only a metric with a K is compared"
         return by_popularity(names, relevant, k, self.popularity_groups)
 
     def _generator(self, stream: int) -> np.random.Generator:

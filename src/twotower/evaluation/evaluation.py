@@ -16,9 +16,10 @@ from twotower.core.errors import ConfigError
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.lists import JudgedLists, Values
-from twotower.evaluation.metrics import DEFINITION, METRICS, CatalogueMetric, MetricName
+from twotower.evaluation.metrics import DEFINITION, METRICS, CatalogueMetric, KnownMetric
 from twotower.evaluation.ranking import top_k
 from twotower.types import USER, Fold, Recommendations, Scorer
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Evaluation", "Measured"]
 
@@ -54,8 +55,8 @@ class Evaluation:
     """Which lists are made and how they are judged."""
 
     k: PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
-    metrics: Annotated[list[MetricName], Field(min_length=1)]
-    monitor: MetricName
+    metrics: Annotated[list[KnownMetric], Field(min_length=1)]
+    monitor: KnownMetric
     test: Literal["best", "all", "never"]
     drop_seen: bool
     block_scores: PositiveInt
@@ -77,7 +78,7 @@ class Evaluation:
     @property
     def monitor_name(self) -> str:
         """The metric that models are chosen by (higher is better), such as `ndcg_at_10`."""
-        return f"{self.monitor}_at_{self.cutoffs[0]}"
+        return str(MetricName(self.monitor, self.cutoffs[0]))
 
     def conditions(self, fold: Fold) -> str:
         """What the value of a metric at some K depends on besides the model, as JSON.
@@ -124,7 +125,7 @@ class Evaluation:
         for name in dict.fromkeys(self.metrics):
             metric = METRICS[name]
             for k in self.cutoffs:
-                full_name = f"{name}_at_{k}"
+                full_name = str(MetricName(name, k))
                 if isinstance(metric, CatalogueMetric):
                     values[full_name] = metric.of_lists(lists, k)
                     continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twotower.evaluation.evaluation import Measured
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["few_users_note"]
 
@@ -30,7 +30,7 @@ def few_users_note(
     text = f"{part} judges {judged:,} of {n_users:,} users"
     if half and value:
         text += (
-            f": {metric_title(metric)} {measured.text(metric)} is an interval of "
+            f": {MetricName.parse(metric).title} {measured.text(metric)} is an interval of "
             f"±{half / value:.0%}, which hardly tells apart models that differ by less"
         )
     return f"{text}; {advice}"

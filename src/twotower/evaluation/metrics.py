@@ -25,7 +25,7 @@ from twotower.evaluation.accuracy import (
 from twotower.evaluation.beyond_accuracy import coverage, novelty, surprisal
 from twotower.evaluation.lists import JudgedLists, Values
 
-__all__ = ["DEFINITION", "METRICS", "CatalogueMetric", "MetricName", "UserMetric"]
+__all__ = ["DEFINITION", "METRICS", "CatalogueMetric", "KnownMetric", "UserMetric"]
 
 
 # Count up when the same lists, or the same scores, come to other values than before: runs of both
@@ -97,4 +97,4 @@ def _known(name: str) -> str:
     )
 
 
-MetricName = Annotated[str, AfterValidator(_known)]
+KnownMetric = Annotated[str, AfterValidator(_known)]

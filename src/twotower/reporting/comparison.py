@@ -12,7 +12,7 @@ from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.core.console import terminal
 from twotower.reporting.metric_table import metric_table, print_whole
-from twotower.types.metric_names import shown_metrics
+from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["print_compared"]
 
@@ -42,7 +42,7 @@ def print_compared(compared: Compared) -> None:
     title = f"{compared.metric} by length of the user's history (± half of the interval)"
     _print(console, title, _by_history(compared))
     if compared.popularity is not None:
-        k = compared.metric.rpartition("_at_")[2]
+        k = MetricName.parse(compared.metric).k
         title = f"recall@{k} of relevant pairs by the item's interactions in train"
         _print(console, title, _by_popularity(compared, compared.popularity))
     for note in compared.notes:

@@ -9,6 +9,7 @@ from twotower import config as conf
 from twotower.tracking.chart_view import OVERVIEW, knows_views
 from twotower.tracking.links import charts_url, compare_url, run_url, view_url
 from twotower.tracking.masking import mask
+from twotower.types.metric_name import MetricName
 
 __all__ = ["sweep_links", "where_to_look"]
 
@@ -54,9 +55,9 @@ def _view(
     uri = str(config["tracking"]["uri"])
     if knows_views(uri if uri.startswith("http") else None):
         return view_url(base, experiment_id, key, charts=charts)
-    k = config["evaluation"]["k"]
-    first = k[0] if isinstance(k, list) else k
-    return charts_url(base, experiment_id, f"val/{config['evaluation']['monitor']}_at_{first}")
+    metric, k = config["evaluation"]["monitor"], config["evaluation"]["k"]
+    monitor = MetricName(metric, k[0] if isinstance(k, list) else k, "val")
+    return charts_url(base, experiment_id, str(monitor))
 
 
 def _ui(config: Mapping[str, Any]) -> tuple[str, str]:

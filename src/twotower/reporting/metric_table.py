@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["MOST_COLUMNS", "metric_table", "print_whole"]
 
@@ -37,7 +37,8 @@ def metric_table(
         pad_edge=False,
     )
     texts = [[by_metric.get(metric, "") for metric in metrics] for _, by_metric in models]
-    across = [metric_title(metric) if "_at_" in metric else metric for metric in metrics]
+    parsed = {metric: MetricName.parse(metric) for metric in metrics}
+    across = [metric if name.k is None else name.title for metric, name in parsed.items()]
     down = [name for name, _ in models]
     if len(metrics) > MOST_COLUMNS and len(metrics) > len(models):
         across, down = down, across

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twotower.core.console import terminal
 from twotower.reporting.metric_table import metric_table, print_whole
 from twotower.running.result import Result
-from twotower.types.metric_names import shown_metrics
+from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["print_result"]
 
@@ -26,7 +26,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     epochs = f"{result.fitted.best_epoch} epochs"
     if result.selected is not None:
         epochs = f"epoch {result.selected.best_epoch} of {result.selected.history.height}"
-        epochs += f" chosen by val/{result.monitor}"
+        epochs += f" chosen by {MetricName.parse(result.monitor).on('val')}"
         refit = result.test is not None and result.fitted is not result.selected
         epochs += ", refit on train and validation" if refit else ""
     console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))

@@ -16,7 +16,7 @@ from twotower.running.result import Judged, Result
 from twotower.serving.recommender import MODEL_FOLDER
 from twotower.tracking.base import Run
 from twotower.tracking.load import EVALUATION_TAG, MONITOR_TAG
-from twotower.types.metric_names import looked_at_first
+from twotower.types.metric_name import MetricName, headline_metrics
 
 __all__ = [
     "BEST_BASELINE",
@@ -42,8 +42,8 @@ def log(run: Run, result: Result) -> None:
     does without plots, which take longer than a short training.
     """
     # Those of validation are there already, epoch by epoch.
-    others = ("val/", "val_baseline/", "baseline/")
-    own = {name: value for name, value in summary(result).items() if not name.startswith(others)}
+    others = ("val", "val_baseline", "baseline")
+    own = {n: v for n, v in summary(result).items() if MetricName.parse(n).part not in others}
     run.log_metrics({**own, **_to_beat(run, result)})
     for judged in (result.validation, result.test):
         if judged is not None:
@@ -80,11 +80,11 @@ def summary(result: Result) -> dict[str, float]:
 
 def _list_model(run: Run, result: Result) -> None:
     """With its metrics on the test, and on validation where it was not tested."""
-    part, step = "test/", None
+    part, step = "test", None
     if result.test is None:
         assert result.selected is not None, "a run without both is refused before it starts"
-        part, step = "val/", result.selected.history.height + 1  # of the kept epoch's values
-    metrics = {name: value for name, value in result.metrics.items() if name.startswith(part)}
+        part, step = "val", result.selected.history.height + 1  # of the kept epoch's values
+    metrics = {n: v for n, v in result.metrics.items() if MetricName.parse(n).part == part}
     run.log_model(result.name, MODEL_FOLDER, metrics, step)
 
 
@@ -104,8 +104,8 @@ def _to_beat(run: Run, result: Result) -> dict[str, float]:
     for judged, prefix in ((result.validation, "val_baseline"), (result.test, "baseline")):
         if judged is not None and best in judged.baselines:
             known = judged.baselines[best].values
-            shown = looked_at_first(known, result.monitor) or [result.monitor]
-            values |= {f"{prefix}/{name}": known[name] for name in shown}
+            shown = headline_metrics(known, result.monitor) or [result.monitor]
+            values |= {str(MetricName.parse(name).on(prefix)): known[name] for name in shown}
     return values
 
 
@@ -171,8 +171,8 @@ def _notes(result: Result) -> Iterator[str]:
         return
     epoch, last = result.selected.best_epoch, result.selected.history.height
     yield (
-        f"Epoch {epoch} of {last} was chosen by val/{result.monitor}; the point after the last "
-        "epoch of each val/ curve repeats its values."
+        f"Epoch {epoch} of {last} was chosen by {MetricName.parse(result.monitor).on('val')}; "
+        "the point after the last epoch of each val/ curve repeats its values."
     )
     if result.test is None:
         yield "The test part was not scored."

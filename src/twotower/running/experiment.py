@@ -42,6 +42,7 @@ from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
 from twotower.types import Fold, Interactions, Scorer, SplitFrames
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Experiment"]
 
@@ -139,7 +140,7 @@ class Experiment:
             result = self._result(frames, config, name, run, trial)
             artifacts.log(run, result)
             if trial is None:  # a sweep does it once, for all of its trials
-                run.save_overview(f"val/{result.monitor}")
+                run.save_overview(str(MetricName.parse(result.monitor).on("val")))
         return result
 
     def load(self, config: Mapping[str, Any]) -> tuple[Interactions, SplitFrames]:
@@ -201,7 +202,7 @@ class Experiment:
         def validate(scorer: Scorer) -> Mapping[str, float]:
             return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
 
-        monitored = f"val/{self.evaluation.monitor_name}"
+        monitored = str(MetricName.parse(self.evaluation.monitor_name).on("val"))
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             # MLflow's page that compares runs opens on the metric that was logged first.
@@ -267,7 +268,7 @@ class Experiment:
         """What is suspicious about a run, a sentence each, with the keys to change."""
         notes = self._judge.suspicions(judged, frames.n_users, self.split.judging_more)
         if selected is not None:
-            monitor = f"val/{self.evaluation.monitor_name}"
+            monitor = str(MetricName.parse(self.evaluation.monitor_name).on("val"))
             notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
         repeats = repeat_note(frames, judged.part, self.evaluation)
         return [*notes, repeats] if repeats and self.evaluation.drop_seen else notes
@@ -300,7 +301,8 @@ def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
     if metric is None or not isinstance(k, int | list) or not isinstance(names, list):
         return
     by_user = [name for name in names if isinstance(METRICS.get(name), UserMetric)]
-    valid = [f"{n}_at_{depth}" for n in by_user for depth in ([k] if isinstance(k, int) else k)]
+    depths = [k] if isinstance(k, int) else k
+    valid = [str(MetricName(name, depth)) for name in by_user for depth in depths]
     if metric not in valid:
         yield (
             f"comparison.metric: got {metric!r}, which is not measured for each user "

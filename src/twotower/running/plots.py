@@ -14,15 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from twotower.types.metric_name import MetricName
+
 EPOCH = "epoch"
 _TRAIN_COLOR, _VALIDATION_COLOR, _BEST_COLOR = "#4c78a8", "#f58518", "#54a24b"
-_NAMES = {
-    "ndcg": "NDCG",
-    "hitrate": "HitRate",
-    "mrr": "MRR",
-    "map": "MAP",
-    "loss": "Loss",
-}
 _GROUPS = 10
 _WIDTH, _HEIGHT = 7.0, 4.2  # inches
 
@@ -49,7 +44,7 @@ def metric_curves(history: pl.DataFrame, best_epoch: int | None) -> Figure:
         for name, color in zip(names, _shades(len(names)), strict=True):
             _draw(axes, history, name, label=_cutoff(name), color=color)
         _mark_best(axes, best_epoch)
-        _finish(axes, title=_NAMES.get(metric, metric.replace("_", " ").capitalize()), ylabel="")
+        _finish(axes, title=MetricName(metric).title, ylabel="")
     figure.suptitle("Validation metrics by epoch" if panels else "No validation metrics")
     return figure
 
@@ -162,17 +157,16 @@ def _by_metric(history: pl.DataFrame) -> dict[str, list[str]]:
     """`{"ndcg": ["val/ndcg_at_5", "val/ndcg_at_10"]}`, without metrics that have no value yet."""
     panels: dict[str, list[str]] = {}
     for name in history.columns:
-        metric = name.removeprefix("val/").partition("_at_")[0]
+        parsed = MetricName.parse(name)
         known = history[name].null_count() < history.height
-        if name.startswith("val/") and metric != "loss" and known:
-            panels.setdefault(metric, []).append(name)
+        if parsed.part == "val" and parsed.metric != "loss" and known:
+            panels.setdefault(parsed.metric, []).append(name)
     return {metric: sorted(names, key=_k) for metric, names in panels.items()}
 
 
 def _k(name: str) -> int:
     """The K of `val/ndcg_at_10`; 0 for a metric without one."""
-    k = name.partition("_at_")[2]
-    return int(k) if k.isdigit() else 0
+    return MetricName.parse(name).k or 0
 
 
 def _cutoff(name: str) -> str:

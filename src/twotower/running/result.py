@@ -13,7 +13,7 @@ from twotower.model import DotProductScorer
 from twotower.serving.recommender import Recommender
 from twotower.training import Fitted
 from twotower.types import Fold, Recommendations
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Judged", "Result"]
 
@@ -49,9 +49,12 @@ class Judged:
         """By their names in MLflow, such as `test/ndcg_at_10`; `baseline/...` on the test."""
         own, of_baselines = ("test", "baseline") if self.part == "test" else ("val", "val_baseline")
         return {
-            **{f"{own}/{name}": value for name, value in self.measured.values.items()},
             **{
-                f"{of_baselines}/{baseline}/{name}": value
+                str(MetricName.parse(name).on(own)): value
+                for name, value in self.measured.values.items()
+            },
+            **{
+                str(MetricName.parse(name).on(of_baselines, baseline)): value
                 for baseline, measured in self.baselines.items()
                 for name, value in measured.values.items()
             },
@@ -61,7 +64,10 @@ class Judged:
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Low and high end, by the names of `metrics`."""
         prefix = "test" if self.part == "test" else "val"
-        return {f"{prefix}/{name}": ends for name, ends in self.measured.intervals.items()}
+        return {
+            str(MetricName.parse(name).on(prefix)): ends
+            for name, ends in self.measured.intervals.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -151,9 +157,9 @@ class Result:
         if not self.below:
             return self.notes
         below = (
-            f"by {metric_title(self.monitor)} on {self.judged.part} this model is not better than "
-            f"{', '.join(self.below)}; try other values of tower.emb_dim, negative_sampling, "
-            "optimizer.lr or trainer.l2"
+            f"by {MetricName.parse(self.monitor).title} on {self.judged.part} this model is not "
+            f"better than {', '.join(self.below)}; try other values of tower.emb_dim, "
+            "negative_sampling, optimizer.lr or trainer.l2"
         )
         return [below, *self.notes]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from twotower.core.files import read_json, replace_file, write_json
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Outcome", "State"]
 
@@ -69,7 +70,7 @@ class Outcome:
     @property
     def tested(self) -> bool:
         """Whether the test part was scored."""
-        return any(name.startswith("test/") for name in self.metrics)
+        return any(MetricName.parse(name).part == "test" for name in self.metrics)
 
     def save(self, folder: Path) -> None:
         """Write it to `folder`, in the place of what was there."""

@@ -25,7 +25,7 @@ from twotower.tracking.chart_view import COLOR_TAG, color
 from twotower.tracking.environment import code_version
 from twotower.tracking.load import REPEAT_TAG
 from twotower.training import OnEpoch
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["is_settled", "lost", "run_trial"]
 
@@ -118,10 +118,10 @@ def _run(
     try:
         return _finished(spec, experiment.run(config, spec.name, trial))
     except Pruned as pruned:
-        monitor = f"val/{experiment.evaluation.monitor_name}"
+        monitor = str(MetricName.parse(experiment.evaluation.monitor_name).on("val"))
         validated = [row for row in rows.values() if monitor in row]
         best = max(validated, key=lambda row: row[monitor])
-        seen = {name: value for name, value in best.items() if name.startswith("val/")}
+        seen = {name: value for name, value in best.items() if MetricName.parse(name).part == "val"}
         return replace(ended("pruned", pruned), metrics=seen)
     except TrainingError as diverged:
         return ended("diverged", diverged)
@@ -176,10 +176,11 @@ def _ended(
 def _tell(outcome: Outcome, spec: TrialSpec, monitor: str) -> None:
     """One line for each trial, as it ends."""
     prefix = "test" if outcome.tested else "val"
-    value = outcome.metrics.get(f"{prefix}/{monitor}")
+    name = MetricName.parse(monitor).on(prefix)
+    value = outcome.metrics.get(str(name))
     told = outcome.error or outcome.state
     if value is not None:
         seconds = outcome.metrics.get("train/seconds")
-        told = f"{prefix} {metric_title(monitor)} {value:.4f}"
+        told = f"{prefix} {name.title} {value:.4f}"
         told += f", {seconds:.1f} s" if seconds is not None else f", {outcome.state}"
     logger.info("[%s] %s: %s", spec.place, spec.name, told)

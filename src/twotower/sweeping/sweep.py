@@ -23,6 +23,7 @@ from twotower.sweeping.runner import Launch, Runner, outcome_of
 from twotower.sweeping.search import Asking, Setting
 from twotower.sweeping.table import SweepTable
 from twotower.tracking.signals import terminate_on_sigterm
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Sweep"]
 
@@ -73,7 +74,7 @@ class Sweep:
                     command=request.command,
                     parent_id=run.id,
                     total=plan.total,
-                    monitor=f"val/{experiment.evaluation.monitor_name}",
+                    monitor=str(MetricName.parse(experiment.evaluation.monitor_name).on("val")),
                     trials={},
                 )
                 runner = Runner(self.launch, experiment.tracking, run.id)

@@ -13,7 +13,7 @@ import polars as pl
 from twotower.config import REPEATS, render_value
 from twotower.config.naming import setting_name
 from twotower.sweeping.outcome import Outcome
-from twotower.types.metric_names import shown_metrics
+from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["Setting", "SweepTable", "repeat_words"]
 
@@ -93,8 +93,9 @@ class SweepTable:
     @cached_property
     def metrics(self) -> list[str]:
         """Every validation metric but the loss, `monitor` first."""
-        names = dict.fromkeys(n for o in self.outcomes for n in o.metrics if n.startswith("val/"))
-        known = [name for name in names if name != "val/loss"]
+        names = dict.fromkeys(name for outcome in self.outcomes for name in outcome.metrics)
+        parsed = {name: MetricName.parse(name) for name in names}
+        known = [n for n, p in parsed.items() if p.part == "val" and p.metric != "loss"]
         return sorted(known, key=lambda name: name != self.monitor)
 
     @cached_property

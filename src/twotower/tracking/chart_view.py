@@ -18,6 +18,8 @@ from typing import Any
 
 import requests
 
+from twotower.types.metric_name import MetricName
+
 __all__ = ["COLOR_TAG", "OVERVIEW", "VIEW_TAG", "View", "chart_view", "color", "knows_views"]
 
 COLOR_TAG = "mlflow.runColor"
@@ -77,8 +79,9 @@ def color(number: int) -> str:
 
 def chart_view(view: View) -> str:
     """The value of the tag."""
-    tested = [metric.replace("val/", "test/", 1) for metric in view.metrics]
-    baselines = [metric.replace("val/", "baseline/", 1) for metric in view.metrics]
+    names = [MetricName.parse(metric) for metric in view.metrics]
+    tested = [str(name.on("test")) for name in names]
+    baselines = [str(name.on("baseline")) for name in names]
     shown = list(dict.fromkeys([*view.metrics, *tested]))
     sections = {
         "Validation": [_curve(metric) for metric in view.metrics],
@@ -91,13 +94,13 @@ def chart_view(view: View) -> str:
         for name, of_section in sections.items()
         for chart in of_section
     ]
-    names = [name for name, of_section in sections.items() if of_section]
+    titles = [name for name, of_section in sections.items() if of_section]
     state = {
         **_order(view),
         **_columns(view.params, shown),
         **_no_choice_of_runs(),
         "compareRunCharts": charts,
-        "compareRunSections": [_section(name) for name in names],
+        "compareRunSections": [_section(title) for title in titles],
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
 
+from twotower.types.metric_name import MetricName
+
 __all__ = ["enter_model"]
 
 _REFUSED = re.compile(r"[/:.%\"'\x00-\x1f]+")
@@ -57,7 +59,7 @@ def enter_model(
             run_id=run_id,
         )
         for key, value in metrics.items()
-        for part in [parts.get(_PARTS.get(key.partition("/")[0], ""))]
+        for part in [parts.get(_PARTS.get(MetricName.parse(key).part or "", ""))]
     ]
     client.log_batch(run_id, metrics=entered)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)

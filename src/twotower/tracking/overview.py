@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from twotower.tracking.chart_view import COLOR_TAG, OVERVIEW, VIEW_TAG, View, chart_view, color
-from twotower.types.metric_names import looked_at_first
+from twotower.types.metric_name import MetricName, headline_metrics
 
 __all__ = ["MAX_VIEW", "refresh_overview"]
 
@@ -34,7 +35,7 @@ def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> 
     )
     known = {name for run in runs for name in run.data.metrics}
     monitor = _known(monitor, known)
-    metrics = looked_at_first(known, monitor)
+    metrics = headline_metrics(known, monitor)
     metrics = [monitor, *(name for name in metrics if name != monitor)]
     params = _varying([run.data.params for run in runs])
     view = chart_view(View(params, metrics))
@@ -50,10 +51,12 @@ def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> 
 def _known(monitor: str, known: set[str]) -> str:
     if monitor in known:
         return monitor
-    start = monitor.partition("_at_")[0]
-    for wanted in (start, start.replace("val/", "test/", 1)):
-        if others := sorted(name for name in known if name.partition("_at_")[0] == wanted):
-            return others[0]
+    watched = MetricName.parse(monitor)
+    parsed = {name: MetricName.parse(name) for name in sorted(known)}
+    for wanted in (watched, watched.on("test")):
+        for name, other in parsed.items():
+            if replace(other, k=wanted.k) == wanted:
+                return name
     return monitor
 
 

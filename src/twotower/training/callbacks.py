@@ -17,6 +17,7 @@ from twotower.core.errors import DataError, TrainingError
 from twotower.training.batches import Batch
 from twotower.training.module import TwoTowerModule
 from twotower.types import Histories, Scorer
+from twotower.types.metric_name import MetricName
 
 __all__ = ["EpochMetrics", "LastCheckpoint"]
 
@@ -95,7 +96,7 @@ class EpochMetrics(pl.Callback):
         if self._val_losses:  # empty where every held-out pair is cold
             metrics["loss"] = torch.stack(self._val_losses).mean().item()
             self._val_losses.clear()
-        metrics = {f"val/{name}": value for name, value in metrics.items()}
+        metrics = {str(MetricName.parse(name).on("val")): value for name, value in metrics.items()}
         logged = {
             name: torch.tensor(value, device=module.device) for name, value in metrics.items()
         }

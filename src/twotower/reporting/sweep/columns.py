@@ -9,7 +9,7 @@ from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.report import SweepReport
 from twotower.sweeping.table import Setting, SweepTable
 from twotower.sweeping.varied import brief, is_number
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["Column", "columns"]
 
@@ -71,8 +71,8 @@ def _shown(setting: Setting, key: str) -> str:
 
 def _metric(metric: str, *, bare: bool) -> Column:
     return Column(
-        metric_title(metric),
-        f"{metric_title(metric)} on validation, of the best epoch",
+        MetricName.parse(metric).title,
+        f"{MetricName.parse(metric).title} on validation, of the best epoch",
         lambda setting: cells.value(setting, metric, bare=bare),
         lambda setting: setting.mean(metric),
     )

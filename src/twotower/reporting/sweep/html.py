@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.columns import columns
 from twotower.reporting.sweep.report import SweepReport
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["render"]
 
@@ -40,7 +40,7 @@ def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
         around=cells.around(report.table),
         columns=columns(report),
         unfinished=cells.unfinished(report.table),
-        metric_title=metric_title,
+        metric_title=lambda name: MetricName.parse(name).title,
         test=_test(report),
         breakdowns={title: _breakdown(frame, names) for title, frame in report.breakdowns.items()},
         images=[_image(name, figure) for name, figure in figures.items()],
@@ -75,7 +75,7 @@ def _test(report: SweepReport) -> _Rows:
     metrics = report.test_metrics
     rows = [*report.test_rows, *report.baseline_rows]
     body = [[name, *(texts.get(metric, "") for metric in metrics)] for name, texts in rows]
-    return _Rows(["", *map(metric_title, metrics)], body)
+    return _Rows(["", *(MetricName.parse(metric).title for metric in metrics)], body)
 
 
 def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:

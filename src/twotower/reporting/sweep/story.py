@@ -29,7 +29,7 @@ from twotower.sweeping.plan import PlannedTrial
 from twotower.sweeping.result import SweepResult
 from twotower.sweeping.table import Setting, SweepTable
 from twotower.tracking.base import Run
-from twotower.types.metric_names import metric_title, shown_metrics
+from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["report_sweep", "tell"]
 
@@ -122,7 +122,7 @@ def tell(
 def _more_maps(table: SweepTable) -> dict[str, Figure]:
     """Of the metrics that the report leaves out."""
     maps = {
-        f"settings_{metric.removeprefix('val/')}": settings_map(table, metric)
+        f"settings_{MetricName.parse(metric).bare}": settings_map(table, metric)
         for metric in table.metrics
         if metric not in table.shown
     }
@@ -144,7 +144,7 @@ def _compare(
             ],
             parameters=setting.mean("model/parameters"),
             values={
-                metric.removeprefix("val/"): value
+                MetricName.parse(metric).bare: value
                 for metric in table.metrics
                 if (value := setting.mean(metric)) is not None
             },
@@ -155,7 +155,7 @@ def _compare(
     if len(models) < 2:
         return None, []
     try:
-        compared = comparison.compare(models, table.monitor.removeprefix("val/"))
+        compared = comparison.compare(models, MetricName.parse(table.monitor).bare)
     except TwoTowerError as error:
         return None, [
             "the settings could not be compared user by user (the one with the best value may only "
@@ -243,13 +243,13 @@ def _test_texts(setting: Setting, monitor: str) -> dict[str, str]:
     """By metric: the mean over repeats with its spread, or a value with half of its interval."""
     known = setting.finished[0].metrics if setting.finished else {}
     texts = {}
-    for name in shown_metrics(known, monitor.replace("val/", "test/", 1)):
+    for name in shown_metrics(known, str(MetricName.parse(monitor).on("test"))):
         mean, half = setting.mean(name), setting.spread(name)
         ends = setting.finished[0].intervals.get(name)
         if half is None and ends is not None:
             half = (ends[1] - ends[0]) / 2
         text = f"{mean:.4f}" if half is None else f"{mean:.4f} ± {half:.4f}"
-        texts[name.removeprefix("test/")] = text
+        texts[MetricName.parse(name).bare] = text
     return texts
 
 
@@ -257,12 +257,13 @@ def _baseline_rows(table: SweepTable) -> list[Row]:
     if table.best is None:
         return []
     metrics = table.best.finished[0].metrics
-    names = dict.fromkeys(n.split("/")[1] for n in metrics if n.startswith("baseline/"))
+    parsed = [MetricName.parse(name) for name in metrics]
+    names = dict.fromkeys(p.model for p in parsed if p.part == "baseline" and p.model is not None)
     rows: list[Row] = []
     for name in names:
-        monitor = table.monitor.replace("val/", f"baseline/{name}/", 1)
+        monitor = str(MetricName.parse(table.monitor).on("baseline", name))
         shown = shown_metrics(metrics, monitor)
-        means = {n.rpartition("/")[2]: table.best.mean(n) for n in shown}
+        means = {MetricName.parse(n).bare: table.best.mean(n) for n in shown}
         rows.append((name, {n: f"{v:.4f}" for n, v in means.items() if v is not None}))
     return rows
 
@@ -287,7 +288,7 @@ def _metrics(table: SweepTable) -> dict[str, float]:
         names = dict.fromkeys(n for o in table.best.finished for n in o.metrics)
         for name in names:
             value = table.best.mean(name)
-            if value is not None and name.startswith(("val/", "test/")):
+            if value is not None and MetricName.parse(name).part in ("val", "test"):
                 metrics[f"best_{name}"] = value
     return metrics
 
@@ -299,6 +300,7 @@ def _description(report: SweepReport) -> str:
     if report.best_command is not None:
         lines.append(f"- best: {code(report.best_command)}")
     for name, texts in (*report.test_rows, *report.baseline_rows):
-        told = ", ".join(f"{metric_title(metric)} {text}" for metric, text in texts.items())
+        titled = {MetricName.parse(metric).title: text for metric, text in texts.items()}
+        told = ", ".join(f"{title} {text}" for title, text in titled.items())
         lines.append(f"- test, {escaped(name)}: {told}")
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from twotower.reporting.sweep.figures.learning import learning_curves
 from twotower.reporting.sweep.figures.pareto import pareto
 from twotower.reporting.sweep.figures.settings import settings_map
 from twotower.sweeping.table import SweepTable
+from twotower.types.metric_name import MetricName
 
 __all__ = ["importance_bars", "learning_curves", "pareto", "settings_map", "sweep_figures"]
 
@@ -26,12 +27,12 @@ def sweep_figures(table: SweepTable, importance: Mapping[str, float] | None) -> 
     """
     found: dict[str, Figure | None] = {}
     for metric in table.shown:
-        found[f"settings_{metric.removeprefix('val/')}"] = settings_map(table, metric)
+        found[f"settings_{MetricName.parse(metric).bare}"] = settings_map(table, metric)
     found["learning_curves"] = learning_curves(table)
     if importance:
         found["importance"] = importance_bars(table, importance)
     for metric in table.shown:
-        if metric.startswith("val/coverage"):
+        if MetricName.parse(metric).metric == "coverage":
             found["pareto_coverage"] = pareto(table, metric, more_is_better=True)
     found["pareto_parameters"] = pareto(table, "model/parameters", more_is_better=False, log=True)
     found["pareto_seconds"] = pareto(table, "train/seconds", more_is_better=False)

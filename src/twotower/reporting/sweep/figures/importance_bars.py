@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from twotower.reporting.sweep.figures.style import FAINT, MAIN, entitle, figure_of, shortened, tidy
 from twotower.sweeping.table import SweepTable
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["importance_bars"]
 
@@ -37,10 +37,11 @@ def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figur
     axes.invert_yaxis()
     axes.set_xlim(0, max(1.1 * max(shares), 0.1))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlabel(f"Share of the variance of {metric_title(table.monitor)} between trials")
+    monitor = MetricName.parse(table.monitor).title
+    axes.set_xlabel(f"Share of the variance of {monitor} between trials")
     tidy(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     entitle(figure, "What matters", "fANOVA: what each key explains alone, over all others")
     told = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True))
-    figure.set_label(f"Share of the variance of {metric_title(table.monitor)} by key: {told}.")
+    figure.set_label(f"Share of the variance of {monitor} by key: {told}.")
     return figure

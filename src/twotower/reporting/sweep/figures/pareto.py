@@ -21,7 +21,7 @@ from twotower.reporting.sweep.figures.style import (
     validation_title,
 )
 from twotower.sweeping.table import Setting, SweepTable
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = ["front_of", "pareto"]
 
@@ -64,13 +64,13 @@ def pareto(
     better = "higher" if more_is_better else "lower"
     entitle(
         figure,
-        f"{metric_title(table.monitor)} against {metric_title(against)}",
+        f"{MetricName.parse(table.monitor).title} against {MetricName.parse(against).title}",
         "numbered by line of the table: no other is better in one and as good in the other",
     )
     names = "; ".join(name(table, setting) for setting, _, _ in best)
     figure.set_label(
-        f"{validation_title(table.monitor)} against {metric_title(against)} ({better} is better); "
-        f"not beaten in both: {names}."
+        f"{validation_title(table.monitor)} against {MetricName.parse(against).title} "
+        f"({better} is better); not beaten in both: {names}."
     )
     return figure
 
@@ -121,8 +121,8 @@ def _draw_front(
 
 
 def _name(axes: Axes, table: SweepTable, against: str) -> None:
-    is_metric = against.startswith("val/")
-    axes.set_xlabel(validation_title(against) if is_metric else metric_title(against))
+    is_metric = MetricName.parse(against).part == "val"
+    axes.set_xlabel(validation_title(against) if is_metric else MetricName.parse(against).title)
     axes.set_ylabel(validation_title(table.monitor))
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from twotower.core.console import visible
 from twotower.sweeping.table import Setting, SweepTable
-from twotower.types.metric_names import metric_title
+from twotower.types.metric_name import MetricName
 
 __all__ = [
     "BEST",
@@ -54,7 +54,7 @@ def tidy(axes: Axes, *, grid: str = "both") -> None:
 
 
 def validation_title(metric: str) -> str:
-    return f"{metric_title(metric)} on validation"
+    return f"{MetricName.parse(metric).title} on validation"
 
 
 def rank_of(table: SweepTable, setting: Setting) -> int:
