@@ -26,7 +26,6 @@ from twotower.core.console import visible
 from twotower.core.errors import ConfigError, TwoTowerError
 from twotower.core.secrets import mask_all, masked_output, remember
 from twotower.sweeping.spec import TrialSpec
-from twotower.types.metric_name import MetricName
 
 __all__ = ["main"]
 
@@ -155,7 +154,7 @@ def _job(composed: DictConfig) -> float | None:
         # Printed by Hydra without a traceback, while the other trials run.
         raise CompactHydraException(visible(str(error))) from error
     metrics: dict[str, float] = result.metrics
-    return metrics.get(str(MetricName.parse(result.monitor).on("val")))
+    return metrics.get(experiment.evaluation.val_monitor)
 
 
 def _write_config(config: dict[str, Any]) -> None:
@@ -169,7 +168,7 @@ def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | 
     from twotower.sweeping.run_trial import run_trial
 
     hydra_config = HydraConfig.get()
-    monitor = str(MetricName.parse(experiment.evaluation.monitor_name).on("val"))
+    monitor = experiment.evaluation.val_monitor
     watch = None
     if spec.study is not None:
         search = conf.build_part("hydra.sweeper.search", hydra_config.sweeper.search)

@@ -80,6 +80,11 @@ class Evaluation:
         """The metric that models are chosen by (higher is better), such as `ndcg_at_10`."""
         return str(MetricName(self.monitor, self.cutoffs[0]))
 
+    @property
+    def val_monitor(self) -> str:
+        """`monitor_name` as it is logged on the validation part, such as `val/ndcg_at_10`."""
+        return str(MetricName.parse(self.monitor_name).on("val"))
+
     def conditions(self, fold: Fold) -> str:
         """What the value of a metric at some K depends on besides the model, as JSON.
 

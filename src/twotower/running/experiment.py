@@ -140,7 +140,7 @@ class Experiment:
             result = self._result(frames, config, name, run, trial)
             artifacts.log(run, result)
             if trial is None:  # a sweep does it once, for all of its trials
-                run.save_overview(str(MetricName.parse(result.monitor).on("val")))
+                run.save_overview(self.evaluation.val_monitor)
         return result
 
     def load(self, config: Mapping[str, Any]) -> tuple[Interactions, SplitFrames]:
@@ -202,7 +202,7 @@ class Experiment:
         def validate(scorer: Scorer) -> Mapping[str, float]:
             return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
 
-        monitored = str(MetricName.parse(self.evaluation.monitor_name).on("val"))
+        monitored = self.evaluation.val_monitor
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             # MLflow's page that compares runs opens on the metric that was logged first.
@@ -268,7 +268,7 @@ class Experiment:
         """What is suspicious about a run, a sentence each, with the keys to change."""
         notes = self._judge.suspicions(judged, frames.n_users, self.split.judging_more)
         if selected is not None:
-            monitor = str(MetricName.parse(self.evaluation.monitor_name).on("val"))
+            monitor = self.evaluation.val_monitor
             notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
         repeats = repeat_note(frames, judged.part, self.evaluation)
         return [*notes, repeats] if repeats and self.evaluation.drop_seen else notes

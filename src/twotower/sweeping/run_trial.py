@@ -118,7 +118,7 @@ def _run(
     try:
         return _finished(spec, experiment.run(config, spec.name, trial))
     except Pruned as pruned:
-        monitor = str(MetricName.parse(experiment.evaluation.monitor_name).on("val"))
+        monitor = experiment.evaluation.val_monitor
         validated = [row for row in rows.values() if monitor in row]
         best = max(validated, key=lambda row: row[monitor])
         seen = {name: value for name, value in best.items() if MetricName.parse(name).part == "val"}

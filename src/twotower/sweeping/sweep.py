@@ -23,7 +23,6 @@ from twotower.sweeping.runner import Launch, Runner, outcome_of
 from twotower.sweeping.search import Asking, Setting
 from twotower.sweeping.table import SweepTable
 from twotower.tracking.signals import terminate_on_sigterm
-from twotower.types.metric_name import MetricName
 
 __all__ = ["Sweep"]
 
@@ -74,7 +73,7 @@ class Sweep:
                     command=request.command,
                     parent_id=run.id,
                     total=plan.total,
-                    monitor=str(MetricName.parse(experiment.evaluation.monitor_name).on("val")),
+                    monitor=experiment.evaluation.val_monitor,
                     trials={},
                 )
                 runner = Runner(self.launch, experiment.tracking, run.id)
