@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -121,6 +122,17 @@ def test_a_library_stays_in_its_home(library: str) -> None:
     }
     assert users, f"nothing imports {library}"
     assert {part_of(module) for module in users} <= HOMES[library]
+
+
+def test_no_two_classes_share_a_name() -> None:
+    sources = [*MODULES.values(), *(ROOT.parent / "hydra_plugins").rglob("*.py")]
+    names = [
+        node.name
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted(name for name, count in Counter(names).items() if count > 1) == []
 
 
 def test_what_a_module_promises_is_there() -> None:

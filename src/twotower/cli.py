@@ -25,7 +25,7 @@ from twotower.config.naming import run_name
 from twotower.core.console import visible
 from twotower.core.errors import ConfigError, TwoTowerError
 from twotower.core.secrets import mask_all, masked_output, remember
-from twotower.sweeping.spec import TrialSpec
+from twotower.sweeping.trial_spec import TrialSpec
 
 __all__ = ["main"]
 

@@ -217,7 +217,7 @@ def test_hydras_own_part_calls_nothing_else(node: dict[str, object]) -> None:
 
 
 def test_hydras_own_part_is_accepted_as_it_is() -> None:
-    search = {"_target_": "twotower.sweeping.search.grid.Grid"}
+    search = {"_target_": "twotower.sweeping.search.grid.GridSearch"}
     check_hydra(
         {
             "output_subdir": None,

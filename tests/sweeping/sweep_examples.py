@@ -13,13 +13,13 @@ import polars as pl
 
 from twotower.reporting.sweep.cells import name
 from twotower.reporting.sweep.report import SweepReport
-from twotower.sweeping.outcome import Outcome, State
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial_result import State, TrialResult
 
 MONITOR = "val/ndcg_at_10"
 
 
-def outcome(
+def trial_result(
     varied: dict[str, Any],
     ndcg: float,
     *,
@@ -28,7 +28,7 @@ def outcome(
     error: str | None = None,
     half: float | None = 0.04,
     **metrics: float,
-) -> Outcome:
+) -> TrialResult:
     """A trial whose monitor is `ndcg`, with an interval of `half` on both sides.
 
     metrics: further ones, `coverage` and `hitrate` of validation, `parameters`, `seconds`,
@@ -45,7 +45,7 @@ def outcome(
     called = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in varied.items())
     seen = {MONITOR: ndcg, **{names[key]: value for key, value in metrics.items()}}
     finished = state == "finished"
-    return Outcome(
+    return TrialResult(
         hash=f"{called} {seed}",
         name=called,
         overrides=overrides,
@@ -76,7 +76,7 @@ def grid(emb_dims: Sequence[int], negatives: Sequence[int], seeds: int = 1) -> S
     """Every pair. The monitor is 0.1 + log2(emb_dim) / 100 + negatives / 1000 + seed / 1000."""
     return SweepTable(
         tuple(
-            outcome(
+            trial_result(
                 {"tower.emb_dim": dim, "negative_sampling.num_negatives": negative},
                 0.1 + math.log2(dim) / 100 + negative / 1000 + seed / 1000,
                 seed=seed,
@@ -100,7 +100,7 @@ def drawn(trials: int) -> SweepTable:
     The monitor depends on the step size alone: it is best at 1e-2.
     """
     random = np.random.default_rng(0)
-    outcomes = []
+    results = []
     for n in range(trials):
         lr = float(10 ** random.uniform(-4, -1))
         varied = {
@@ -109,8 +109,8 @@ def drawn(trials: int) -> SweepTable:
             "loss": str(random.choice(["bce", "bpr"])),
         }
         ndcg = 0.16 - 0.02 * (math.log10(lr) + 2) ** 2
-        outcomes.append(
-            outcome(
+        results.append(
+            trial_result(
                 varied,
                 ndcg,
                 state="pruned" if n % 5 == 4 else "finished",
@@ -121,7 +121,7 @@ def drawn(trials: int) -> SweepTable:
                 epoch=2,
             )
         )
-    return SweepTable(tuple(outcomes), MONITOR)
+    return SweepTable(tuple(results), MONITOR)
 
 
 def report(table: SweepTable, **changes: Any) -> SweepReport:

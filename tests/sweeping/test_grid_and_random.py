@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from twotower.config import Axis, axes
 from twotower.core.errors import ConfigError
 from twotower.sweeping.search import Search, Setting
-from twotower.sweeping.search.grid import Grid
-from twotower.sweeping.search.random import Random
+from twotower.sweeping.search.grid import GridSearch
+from twotower.sweeping.search.random import RandomSearch
 
 NOWHERE = Path("nothing is written")
 
@@ -35,11 +35,11 @@ def asked(search: Search, over: Sequence[Axis]) -> list[Setting]:
 
 
 def drawn(n_trials: int, *overrides: str, seed: int = 0) -> list[dict[str, float]]:
-    return [s.values for s in asked(Random(n_trials, seed), varying(*overrides))]
+    return [s.values for s in asked(RandomSearch(n_trials, seed), varying(*overrides))]
 
 
 def test_a_grid_is_every_combination_and_the_last_axis_turns_fastest() -> None:
-    found = asked(Grid(), varying("tower.emb_dim=16,32", "x.loss=null,bce", "lr=0.1,0.2,0.3"))
+    found = asked(GridSearch(), varying("tower.emb_dim=16,32", "x.loss=null,bce", "lr=0.1,0.2,0.3"))
     assert [setting.overrides for setting in found][:4] == [
         ("tower.emb_dim=16", "x.loss=null", "lr=0.1"),
         ("tower.emb_dim=16", "x.loss=null", "lr=0.2"),
@@ -53,14 +53,14 @@ def test_a_grid_is_every_combination_and_the_last_axis_turns_fastest() -> None:
 
 
 def test_a_grid_over_nothing_is_one_setting_without_overrides() -> None:
-    (only,) = asked(Grid(), [])
+    (only,) = asked(GridSearch(), [])
     assert (only.values, only.overrides) == ({}, ())
 
 
 @pytest.mark.parametrize("text", ["interval(0,1)", "int(interval(8,64))"])
 def test_a_grid_refuses_an_interval(text: str) -> None:
     over = varying("tower.emb_dim=16,32", f"optimizer.lr={text}")
-    for judge in (Grid().total, lambda over: Grid().start(over, NOWHERE)):
+    for judge in (GridSearch().total, lambda over: GridSearch().start(over, NOWHERE)):
         with pytest.raises(ConfigError) as caught:
             judge(over)
         assert str(caught.value) == (
@@ -72,7 +72,7 @@ def test_a_grid_refuses_an_interval(text: str) -> None:
 @given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4))
 def test_a_grid_holds_each_combination_once(sizes: list[int]) -> None:
     over = varying(*(f"k{n}=choice({','.join(map(str, range(s)))})" for n, s in enumerate(sizes)))
-    found = asked(Grid(), over)
+    found = asked(GridSearch(), over)
     places = [tuple(setting.values.values()) for setting in found]
     assert places == sorted(set(places))
     assert len(places) == math.prod(sizes)
@@ -92,8 +92,8 @@ def test_random_settings_differ_and_a_longer_search_begins_like_a_shorter_one(
 ) -> None:
     choices = ",".join(f"c{n}" for n in range(n_choices))
     over = varying(f"a=choice({choices})", f"b=int(interval({low},{low + width}))")
-    short = asked(Random(n_trials, seed), over)
-    long = asked(Random(n_trials + more, seed), over)
+    short = asked(RandomSearch(n_trials, seed), over)
+    long = asked(RandomSearch(n_trials + more, seed), over)
     # As many as there are: choices times whole numbers, both ends counted.
     assert len(short) == min(n_trials, n_choices * (width + 1))
     assert len({setting.overrides for setting in long}) == len(long)
@@ -116,7 +116,7 @@ def test_random_values_are_within_their_interval(
     text = f"interval({low!r},{high!r})"
     text = f"int({text})" if integer else text
     (axis,) = over = varying(f"key=tag(log,{text})" if log else f"key={text}")
-    for setting in asked(Random(5, seed), over):
+    for setting in asked(RandomSearch(5, seed), over):
         value = setting.values["key"]
         assert low <= value <= high
         assert type(value) is (int if integer else float)
@@ -142,7 +142,7 @@ def test_random_draws_a_log_interval_by_its_logarithm() -> None:
 
 
 def test_random_choices_are_parsed_and_stand_as_typed() -> None:
-    found = asked(Random(20, 0), varying("a='x y','z'", "b=range(8,33,8)"))
+    found = asked(RandomSearch(20, 0), varying("a='x y','z'", "b=range(8,33,8)"))
     assert len(found) == 2 * 4
     assert {setting.overrides[0] for setting in found} == {"a='x y'", "a='z'"}
     assert {setting.values["a"] for setting in found} == {"x y", "z"}

@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
-from sweep_examples import MONITOR, drawn, grid, outcome, report  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, drawn, grid, report, trial_result  # type: ignore[import-not-found]
 
 from twotower.reporting.sweep.html import render
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 # Elements without an end tag.
 VOID = {"meta", "img"}
@@ -105,15 +105,15 @@ def test_the_chosen_stands_beside_the_baselines() -> None:
 
 
 def test_what_did_not_finish_is_told_with_its_error() -> None:
-    lost = outcome({"a.b": 2}, 0.1, state="diverged", error="<nan> & 'more'")
-    table = SweepTable((outcome({"a.b": 1}, 0.1), lost), MONITOR)
+    lost = trial_result({"a.b": 2}, 0.1, state="diverged", error="<nan> & 'more'")
+    table = SweepTable((trial_result({"a.b": 1}, 0.1), lost), MONITOR)
     assert ["b=2", "diverged", "<nan> & 'more'"] in page(table).rows
     assert "What did not finish" not in page(grid([16], [1, 5])).text
 
 
 def test_nothing_that_is_told_becomes_markup() -> None:
     evil = "<script>alert(1)</script>\"'"
-    table = SweepTable((outcome({evil: evil}, 0.1, state="failed", error=evil),), MONITOR)
+    table = SweepTable((trial_result({evil: evil}, 0.1, state="failed", error=evil),), MONITOR)
     shown = page(
         table,
         name=evil,
@@ -186,13 +186,15 @@ def test_names_with_drawn_numbers_are_cut_in_breakdowns_too() -> None:
     assert re.fullmatch(r"lr=0\.\d{2,5} dropout=0\.\d{3} loss=bp?[cr]e?", name)
 
 
-@pytest.mark.parametrize("outcomes", [(), (outcome({"a": 1}, 0.1, state="failed", error="no"),)])
-def test_a_sweep_in_which_nothing_finished(outcomes: tuple[object, ...]) -> None:
-    table = SweepTable(outcomes, MONITOR)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "results", [(), (trial_result({"a": 1}, 0.1, state="failed", error="no"),)]
+)
+def test_a_sweep_in_which_nothing_finished(results: tuple[object, ...]) -> None:
+    table = SweepTable(results, MONITOR)  # type: ignore[arg-type]
     empty = replace(
         report(table), groups=None, headline=[], test_rows=[], baseline_rows=[], links={}
     )
     text = Page(render(empty, {})).text
-    assert f"{len(outcomes)} trial" in text
+    assert f"{len(results)} trial" in text
     assert "The best" not in text
     assert "scored once" not in text

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, drawn, grid, trial_result  # type: ignore[import-not-found]
 
 from twotower.reporting.sweep.importance import importance, unsupported
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 DIM, NEGATIVES = "tower.emb_dim", "negative_sampling.num_negatives"
 
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_shares() -> None:
 def test_lists_and_missing_values_are_choices() -> None:
     table = SweepTable(
         tuple(
-            outcome({"hidden": hidden, "act": act}, 0.1 * len(hidden or ()) + 0.01 * bool(act))
+            trial_result({"hidden": hidden, "act": act}, 0.1 * len(hidden or ()) + 0.01 * bool(act))
             for hidden in (None, [64], [64, 32])
             for act in (None, "relu")
         ),
@@ -61,10 +61,12 @@ def test_lists_and_missing_values_are_choices() -> None:
     "table",
     [
         SweepTable((), MONITOR),
-        SweepTable(grid([16, 32], [1, 5]).outcomes[:3], MONITOR),
+        SweepTable(grid([16, 32], [1, 5]).results[:3], MONITOR),
         grid([16, 32, 64, 128], [1]),  # what one key explains is all, whatever it is
-        SweepTable(tuple(outcome({"a": a, "b": b}, 0.1) for a in (1, 2) for b in (1, 2)), MONITOR),
-        SweepTable(tuple(outcome({}, 0.1 * n, seed=n) for n in range(5)), MONITOR),
+        SweepTable(
+            tuple(trial_result({"a": a, "b": b}, 0.1) for a in (1, 2) for b in (1, 2)), MONITOR
+        ),
+        SweepTable(tuple(trial_result({}, 0.1 * n, seed=n) for n in range(5)), MONITOR),
     ],
     ids=["no trial", "three trials", "one key", "all alike", "seeds alone"],
 )
@@ -74,8 +76,8 @@ def test_it_cannot_be_told(table: SweepTable) -> None:
 
 def test_trials_that_did_not_finish_do_not_count() -> None:
     whole = grid([16, 128], [1, 5])
-    lost = outcome({DIM: 999, NEGATIVES: 999}, 9.0, state="pruned")
-    with_lost = SweepTable((*whole.outcomes, lost), MONITOR)
+    lost = trial_result({DIM: 999, NEGATIVES: 999}, 9.0, state="pruned")
+    with_lost = SweepTable((*whole.results, lost), MONITOR)
     assert importance(with_lost, seed=0) == importance(whole, seed=0)
 
 
@@ -112,4 +114,4 @@ def test_importance_needs_trials_and_a_difference(
 
 def test_settings_that_could_not_be_compared_support_nothing() -> None:
     assert unsupported(grid([16, 32, 64, 128], [1, 5]), None) is not None
-    assert unsupported(SweepTable((outcome({"a": 1}, 0.1),), MONITOR), None) is None  # one key
+    assert unsupported(SweepTable((trial_result({"a": 1}, 0.1),), MONITOR), None) is None  # one key

@@ -18,15 +18,15 @@ from optuna.trial import TrialState
 
 from twotower.config import Axis, axes
 from twotower.core.errors import ConfigError
-from twotower.running.trial import Pruned
+from twotower.running.trial_context import Pruned
 from twotower.sweeping.search import Setting
-from twotower.sweeping.search.optuna import Optuna
+from twotower.sweeping.search.optuna import OptunaSearch
 
 MONITOR = "val/ndcg_at_10"
 TPE = partial(TPESampler, n_startup_trials=5, constant_liar=True, multivariate=True)
 # The first two trials are safe, and the first epoch of each.
 MEDIAN = partial(MedianPruner, n_startup_trials=2, n_warmup_steps=1)
-SEARCH = Optuna(n_trials=8, n_jobs=1, seed=0, sampler=TPE, pruner=MEDIAN)
+SEARCH = OptunaSearch(n_trials=8, n_jobs=1, seed=0, sampler=TPE, pruner=MEDIAN)
 OVER = (
     "tower.emb_dim=range(8,65,8)",
     "optimizer.lr=tag(log,interval(1e-4,1e-1))",
@@ -40,7 +40,7 @@ def varying(*overrides: str) -> list[Axis]:
 
 
 def run(
-    search: Optuna,
+    search: OptunaSearch,
     folder: Path,
     value: Callable[[Setting], float | None] = lambda _: 0.1,
     over: Sequence[str] = OVER,
@@ -352,10 +352,10 @@ def test_a_trial_is_watched_from_another_process(tmp_path: Path) -> None:
 from functools import partial
 from pathlib import Path
 from optuna.pruners import MedianPruner
-from twotower.sweeping.search.optuna import Optuna
-from twotower.running.trial import Pruned
+from twotower.sweeping.search.optuna import OptunaSearch
+from twotower.running.trial_context import Pruned
 pruner = partial(MedianPruner, n_startup_trials=2, n_warmup_steps=1)
-search = Optuna(n_trials=8, n_jobs=1, seed=0, sampler=None, pruner=pruner)
+search = OptunaSearch(n_trials=8, n_jobs=1, seed=0, sampler=None, pruner=pruner)
 watch = search.watch(Path({str(tmp_path)!r}), {begun.study["number"]}, {MONITOR!r})
 watch(1, {{{MONITOR!r}: 0.1}})
 try:

@@ -13,9 +13,10 @@ from twotower.config.identity import trial_hash
 from twotower.config.naming import setting_name
 from twotower.core.errors import ConfigError, DataError
 from twotower.running.experiment import Experiment
-from twotower.sweeping.plan import Plan, PlannedTrial
+from twotower.sweeping.plan import Plan
 from twotower.sweeping.search import Setting
-from twotower.sweeping.search.grid import Grid
+from twotower.sweeping.search.grid import GridSearch
+from twotower.sweeping.trial import Trial
 
 NO_VALIDATION = ("split.validation=false", "trainer.patience=null", "trainer.refit=false")
 
@@ -26,12 +27,12 @@ def plan_of(folder: Path, fixed: Sequence[str], seeds: str | None = None) -> Pla
 
 
 def settings_of(*overrides: str) -> list[Setting]:
-    return list(Grid().start(axes(overrides)[1], Path()).ask())
+    return list(GridSearch().start(axes(overrides)[1], Path()).ask())
 
 
 def trials_of(
     folder: Path, fixed: Sequence[str], *overrides: str, seeds: str | None = None
-) -> list[PlannedTrial]:
+) -> list[Trial]:
     planned = plan_of(folder, fixed, seeds).trials(settings_of(*overrides), tests=False)
     return [trial for repeats in planned.values() for trial in repeats]
 

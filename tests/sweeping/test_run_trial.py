@@ -16,10 +16,10 @@ from twotower.config import build, compose
 from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
 from twotower.running.experiment import Experiment
-from twotower.running.trial import Pruned
-from twotower.sweeping.outcome import Outcome
+from twotower.running.trial_context import Pruned
 from twotower.sweeping.run_trial import run_trial
-from twotower.sweeping.spec import TrialSpec
+from twotower.sweeping.trial_result import TrialResult
+from twotower.sweeping.trial_spec import TrialSpec
 from twotower.tracking.load import download
 from twotower.tracking.store import open_store
 from twotower.training import OnEpoch, Trainer
@@ -49,18 +49,18 @@ class Place:
         self.folder.mkdir()
         self.overrides = overrides
 
-    def run(self, *overrides: str, watch: OnEpoch | None = None, **changes: Any) -> Outcome:
+    def run(self, *overrides: str, watch: OnEpoch | None = None, **changes: Any) -> TrialResult:
         config = compose("train", [*self.overrides, *overrides])
         spec = replace(SPEC, **changes)
-        outcome = run_trial(build(config), config, spec, self.folder, watch)
-        kept = Outcome.load(self.folder)
+        result = run_trial(build(config), config, spec, self.folder, watch)
+        kept = TrialResult.load(self.folder)
         assert kept is not None
         assert (kept.state, kept.metrics, kept.run_id) == (
-            outcome.state,
-            outcome.metrics,
-            outcome.run_id,
+            result.state,
+            result.metrics,
+            result.run_id,
         )
-        return outcome
+        return result
 
 
 @pytest.fixture
@@ -133,43 +133,43 @@ def test_a_finished_trial_tells_validation_and_not_the_test(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    outcome = place.run()
-    value, seconds = outcome.metrics[MONITOR], outcome.metrics["train/seconds"]
+    result = place.run()
+    value, seconds = result.metrics[MONITOR], result.metrics["train/seconds"]
     assert told(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, {seconds:.1f} s"]
     # All trials have the same data, of which the sweep has told.
     assert not [r for r in caplog.records if r.name.startswith(("twotower.split", "twotower.exp"))]
-    assert (outcome.state, outcome.error, outcome.run_id) == ("finished", None, None)
-    assert (outcome.hash, outcome.name, outcome.varied) == (SPEC.hash, SPEC.name, SPEC.varied)
-    assert not outcome.tested
-    assert not [name for name in outcome.metrics if name.startswith(("test", "baseline"))]
-    history, per_user, relevant = outcome.history, outcome.per_user, outcome.relevant
+    assert (result.state, result.error, result.run_id) == ("finished", None, None)
+    assert (result.hash, result.name, result.varied) == (SPEC.hash, SPEC.name, SPEC.varied)
+    assert not result.tested
+    assert not [name for name in result.metrics if name.startswith(("test", "baseline"))]
+    history, per_user, relevant = result.history, result.per_user, result.relevant
     assert history is not None
     assert per_user is not None
     assert relevant is not None
     # The value is that of the best epoch, and the mean over users.
     assert history["epoch"].to_list() == [1, 2, 3]
-    assert outcome.metrics[MONITOR] == history[MONITOR].max()
-    assert outcome.metrics["model/best_epoch"] == int(history[MONITOR].arg_max() or 0) + 1
-    assert per_user["ndcg_at_10"].mean() == pytest.approx(outcome.metrics[MONITOR])
-    low, high = outcome.intervals[MONITOR]
-    assert low < outcome.metrics[MONITOR] < high
+    assert result.metrics[MONITOR] == history[MONITOR].max()
+    assert result.metrics["model/best_epoch"] == int(history[MONITOR].arg_max() or 0) + 1
+    assert per_user["ndcg_at_10"].mean() == pytest.approx(result.metrics[MONITOR])
+    low, high = result.intervals[MONITOR]
+    assert low < result.metrics[MONITOR] < high
     assert relevant.columns == ["user_id", "item_id", "popularity", "rank"]
     # Four numbers for each user and item of train.
-    users, items = (outcome.metrics[f"data/{part}"] for part in ("users", "items"))
-    assert outcome.metrics["model/parameters"] == 4 * (users + items)
+    users, items = (result.metrics[f"data/{part}"] for part in ("users", "items"))
+    assert result.metrics["model/parameters"] == 4 * (users + items)
 
 
 def test_a_trial_is_tested_where_it_is_asked_to_be(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    outcome = place.run(tests=True)
-    assert outcome.tested
-    assert f": test NDCG@10 {outcome.metrics['test/ndcg_at_10']:.4f}, " in told(caplog)[0]
-    assert {"test/ndcg_at_10", "baseline/popularity/ndcg_at_10", MONITOR} <= set(outcome.metrics)
-    assert "test/ndcg_at_10" in outcome.intervals
+    result = place.run(tests=True)
+    assert result.tested
+    assert f": test NDCG@10 {result.metrics['test/ndcg_at_10']:.4f}, " in told(caplog)[0]
+    assert {"test/ndcg_at_10", "baseline/popularity/ndcg_at_10", MONITOR} <= set(result.metrics)
+    assert "test/ndcg_at_10" in result.intervals
     # What it is chosen by stays validation.
-    assert outcome.metrics[MONITOR] == place.run().metrics[MONITOR]
+    assert result.metrics[MONITOR] == place.run().metrics[MONITOR]
 
 
 def test_a_settled_trial_is_not_run_again(place: Place, fits: list[str]) -> None:
@@ -180,7 +180,7 @@ def test_a_settled_trial_is_not_run_again(place: Place, fits: list[str]) -> None
     assert again.metrics == first.metrics
     # Not what is there of another trial, by chance in the same folder.
     place.run(hash="another", tests=False)
-    assert Outcome.load(place.folder).hash == "another"  # type: ignore[union-attr]
+    assert TrialResult.load(place.folder).hash == "another"  # type: ignore[union-attr]
 
 
 def test_a_trial_is_tested_later_without_its_selection_being_trained_again(
@@ -218,12 +218,12 @@ def test_a_diverged_trial_is_told_and_settled(
     place: Place, fits: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    outcome = place.run("tower.init_std=1e38")
-    assert outcome.state == "diverged"
-    assert outcome.error is not None
-    assert outcome.error.startswith("TrainingError: the training loss is")
-    assert told(caplog) == [f"[1/2] {SPEC.name}: {outcome.error}"]
-    assert (outcome.metrics, outcome.history, outcome.per_user) == ({}, None, None)
+    result = place.run("tower.init_std=1e38")
+    assert result.state == "diverged"
+    assert result.error is not None
+    assert result.error.startswith("TrainingError: the training loss is")
+    assert told(caplog) == [f"[1/2] {SPEC.name}: {result.error}"]
+    assert (result.metrics, result.history, result.per_user) == ({}, None, None)
     fits.clear()
     assert place.run("tower.init_std=1e38", tests=True).state == "diverged"
     assert fits == []
@@ -234,19 +234,19 @@ def test_a_trial_that_failed_is_told_and_tried_again(
 ) -> None:
     with monkeypatch.context() as broken:
         break_data(broken, RuntimeError("out of memory\nat line 3"))
-        outcome = place.run()
-    assert (outcome.state, outcome.error) == ("failed", "RuntimeError: out of memory")
+        result = place.run()
+    assert (result.state, result.error) == ("failed", "RuntimeError: out of memory")
     assert "Traceback" in caplog.text  # nobody meant this one
     assert place.run().state == "finished"
-    assert Outcome.load(place.folder).error is None  # type: ignore[union-attr]
+    assert TrialResult.load(place.folder).error is None  # type: ignore[union-attr]
 
 
 def test_an_error_of_our_own_is_told_without_a_traceback(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_data(monkeypatch, DataError("log.csv: no column 'user'"))
-    outcome = place.run()
-    assert (outcome.state, outcome.error) == ("failed", "DataError: log.csv: no column 'user'")
+    result = place.run()
+    assert (result.state, result.error) == ("failed", "DataError: log.csv: no column 'user'")
     assert "Traceback" not in caplog.text
 
 
@@ -272,49 +272,49 @@ def test_a_pruned_trial_keeps_what_was_seen(
     place: Place, fits: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    outcome = place.run(watch=prune_after(2))
-    assert (outcome.state, outcome.error) == ("pruned", "Pruned: stopped after epoch 2")
-    history = outcome.history
+    result = place.run(watch=prune_after(2))
+    assert (result.state, result.error) == ("pruned", "Pruned: stopped after epoch 2")
+    history = result.history
     assert history is not None
     assert history["epoch"].to_list() == [1, 2]
-    assert outcome.metrics[MONITOR] == history[MONITOR].max()
-    value = outcome.metrics[MONITOR]
+    assert result.metrics[MONITOR] == history[MONITOR].max()
+    value = result.metrics[MONITOR]
     assert told(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, pruned"]
-    assert {name.partition("/")[0] for name in outcome.metrics} == {"val"}
-    assert (outcome.per_user, outcome.intervals, outcome.tested) == (None, {}, False)
+    assert {name.partition("/")[0] for name in result.metrics} == {"val"}
+    assert (result.per_user, result.intervals, result.tested) == (None, {}, False)
     place.run(watch=None, tests=True)
     assert fits == SELECTION[:2]  # settled
 
 
 def test_a_trial_that_goes_on_and_is_pruned_keeps_every_epoch(place: Place) -> None:
     interrupt_in_epoch_2(place)
-    outcome = place.run(EVERY_EPOCH, watch=prune_after(3))
-    assert outcome.state == "pruned"
-    assert outcome.history is not None
-    assert outcome.history["epoch"].to_list() == [1, 2, 3]
+    result = place.run(EVERY_EPOCH, watch=prune_after(3))
+    assert result.state == "pruned"
+    assert result.history is not None
+    assert result.history["epoch"].to_list() == [1, 2, 3]
 
 
 def test_a_watch_sees_every_epoch_of_the_selection_and_none_of_the_refit(place: Place) -> None:
     seen: list[tuple[int, float]] = []
-    outcome = place.run(tests=True, watch=lambda n, metrics: seen.append((n, metrics[MONITOR])))
-    history = outcome.history
+    result = place.run(tests=True, watch=lambda n, metrics: seen.append((n, metrics[MONITOR])))
+    history = result.history
     assert history is not None
     assert seen == list(zip(history["epoch"], history[MONITOR], strict=True))
 
 
 def test_a_trial_that_is_interrupted_goes_on_where_it_was(place: Place, fits: list[str]) -> None:
     interrupt_in_epoch_2(place)
-    assert Outcome.load(place.folder) is None
+    assert TrialResult.load(place.folder) is None
     fits.clear()
-    outcome = place.run(EVERY_EPOCH)
+    result = place.run(EVERY_EPOCH)
     assert fits[-1] == "training 3"
     assert len(fits) < 3
-    assert outcome.history is not None
-    assert outcome.history["epoch"].to_list() == [1, 2, 3]
+    assert result.history is not None
+    assert result.history["epoch"].to_list() == [1, 2, 3]
     # The same numbers as of a trial that was never interrupted.
     (place.folder / "outcome.json").unlink()
     (place.folder / "selection" / "fitted.pt").unlink()
-    assert place.run().metrics[MONITOR] == outcome.metrics[MONITOR]
+    assert place.run().metrics[MONITOR] == result.metrics[MONITOR]
 
 
 # --- what is tracked
@@ -340,22 +340,22 @@ def curve(place: Place, run_id: str | None) -> dict[int, float]:
 
 
 def test_a_finished_trial_stands_under_its_sweep(tracked: Place) -> None:
-    outcome = tracked.run(parent_id="the sweep")
+    result = tracked.run(parent_id="the sweep")
     run = only_run(tracked)
-    assert (run.info.run_id, run.info.status) == (outcome.run_id, "FINISHED")
+    assert (run.info.run_id, run.info.status) == (result.run_id, "FINISHED")
     assert run.info.run_name == SPEC.name
     tags = run.data.tags
     assert tags["mlflow.parentRunId"] == "the sweep"
     assert (tags["trial.hash"], tags["trial.setting"]) == (SPEC.hash, SPEC.setting)
-    assert run.data.metrics[MONITOR] == outcome.metrics[MONITOR]
+    assert run.data.metrics[MONITOR] == result.metrics[MONITOR]
     assert run.data.params["emb_dim"] == "4"
     assert run.outputs is not None
     assert len(run.outputs.model_outputs) == 1
-    assert min(curve(tracked, outcome.run_id)) == 1  # no point before the first epoch
+    assert min(curve(tracked, result.run_id)) == 1  # no point before the first epoch
     assert not [name for name in run.data.metrics if name.startswith("test")]
     path = download(address(tracked), run.info.run_id, "validation/per_user.parquet")
-    assert outcome.per_user is not None
-    assert pl.read_parquet(path).equals(outcome.per_user)
+    assert result.per_user is not None
+    assert pl.read_parquet(path).equals(result.per_user)
 
 
 def test_a_trial_that_is_tested_later_is_the_same_run(tracked: Place) -> None:
@@ -372,10 +372,10 @@ def test_a_trial_that_is_tested_later_is_the_same_run(tracked: Place) -> None:
 
 
 def test_a_diverged_trial_is_a_failed_run(tracked: Place) -> None:
-    outcome = tracked.run("tower.init_std=1e38", parent_id="the sweep")
+    result = tracked.run("tower.init_std=1e38", parent_id="the sweep")
     run = only_run(tracked)
-    assert (run.info.run_id, run.info.status) == (outcome.run_id, "FAILED")
-    assert run.data.tags["error"] == outcome.error
+    assert (run.info.run_id, run.info.status) == (result.run_id, "FAILED")
+    assert run.data.tags["error"] == result.error
     assert run.data.tags["mlflow.parentRunId"] == "the sweep"
 
 
@@ -395,10 +395,10 @@ def test_a_trial_that_failed_is_a_failed_run_and_goes_on_as_the_same(
 
 
 def test_a_pruned_trial_is_a_killed_run(tracked: Place) -> None:
-    outcome = tracked.run(watch=prune_after(2), parent_id="the sweep")
+    result = tracked.run(watch=prune_after(2), parent_id="the sweep")
     run = only_run(tracked)
-    assert (run.info.run_id, run.info.status) == (outcome.run_id, "KILLED")
-    assert outcome.history is not None
-    seen = outcome.history
-    assert curve(tracked, outcome.run_id) == dict(zip(seen["epoch"], seen[MONITOR], strict=True))
+    assert (run.info.run_id, run.info.status) == (result.run_id, "KILLED")
+    assert result.history is not None
+    seen = result.history
+    assert curve(tracked, result.run_id) == dict(zip(seen["epoch"], seen[MONITOR], strict=True))
     assert run.data.tags["mlflow.parentRunId"] == "the sweep"

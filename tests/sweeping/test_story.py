@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
-from sweep_examples import MONITOR, grid, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, grid, trial_result  # type: ignore[import-not-found]
 
 from twotower.comparison import Comparison
 from twotower.reporting.sweep.report import SweepReport
 from twotower.reporting.sweep.story import tell
-from twotower.sweeping.outcome import Outcome
-from twotower.sweeping.plan import PlannedTrial
-from twotower.sweeping.spec import TrialSpec
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_result import TrialResult
+from twotower.sweeping.trial_spec import TrialSpec
 from twotower.tracking.none import NoRun, NoTracking
 
 COMPARISON = Comparison(None, 0.02, 200, 0.05, 0.95, 0, 2, 2)
@@ -51,7 +51,7 @@ class Noted(NoRun):
         self.description = markdown
 
 
-def judged(trial: Outcome, shift: float = 0.0) -> Outcome:
+def judged(trial: TrialResult, shift: float = 0.0) -> TrialResult:
     """With values of `N_USERS` users around the trial's own, so that settings can be compared."""
     users = [f"user {n}" for n in range(N_USERS)]
     noise = np.linspace(-0.05, 0.05, N_USERS)
@@ -69,7 +69,7 @@ def judged(trial: Outcome, shift: float = 0.0) -> Outcome:
     return replace(trial, per_user=per_user, relevant=relevant)
 
 
-def with_test(trial: Outcome, ndcg: float, popularity: float) -> Outcome:
+def with_test(trial: TrialResult, ndcg: float, popularity: float) -> TrialResult:
     scores = {
         "test/ndcg_at_10": ndcg,
         "test/hitrate_at_10": 0.5,
@@ -81,7 +81,7 @@ def with_test(trial: Outcome, ndcg: float, popularity: float) -> Outcome:
     return replace(trial, metrics=trial.metrics | scores, intervals=ends)
 
 
-def planned(trial: Outcome, digest: str = DIGEST) -> PlannedTrial:
+def planned(trial: TrialResult, digest: str = DIGEST) -> Trial:
     spec = TrialSpec(
         hash=trial.hash,
         name=trial.name,
@@ -96,11 +96,11 @@ def planned(trial: Outcome, digest: str = DIGEST) -> PlannedTrial:
         tests=False,
         study=None,
     )
-    return PlannedTrial(spec, trial.overrides, Path("trial"), digest)
+    return Trial(spec, trial.overrides, Path("trial"), digest)
 
 
 def told(
-    outcomes: Sequence[Outcome],
+    results: Sequence[TrialResult],
     folder: Path,
     *,
     test: str = "best",
@@ -108,8 +108,8 @@ def told(
     figures: bool = False,
     **changes: Any,
 ) -> SweepReport:
-    """What is told of `outcomes`; drawing takes longest, and few look at it."""
-    splits = digests or [DIGEST] * len(outcomes)
+    """What is told of `results`; drawing takes longest, and few look at it."""
+    splits = digests or [DIGEST] * len(results)
     with (
         pytest.MonkeyPatch.context() as patch,
         NoTracking().run(name="sweep", config=None, tags={}) as run,
@@ -127,15 +127,15 @@ def told(
             "links": {"open": "twotower ui"},
         }
         return tell(
-            SweepTable(tuple(outcomes), MONITOR),
-            [planned(trial, digest) for trial, digest in zip(outcomes, splits, strict=True)],
+            SweepTable(tuple(results), MONITOR),
+            [planned(trial, digest) for trial, digest in zip(results, splits, strict=True)],
             **values | changes,
         )
 
 
-def example() -> list[Outcome]:
+def example() -> list[TrialResult]:
     """0.145 for 16, 0.155 for 32 (which is tested), 0.165 with 64 for one that failed."""
-    small, chosen, lost = grid([16, 32, 64], [5]).outcomes
+    small, chosen, lost = grid([16, 32, 64], [5]).results
     failed = replace(lost, state="failed", error="no memory", metrics={}, intervals={})
     return [judged(small), with_test(judged(chosen), 0.2, 0.1), failed]
 
@@ -169,10 +169,10 @@ def test_files_are_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_the_best_command_runs_the_best_setting_alone(tmp_path: Path) -> None:
     best = replace(
-        outcome({"tower.emb_dim": 32}, 0.3),
+        trial_result({"tower.emb_dim": 32}, 0.3),
         overrides=("dataset.path='a b.csv'", "seed=7", "tower.emb_dim=32"),
     )
-    report = told([outcome({"tower.emb_dim": 16}, 0.2), best], tmp_path)
+    report = told([trial_result({"tower.emb_dim": 16}, 0.2), best], tmp_path)
     # A shell gives this to twotower as `dataset.path='a b.csv'`. With the seed that it had.
     assert report.best_command == (
         "twotower train 'dataset.path='\"'\"'a b.csv'\"'\"'' seed=7 tower.emb_dim=32"
@@ -180,10 +180,10 @@ def test_the_best_command_runs_the_best_setting_alone(tmp_path: Path) -> None:
 
 
 def test_seeds_give_mean_and_spread_and_a_command_without_seed(tmp_path: Path) -> None:
-    def trials(dim: int, first: float, second: float) -> list[Outcome]:
+    def trials(dim: int, first: float, second: float) -> list[TrialResult]:
         return [
             replace(
-                judged(outcome({"tower.emb_dim": dim}, value, seed=seed)),
+                judged(trial_result({"tower.emb_dim": dim}, value, seed=seed)),
                 overrides=(f"tower.emb_dim={dim}", f"seed={seed}"),
             )
             for seed, value in enumerate((first, second))
@@ -256,9 +256,9 @@ def test_what_the_tracked_run_holds(tmp_path: Path) -> None:
 
 def test_settings_that_users_tell_apart_are_in_groups_of_their_own(tmp_path: Path) -> None:
     # 0.2 for every user below the other, which no chance of users brings about.
-    apart = [judged(outcome({"tower.emb_dim": d}, v)) for d, v in ((16, 0.3), (32, 0.5))]
+    apart = [judged(trial_result({"tower.emb_dim": d}, v)) for d, v in ((16, 0.3), (32, 0.5))]
     assert told(apart, tmp_path).groups == {"emb_dim=32": 1, "emb_dim=16": 2}
-    alike = [judged(outcome({"tower.emb_dim": d}, 0.3, parameters=d)) for d in (16, 32)]
+    alike = [judged(trial_result({"tower.emb_dim": d}, 0.3, parameters=d)) for d in (16, 32)]
     report = told(alike, tmp_path)
     assert report.groups == {"emb_dim=16": 1, "emb_dim=32": 1}
     assert set(report.breakdowns) == {
@@ -325,7 +325,8 @@ def test_a_chosen_model_below_popularity_is_warned_of(tmp_path: Path) -> None:
 
 def test_one_warning_of_all_seeds_is_told_once(tmp_path: Path) -> None:
     trials = [
-        replace(outcome({"tower.emb_dim": 4}, 0.2, seed=seed), warnings=("low",)) for seed in (0, 1)
+        replace(trial_result({"tower.emb_dim": 4}, 0.2, seed=seed), warnings=("low",))
+        for seed in (0, 1)
     ]
     assert told(trials, tmp_path).warnings == ["emb_dim=4: low"]
 
@@ -335,7 +336,9 @@ def test_a_sweep_without_a_finished_trial_is_told(
     state: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Noted()
-    trials = [outcome({"tower.emb_dim": d}, 0.2, state=state, error="no memory") for d in (16, 32)]
+    trials = [
+        trial_result({"tower.emb_dim": d}, 0.2, state=state, error="no memory") for d in (16, 32)
+    ]
     report = told(trials, tmp_path, run=run, figures=True)
     assert report.best_command is None
     assert (report.test_rows, report.baseline_rows, report.groups) == ([], [], None)

@@ -15,7 +15,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from sweep_examples import MONITOR, drawn, grid, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, drawn, grid, trial_result  # type: ignore[import-not-found]
 
 from twotower.reporting.sweep.figures import (
     importance_bars,
@@ -25,7 +25,7 @@ from twotower.reporting.sweep.figures import (
     sweep_figures,
 )
 from twotower.reporting.sweep.figures.pareto import front_of
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 
 def texts(axes: Axes) -> list[str]:
@@ -97,7 +97,7 @@ def test_a_cell_for_each_pair_and_the_best_is_framed() -> None:
 
 
 def test_a_cell_without_a_value_says_why() -> None:
-    whole = grid([16, 32], [1, 5]).outcomes
+    whole = grid([16, 32], [1, 5]).results
     lost = replace(whole[0], state="diverged", error="nan")
     axes = drawn_map(SweepTable((lost, *whole[2:]), MONITOR)).axes[0]
     # 16 and 1 diverged; 16 and 5 was not tried
@@ -107,7 +107,7 @@ def test_a_cell_without_a_value_says_why() -> None:
 def test_a_third_key_gives_way_to_its_best() -> None:
     table = SweepTable(
         tuple(
-            outcome({"a": a, "b": b, "x.loss": loss}, a / 10 + b / 100 + add)
+            trial_result({"a": a, "b": b, "x.loss": loss}, a / 10 + b / 100 + add)
             for a in (1, 2)
             for b in (1, 2)
             for loss, add in (("bce", 0.0), ("bpr", 0.5))
@@ -121,7 +121,8 @@ def test_a_third_key_gives_way_to_its_best() -> None:
 
 def test_one_key_is_a_line_with_its_intervals() -> None:
     table = SweepTable(
-        tuple(outcome({"a.dim": dim}, dim / 100, half=dim / 1000) for dim in (32, 8, 16)), MONITOR
+        tuple(trial_result({"a.dim": dim}, dim / 100, half=dim / 1000) for dim in (32, 8, 16)),
+        MONITOR,
     )
     figure = drawn_map(table)
     (axes,) = figure.axes
@@ -139,7 +140,8 @@ def test_repeats_are_dots_around_their_mean() -> None:
     values = [0.1, 0.2, 0.3, 0.3]
     table = SweepTable(
         tuple(
-            outcome(v, y, seed=n % 2) for n, (v, y) in enumerate(zip(varied, values, strict=True))
+            trial_result(v, y, seed=n % 2)
+            for n, (v, y) in enumerate(zip(varied, values, strict=True))
         ),
         MONITOR,
     )
@@ -162,22 +164,24 @@ def test_drawn_numbers_are_a_scatter() -> None:
 
 
 def test_a_setting_that_lacks_a_key_has_no_place() -> None:
-    lacking = outcome({}, 0.9)
-    one = SweepTable((lacking, outcome({"a": 1}, 0.1), outcome({"a": 2}, 0.2)), MONITOR)
+    lacking = trial_result({}, 0.9)
+    one = SweepTable((lacking, trial_result({"a": 1}, 0.1), trial_result({"a": 2}, 0.2)), MONITOR)
     ((line, _, _),) = drawn_map(one).axes[0].containers
     assert ys(line) == [0.1, 0.2]
-    two = SweepTable((outcome({"a": 1}, 0.9), outcome({"a": 2, "b": 3}, 0.2)), MONITOR)
+    two = SweepTable((trial_result({"a": 1}, 0.9), trial_result({"a": 2, "b": 3}, 0.2)), MONITOR)
     assert texts(drawn_map(two).axes[0]) == ["–", "0.2000"]
-    pruned = outcome({"b": 1}, 0.1, state="pruned")
+    pruned = trial_result({"b": 1}, 0.1, state="pruned")
     assert settings_map(SweepTable((lacking, pruned), MONITOR), MONITOR) is None
 
 
 def test_nothing_to_map() -> None:
     assert (
-        settings_map(SweepTable((outcome({}, 0.1), outcome({}, 0.2, seed=1)), MONITOR), MONITOR)
+        settings_map(
+            SweepTable((trial_result({}, 0.1), trial_result({}, 0.2, seed=1)), MONITOR), MONITOR
+        )
         is None
     )
-    lost = outcome({"a": 1}, 0.1, state="failed", error="no")
+    lost = trial_result({"a": 1}, 0.1, state="failed", error="no")
     assert settings_map(SweepTable((lost,), MONITOR), MONITOR) is None
     assert sweep_figures(SweepTable((), MONITOR), None) == {}
 
@@ -230,7 +234,7 @@ def test_more_coverage_is_better() -> None:
 
 
 def test_a_log_axis_has_no_place_for_nothing() -> None:
-    without = [outcome({"a": n}, n / 10, parameters=1000 * n) for n in range(3)]
+    without = [trial_result({"a": n}, n / 10, parameters=1000 * n) for n in range(3)]
     table = SweepTable(tuple(without), MONITOR)
     figure = pareto(table, "model/parameters", more_is_better=False, log=True)
     assert figure is not None
@@ -247,7 +251,7 @@ def test_the_best_curves_are_coloured_and_pruned_ones_dashed() -> None:
     assert len(grey) == 15
     assert sum(line.get_linestyle() == "--" for line in grey) == 4
     assert legend(axes)[5:] == ["other trials", "pruned"]
-    best = table.settings[0].outcomes[0]
+    best = table.settings[0].results[0]
     top = [line for line in axes.get_lines() if line.get_color() == "#0072b2"]
     assert best.history is not None
     assert ys(top[0]) == best.history[MONITOR].to_list()
@@ -256,9 +260,9 @@ def test_the_best_curves_are_coloured_and_pruned_ones_dashed() -> None:
 
 
 def test_curves_without_an_epoch_or_with_gaps() -> None:
-    lost = outcome({"a": 1}, 0.1, state="failed", error="no")
+    lost = trial_result({"a": 1}, 0.1, state="failed", error="no")
     assert learning_curves(SweepTable((lost,), MONITOR)) is None
-    kept = outcome({"a": 2}, 0.1)
+    kept = trial_result({"a": 2}, 0.1)
     assert kept.history is not None
     gaps = kept.history.with_columns(kept.history[MONITOR].replace(0.05, None))
     figure = learning_curves(SweepTable((lost, replace(kept, history=gaps)), MONITOR))
@@ -310,7 +314,7 @@ def test_a_figure_is_drawn_without_pyplot_or_a_warning() -> None:
 def test_labels_show_values_as_they_are(value: str) -> None:
     table = SweepTable(
         tuple(
-            outcome({"loss": loss, "tower.emb_dim": dim}, 0.1 + dim / 100)
+            trial_result({"loss": loss, "tower.emb_dim": dim}, 0.1 + dim / 100)
             for loss in (value, "bce")
             for dim in (2, 4)
         ),

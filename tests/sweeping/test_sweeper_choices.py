@@ -31,7 +31,7 @@ def search(*overrides: str) -> Any:
 
 def test_all_choices_are_found() -> None:
     assert CHOICES == ["grid", "optuna", "random"]
-    assert type(search()).__name__ == "Grid", "the default"
+    assert type(search()).__name__ == "GridSearch", "the default"
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -114,7 +114,7 @@ def test_the_epochs_that_are_safe_are_as_many_as_it_says(tmp_path: Path) -> None
     metric = "val/ndcg_at_10"
 
     def epochs(value: float) -> int:
-        from twotower.running.trial import Pruned
+        from twotower.running.trial_context import Pruned
 
         (setting,) = asking.ask()
         watch = found.watch(tmp_path, setting.study["number"], metric)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from sweep_examples import MONITOR, drawn, grid, outcome, report  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, drawn, grid, report, trial_result  # type: ignore[import-not-found]
 
 from twotower.reporting.sweep.report import SweepReport
 from twotower.reporting.sweep.terminal import print_sweep
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 
 def printed(shown: SweepReport, width: int | None = None) -> list[str]:
@@ -26,9 +26,9 @@ def printed(shown: SweepReport, width: int | None = None) -> list[str]:
 
 def with_lost() -> SweepTable:
     """4 x 3 settings, of which one failed and one diverged."""
-    whole = list(grid([16, 32, 64, 128], [1, 5, 10]).outcomes)
+    whole = list(grid([16, 32, 64, 128], [1, 5, 10]).results)
     for n, state, error in ((0, "failed", "no memory for [8, 8]"), (11, "diverged", "nan")):
-        whole[n] = outcome(whole[n].varied, 0.1, state=state, error=error)
+        whole[n] = trial_result(whole[n].varied, 0.1, state=state, error=error)
     return SweepTable(tuple(whole), MONITOR)
 
 
@@ -73,13 +73,13 @@ def test_nothing_is_cut_off(table: SweepTable, width: int | None) -> None:
     assert "…" not in "".join(lines)
     for rank, setting in enumerate(table.settings, start=1):
         mean = setting.mean(MONITOR)
-        expected = setting.outcomes[0].state if mean is None else f"{mean:.4f}"
+        expected = setting.results[0].state if mean is None else f"{mean:.4f}"
         assert expected in row(lines, rank)
 
 
 def test_a_file_gets_every_interval_on_one_line() -> None:
     table = grid([16], [1, 5])
-    for each in table.outcomes:
+    for each in table.results:
         each.intervals["val/hitrate_at_10"] = (0.4, 0.6)
     assert row(printed(report(table)), 1)[3:9] == ["0.1450", "±", "0.0400", "0.5000", "±", "0.1000"]
 
@@ -122,8 +122,8 @@ def test_warnings_are_bold_and_red() -> None:
 
 
 def test_a_sweep_in_which_nothing_finished() -> None:
-    lost = outcome({"a.b": 1}, 0.1, state="failed", error="no")
-    for outcomes in ((), (lost,)):
-        table = SweepTable(outcomes, MONITOR)
+    lost = trial_result({"a.b": 1}, 0.1, state="failed", error="no")
+    for results in ((), (lost,)):
+        table = SweepTable(results, MONITOR)
         lines = printed(replace(report(grid([16], [1])), table=table, test_rows=[], groups=None))
-        assert any(line.startswith(f"{len(outcomes)} trial") for line in lines)
+        assert any(line.startswith(f"{len(results)} trial") for line in lines)

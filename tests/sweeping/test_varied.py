@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_examples import MONITOR, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, trial_result  # type: ignore[import-not-found]
 
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import Varied, brief, text_of, varied_of
 
 
 def taken(*values: Any) -> Varied:
     table = SweepTable(
-        tuple(outcome({"a.key": value}, n / 100) for n, value in enumerate(values)), MONITOR
+        tuple(trial_result({"a.key": value}, n / 100) for n, value in enumerate(values)), MONITOR
     )
     return varied_of(table, "a.key")
 

@@ -11,7 +11,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
 
 from hydra_plugins.twotower_ray_launcher._ray import import_ray, start, thread_limits
-from hydra_plugins.twotower_ray_launcher._trial import Sweep, failed, run_trial
+from hydra_plugins.twotower_ray_launcher._trial import SweepJobs, failed, run_trial
 
 if TYPE_CHECKING:
     from hydra_plugins.twotower_ray_launcher.launcher import RayLauncher
@@ -53,7 +53,7 @@ def _submit(
 ) -> list[Any]:
     """References to the results to come; Ray starts a trial when its cores and GPUs are free."""
     sweep = ray.put(
-        Sweep(
+        SweepJobs(
             hydra_context=launcher.hydra_context,
             task_function=launcher.task_function,
             config=launcher.config,

@@ -16,11 +16,11 @@ from omegaconf import DictConfig, open_dict
 
 from hydra_plugins.twotower_ray_launcher._ray import import_ray
 
-__all__ = ["Sweep", "failed", "run_trial"]
+__all__ = ["SweepJobs", "failed", "run_trial"]
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepJobs:
     """What the trials of a sweep share. It is sent to each machine once."""
 
     hydra_context: HydraContext
@@ -30,7 +30,7 @@ class Sweep:
     directory: str  # where the sweep was started: relative paths in a config start there
 
 
-def run_trial(sweep: Sweep, number: int, overrides: Sequence[str]) -> JobReturn:
+def run_trial(sweep: SweepJobs, number: int, overrides: Sequence[str]) -> JobReturn:
     """Composes the config of trial `number` and runs it; an error of the trial is in the result."""
     os.chdir(sweep.directory)
     _let_interrupts_through()

@@ -46,8 +46,8 @@ class TwoTowerSweeper(Sweeper):
         from twotower import config as conf
         from twotower.core.errors import ConfigError, TwoTowerError
         from twotower.reporting.sweep.story import report_sweep
-        from twotower.sweeping.request import Request
         from twotower.sweeping.sweep import Sweep
+        from twotower.sweeping.sweep_spec import SweepSpec
 
         assert self._config is not None
         try:
@@ -58,7 +58,7 @@ class TwoTowerSweeper(Sweeper):
             source = conf.Source.of_job(self._config.hydra)
             fixed, axes = conf.axes(conf.with_params(arguments, self._params), source)
             search = conf.build_part("hydra.sweeper.search", self._search)
-            request = Request(
+            spec = SweepSpec(
                 folder=Path(self._config.hydra.sweep.dir),
                 command=conf.command("train", *source.flags, "-m", *_typed(self._config)),
                 source=(*source.flags, *source.searchpath),
@@ -67,7 +67,7 @@ class TwoTowerSweeper(Sweeper):
                 search=search,
                 resume=self._resume,
             )
-            return Sweep(request, self._compose, self._launch).run(report_sweep)
+            return Sweep(spec, self._compose, self._launch).run(report_sweep)
         except TwoTowerError as error:
             raise SystemExit(f"twotower: {error}") from error
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
-from twotower.sweeping.status import Status, status_of
+from twotower.sweeping.sweep_progress import SweepProgress, progress_of
 from twotower.types.metric_name import MetricName
 
 __all__ = ["SweepStatus"]
@@ -24,13 +24,13 @@ class SweepStatus:
     sweep: str | None
     output_dir: str
 
-    def __call__(self) -> list[Status]:
+    def __call__(self) -> list[SweepProgress]:
         """Print the sweeps below the output directory, the latest last.
 
         Raises ConfigError where there is none, or none of that name.
         """
         folder = Path(self.output_dir, "sweeps")
-        found = [status for path in folder.glob("*") if (status := status_of(path)) is not None]
+        found = [status for path in folder.glob("*") if (status := progress_of(path)) is not None]
         found.sort(key=lambda status: status.when)
         wanted = self.sweep or ""
         chosen = [status for status in found if status.record.folder.name.startswith(wanted)]
@@ -48,7 +48,7 @@ class SweepStatus:
         return chosen
 
 
-def _print(status: Status, console: Console, *, trials: bool) -> None:
+def _print(status: SweepProgress, console: Console, *, trials: bool) -> None:
     record = status.record
     console.print(f"{record.folder.name}  {record.name}  ({status.when:%Y-%m-%d %H:%M})")
     counts = ", ".join(f"{count} {state}" for state, count in status.counts.items())

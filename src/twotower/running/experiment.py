@@ -31,7 +31,7 @@ from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.running import artifacts
 from twotower.running.judge import Judge
 from twotower.running.result import Judged, Result
-from twotower.running.trial import Trial
+from twotower.running.trial_context import TrialContext
 from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
@@ -102,7 +102,9 @@ class Experiment:
                 "either, so nothing would be measured; valid are best, all"
             )
 
-    def run(self, config: Mapping[str, Any], name: str, trial: Trial | None = None) -> Result:
+    def run(
+        self, config: Mapping[str, Any], name: str, trial: TrialContext | None = None
+    ) -> Result:
         """Load, split, train, judge beside the baselines, and log all of it.
 
         config: what this object was built from, as plain containers; name: of the MLflow run.
@@ -162,7 +164,7 @@ class Experiment:
         config: Mapping[str, Any],
         name: str,
         run: Run,
-        trial: Trial | None,
+        trial: TrialContext | None,
     ) -> Result:
         selected = validation = test = None
         if frames.validation is not None:
@@ -196,7 +198,7 @@ class Experiment:
             ),
         )
 
-    def _select(self, fold: Fold, run: Run, trial: Trial | None) -> Fitted:
+    def _select(self, fold: Fold, run: Run, trial: TrialContext | None) -> Fitted:
         """Train on train, watched on validation."""
 
         def validate(scorer: Scorer) -> Mapping[str, float]:
@@ -243,7 +245,7 @@ class Experiment:
             )
 
     def _final(
-        self, frames: SplitFrames, selected: Fitted | None, run: Run, trial: Trial | None
+        self, frames: SplitFrames, selected: Fitted | None, run: Run, trial: TrialContext | None
     ) -> tuple[Fold, Fitted]:
         """What is tested: the selected model, or one trained on all that comes before the test."""
         if selected is not None and not self.trainer.refit:

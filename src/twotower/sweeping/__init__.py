@@ -1,1 +1,1 @@
-"""Many runs: plan, search, resume, outcomes."""
+"""Many runs: plan, search, resume, results."""

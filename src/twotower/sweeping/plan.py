@@ -15,9 +15,10 @@ from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask, mask_all
 from twotower.running.experiment import Experiment
 from twotower.sweeping.search import Setting
-from twotower.sweeping.spec import TrialSpec
+from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_spec import TrialSpec
 
-__all__ = ["Plan", "PlannedTrial"]
+__all__ = ["Plan"]
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 
@@ -33,19 +34,6 @@ class _Repeat:
 
     def __add__(self, other: _Repeat) -> _Repeat:
         return _Repeat(self.values | other.values, self.overrides + other.overrides)
-
-
-@dataclass(frozen=True)
-class PlannedTrial:
-    """A trial before it runs.
-
-    line: overrides that make its config, but for those that the launcher adds.
-    """
-
-    spec: TrialSpec
-    line: tuple[str, ...]
-    folder: Path
-    split_digest: str
 
 
 @dataclass
@@ -77,9 +65,7 @@ class Plan:
         ]
         return [sum(parts, _Repeat({}, ())) for parts in product(*of_axes)]
 
-    def trials(
-        self, settings: Sequence[Setting], *, tests: bool
-    ) -> dict[Setting, list[PlannedTrial]]:
+    def trials(self, settings: Sequence[Setting], *, tests: bool) -> dict[Setting, list[Trial]]:
         """The trials of each setting, one a repeat.
 
         Raises ConfigError where one of them could not run, before any data is read; DataError
@@ -104,7 +90,7 @@ class Plan:
         line: tuple[str, ...],
         config: dict[str, Any],
         tests: bool,
-    ) -> PlannedTrial:
+    ) -> Trial:
         digest = self._split_digest(config)
         hash_ = trial_hash(config, digest)
         varied = {key: self._shown(key, value) for key, value in setting.values.items()}
@@ -125,7 +111,7 @@ class Plan:
             study=setting.study if number == 0 else None,
         )
         folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
-        return PlannedTrial(spec, line, folder, digest)
+        return Trial(spec, line, folder, digest)
 
     def _shown(self, key: str, value: Any) -> Any:
         """`value`, or which of the secrets of that key it is: `***`, `*** (2)`."""

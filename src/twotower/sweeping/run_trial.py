@@ -18,9 +18,9 @@ from twotower.core.files import read_json, write_json
 from twotower.running.artifacts import summary
 from twotower.running.experiment import Experiment
 from twotower.running.result import Result
-from twotower.running.trial import Pruned, Trial
-from twotower.sweeping.outcome import Outcome, State
-from twotower.sweeping.spec import TrialSpec
+from twotower.running.trial_context import Pruned, TrialContext
+from twotower.sweeping.trial_result import State, TrialResult
+from twotower.sweeping.trial_spec import TrialSpec
 from twotower.tracking.chart_view import COLOR_TAG, color
 from twotower.tracking.environment import code_version
 from twotower.tracking.load import REPEAT_TAG
@@ -39,20 +39,20 @@ def run_trial(
     spec: TrialSpec,
     folder: Path,
     watch: OnEpoch | None,
-) -> Outcome:
+) -> TrialResult:
     """Run the trial and note in `folder` what became of it; an error is noted, not raised.
 
     What an earlier process left there is gone on from. Only one process at a time runs a trial:
     another waits, and finds it finished. watch: may raise Pruned at the end of an epoch.
     """
     with FileLock(folder / ".lock"), _without_data_news():
-        known = Outcome.load(folder)
+        known = TrialResult.load(folder)
         if known is not None and is_settled(known, spec):
             return known
-        outcome = _run(experiment, config, spec, folder, watch)
-        outcome.save(folder)
-    _tell(outcome, spec, experiment.evaluation.monitor_name)
-    return outcome
+        result = _run(experiment, config, spec, folder, watch)
+        result.save(folder)
+    _tell(result, spec, experiment.evaluation.monitor_name)
+    return result
 
 
 @contextmanager
@@ -69,20 +69,20 @@ def _without_data_news() -> Iterator[None]:
             each.setLevel(level)
 
 
-def is_settled(outcome: Outcome, spec: TrialSpec) -> bool:
+def is_settled(result: TrialResult, spec: TrialSpec) -> bool:
     """Whether nothing is left to do.
 
     A trial that failed is tried again. One that was measured against other baselines is measured
     again, with the weights that it has.
     """
-    if outcome.hash != spec.hash or outcome.state == "failed":
+    if result.hash != spec.hash or result.state == "failed":
         return False
-    if outcome.state != "finished":
+    if result.state != "finished":
         return True
-    return outcome.baselines == spec.baselines and (outcome.tested or not spec.tests)
+    return result.baselines == spec.baselines and (result.tested or not spec.tests)
 
 
-def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> Outcome:
+def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> TrialResult:
     """What became of a trial whose process could not tell it."""
     return _ended(spec, "failed", run_id, error)
 
@@ -93,7 +93,7 @@ def _run(
     spec: TrialSpec,
     folder: Path,
     watch: OnEpoch | None,
-) -> Outcome:
+) -> TrialResult:
     noted = folder / _EPOCHS  # also those before an interruption
     rows = {row["epoch"]: row for row in read_json(noted) or []}
 
@@ -108,9 +108,9 @@ def _run(
     tags[REPEAT_TAG] = setting_name(spec.repeat)
     if spec.parent_id is not None:
         tags["mlflow.parentRunId"] = spec.parent_id
-    trial = Trial(folder, tags, spec.tests, on_epoch)
+    trial = TrialContext(folder, tags, spec.tests, on_epoch)
 
-    def ended(state: State, error: BaseException) -> Outcome:
+    def ended(state: State, error: BaseException) -> TrialResult:
         told = list(rows.values())
         history = pl.DataFrame(told, infer_schema_length=None) if told else None
         return replace(_ended(spec, state, trial.run_id, error), history=history)
@@ -131,16 +131,16 @@ def _run(
         return ended("failed", error)
 
 
-def _finished(spec: TrialSpec, result: Result) -> Outcome:
-    validation = result.validation
+def _finished(spec: TrialSpec, run: Result) -> TrialResult:
+    validation = run.validation
     assert validation is not None, "a sweep without validation is refused before it starts"
     return replace(
-        _ended(spec, "finished", result.run_id, None),
-        metrics=summary(result),
-        intervals=validation.intervals | (result.test.intervals if result.test else {}),
-        warnings=tuple(result.warnings),
+        _ended(spec, "finished", run.run_id, None),
+        metrics=summary(run),
+        intervals=validation.intervals | (run.test.intervals if run.test else {}),
+        warnings=tuple(run.warnings),
         evaluation=validation.conditions,
-        history=result.fits[0].history,
+        history=run.fits[0].history,
         per_user=validation.measured.per_user,
         relevant=validation.relevant,
     )
@@ -148,10 +148,10 @@ def _finished(spec: TrialSpec, result: Result) -> Outcome:
 
 def _ended(
     spec: TrialSpec, state: State, run_id: str | None, error: BaseException | None
-) -> Outcome:
+) -> TrialResult:
     """With nothing measured."""
     told = None if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
-    return Outcome(
+    return TrialResult(
         hash=spec.hash,
         name=spec.name,
         overrides=spec.overrides,
@@ -173,14 +173,14 @@ def _ended(
     )
 
 
-def _tell(outcome: Outcome, spec: TrialSpec, monitor: str) -> None:
+def _tell(result: TrialResult, spec: TrialSpec, monitor: str) -> None:
     """One line for each trial, as it ends."""
-    prefix = "test" if outcome.tested else "val"
+    prefix = "test" if result.tested else "val"
     name = MetricName.parse(monitor).on(prefix)
-    value = outcome.metrics.get(str(name))
-    told = outcome.error or outcome.state
+    value = result.metrics.get(str(name))
+    told = result.error or result.state
     if value is not None:
-        seconds = outcome.metrics.get("train/seconds")
+        seconds = result.metrics.get("train/seconds")
         told = f"{prefix} {name.title} {value:.4f}"
-        told += f", {seconds:.1f} s" if seconds is not None else f", {outcome.state}"
+        told += f", {seconds:.1f} s" if seconds is not None else f", {result.state}"
     logger.info("[%s] %s: %s", spec.place, spec.name, told)

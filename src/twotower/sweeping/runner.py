@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twotower.core.errors import SweepError
-from twotower.running.trial import noted_run
-from twotower.sweeping.outcome import Outcome
-from twotower.sweeping.plan import PlannedTrial
+from twotower.running.trial_context import noted_run
 from twotower.sweeping.run_trial import is_settled, lost
-from twotower.sweeping.status import is_held
+from twotower.sweeping.sweep_progress import is_held
+from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_result import TrialResult
 from twotower.tracking.base import Tracking
 from twotower.tracking.environment import code_version
 from twotower.tracking.signals import deferred_interrupts
 
-__all__ = ["Launch", "Runner", "outcome_of"]
+__all__ = ["Launch", "Runner", "result_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Runner:
     tracking: Tracking
     parent_id: str | None
 
-    def run(self, trials: Sequence[PlannedTrial]) -> None:
+    def run(self, trials: Sequence[Trial]) -> None:
         """Launch those of `trials` that are not settled; what became of each is in its folder."""
         unique = {trial.spec.hash: trial for trial in trials}
         done = {hash_: known for hash_, trial in unique.items() if (known := self._settled(trial))}
@@ -65,48 +65,48 @@ class Runner:
                         self.tracking.end_orphan(run_id)
             raise
 
-    def _settled(self, trial: PlannedTrial) -> Outcome | None:
+    def _settled(self, trial: Trial) -> TrialResult | None:
         """What became of a trial that has nothing left to do; None where it has.
 
         Nothing is left of a trial whose run was deleted, or that was not tracked then.
         """
-        outcome = Outcome.load(trial.folder)
-        if outcome is None or not is_settled(outcome, trial.spec):
+        result = TrialResult.load(trial.folder)
+        if result is None or not is_settled(result, trial.spec):
             return None
-        if self.tracking.has_run(outcome.run_id):
-            return outcome
+        if self.tracking.has_run(result.run_id):
+            return result
         shutil.rmtree(trial.folder)
         return None
 
-    def _launched(self, trials: Collection[PlannedTrial]) -> Sequence[Exception | None]:
+    def _launched(self, trials: Collection[Trial]) -> Sequence[Exception | None]:
         try:
             return self.launch([(*trial.line, trial.folder.name) for trial in trials])
         except Exception as error:  # of the launcher: a worker was killed, a cluster is gone
             return [error] * len(trials)
 
-    def _note_loss(self, trial: PlannedTrial, error: Exception) -> None:
+    def _note_loss(self, trial: Trial, error: Exception) -> None:
         run_id = noted_run(trial.folder)
         if run_id is not None:
             self.tracking.end_orphan(run_id)
         lost(trial.spec, error, run_id).save(trial.folder)
 
 
-def outcome_of(trial: PlannedTrial) -> Outcome:
+def result_of(trial: Trial) -> TrialResult:
     """What became of `trial`, told in the words of this command: an earlier one had others."""
-    outcome = Outcome.load(trial.folder)
-    if outcome is None or outcome.hash != trial.spec.hash:
+    result = TrialResult.load(trial.folder)
+    if result is None or result.hash != trial.spec.hash:
         error = SweepError("its process ended without a word")
         return lost(trial.spec, error, noted_run(trial.folder))
     spec = trial.spec
     return replace(
-        outcome, name=spec.name, overrides=spec.overrides, varied=spec.varied, repeat=spec.repeat
+        result, name=spec.name, overrides=spec.overrides, varied=spec.varied, repeat=spec.repeat
     )
 
 
-def _tell_other_code(done: Collection[Outcome]) -> None:
+def _tell_other_code(done: Collection[TrialResult]) -> None:
     """Trials of other code may have come out differently."""
     now = code_version()
-    others = {outcome.code for outcome in done} - {now}
+    others = {result.code for result in done} - {now}
     if others:
         logger.warning(
             "Some of them were run by other code (%s; this is %s): hydra.sweeper.resume=false "

@@ -15,18 +15,19 @@ from filelock import FileLock, Timeout
 from twotower.config import build
 from twotower.core.errors import ConfigError, SweepError
 from twotower.running.experiment import Experiment
-from twotower.sweeping.plan import Compose, Plan, PlannedTrial
-from twotower.sweeping.record import Record
-from twotower.sweeping.request import Request
-from twotower.sweeping.result import SweepResult
-from twotower.sweeping.runner import Launch, Runner, outcome_of
+from twotower.sweeping.plan import Compose, Plan
+from twotower.sweeping.runner import Launch, Runner, result_of
 from twotower.sweeping.search import Asking, Setting
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_file import SweepFile
+from twotower.sweeping.sweep_result import SweepResult
+from twotower.sweeping.sweep_spec import SweepSpec
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial import Trial
 from twotower.tracking.signals import terminate_on_sigterm
 
 __all__ = ["Sweep"]
 
-Batch = Mapping[Setting, Sequence[PlannedTrial]]
+Batch = Mapping[Setting, Sequence[Trial]]
 _LOCK_SECONDS = 2  # `twotower sweep status` holds the lock for a moment
 
 
@@ -37,7 +38,7 @@ class Sweep:
     compose: overrides -> checked config of a trial. launch: see Launch.
     """
 
-    request: Request
+    spec: SweepSpec
     compose: Compose
     launch: Launch
 
@@ -50,45 +51,45 @@ class Sweep:
         Raises:
             SweepError: at the end, if a trial failed or diverged.
         """
-        request = self.request
-        plan = Plan(request.folder, request.fixed, request.repeats, request.total, self.compose)
-        with _alone(request.folder), terminate_on_sigterm():
-            if not request.resume:
-                _clear(request.folder)
+        spec = self.spec
+        plan = Plan(spec.folder, spec.fixed, spec.repeats, spec.total, self.compose)
+        with _alone(spec.folder), terminate_on_sigterm():
+            if not spec.resume:
+                _clear(spec.folder)
             config = self._first_config()
             experiment: Experiment = build(config)
             test = experiment.evaluation.test
-            asking = request.search.start(request.settings, request.folder)
+            asking = spec.search.start(spec.settings, spec.folder)
             batch = plan.trials(asking.ask(), tests=test == "all")  # checked before all else
-            earlier = Record.load(request.folder)
+            earlier = SweepFile.load(spec.folder)
             with experiment.tracking.run(
-                name=experiment.run_name or f"sweep {request.name}",
+                name=experiment.run_name or f"sweep {spec.name}",
                 config=None,
-                tags={"sweep.id": request.folder.name, "sweep.command": request.command},
+                tags={"sweep.id": spec.folder.name, "sweep.command": spec.command},
                 run_id=earlier.parent_id if earlier is not None else None,
             ) as run:
-                record = Record(
-                    folder=request.folder,
-                    name=request.name,
-                    command=request.command,
+                record = SweepFile(
+                    folder=spec.folder,
+                    name=spec.name,
+                    command=spec.command,
                     parent_id=run.id,
                     total=plan.total,
                     monitor=experiment.evaluation.val_monitor,
                     trials={},
                 )
                 runner = Runner(self.launch, experiment.tracking, run.id)
-                with runner.orphans_ended(request.folder):
+                with runner.orphans_ended(spec.folder):
                     trials = _search(plan, asking, batch, runner, record, test)
                     table = _table(trials, record)
                     if test == "best" and table.best is not None:
-                        chosen = {outcome.hash for outcome in table.best.finished}
+                        chosen = {result.hash for result in table.best.finished}
                         runner.run([_tested(t) for t in trials if t.spec.hash in chosen])
                         table = _table(trials, record)
                 report(
                     SweepResult(
                         table=table,
                         trials=trials,
-                        request=request,
+                        spec=spec,
                         config=config,
                         comparison=experiment.comparison,
                         test=test,
@@ -100,8 +101,8 @@ class Sweep:
 
     def _first_config(self) -> dict[str, Any]:
         """That of the first setting: what is not swept is the same in all."""
-        first = [a.override(a.choices[0] if a.choices else a.low) for a in self.request.axes]
-        return self.compose([*self.request.fixed, *first])
+        first = [a.override(a.choices[0] if a.choices else a.low) for a in self.spec.axes]
+        return self.compose([*self.spec.fixed, *first])
 
 
 def _search(
@@ -109,11 +110,11 @@ def _search(
     asking: Asking,
     batch: Batch,
     runner: Runner,
-    record: Record,
+    record: SweepFile,
     test: str,
-) -> list[PlannedTrial]:
+) -> list[Trial]:
     """Run `batch`, and whatever the search asks for after it; every trial once."""
-    tried: dict[str, PlannedTrial] = {}  # by hash
+    tried: dict[str, Trial] = {}  # by hash
     while batch:
         trials = [trial for repeats in batch.values() for trial in repeats]
         tried |= {trial.spec.hash: trial for trial in trials}
@@ -127,29 +128,29 @@ def _search(
 def _tell_search(asking: Asking, batch: Batch, monitor: str) -> None:
     """The mean over its repeats of each setting."""
     for setting, repeats in batch.items():
-        done = [outcome_of(trial) for trial in repeats]
+        done = [result_of(trial) for trial in repeats]
         values = [o.metrics[monitor] for o in done if o.state == "finished"]
-        pruned = any(outcome.state == "pruned" for outcome in done)
+        pruned = any(result.state == "pruned" for result in done)
         asking.tell(setting, fmean(values) if values else None, pruned=pruned)
 
 
-def _table(trials: Sequence[PlannedTrial], record: Record) -> SweepTable:
-    return SweepTable(tuple(outcome_of(trial) for trial in trials), record.monitor)
+def _table(trials: Sequence[Trial], record: SweepFile) -> SweepTable:
+    return SweepTable(tuple(result_of(trial) for trial in trials), record.monitor)
 
 
-def _tested(trial: PlannedTrial) -> PlannedTrial:
+def _tested(trial: Trial) -> Trial:
     return replace(trial, spec=replace(trial.spec, tests=True))
 
 
 def _raise_unfinished(table: SweepTable) -> None:
     counts = {
-        state: sum(outcome.state == state for outcome in table.outcomes)
+        state: sum(result.state == state for result in table.results)
         for state in ("failed", "diverged")
     }
     if any(counts.values()):
         told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         raise SweepError(
-            f"of {len(table.outcomes)} trials {told}; the others are done"
+            f"of {len(table.results)} trials {told}; the others are done"
             + ("; the same command tries those that failed again" if counts["failed"] else "")
         )
 

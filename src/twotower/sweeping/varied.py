@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from twotower.config import render_value
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 __all__ = ["MOST_CHOICES", "Varied", "brief", "is_number", "text_of", "varied_of"]
 
@@ -72,7 +72,7 @@ def varied_of(table: SweepTable, key: str) -> Varied:
     if all(is_number(value) for value in values):
         values.sort()
     else:
-        order = [text_of(outcome.varied.get(key)) for outcome in table.outcomes]
+        order = [text_of(result.varied.get(key)) for result in table.results]
         values.sort(key=lambda value: order.index(text_of(value)))
     return Varied(key, table.labels[key], tuple(values))
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.report import SweepReport
-from twotower.sweeping.table import Setting, SweepTable
+from twotower.sweeping.setting_result import SettingResult
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import brief, is_number
 from twotower.types.metric_name import MetricName
 
@@ -23,8 +24,8 @@ class Column:
 
     title: str
     about: str
-    text: Callable[[Setting], str]
-    key: Callable[[Setting], float | str | None]
+    text: Callable[[SettingResult], str]
+    key: Callable[[SettingResult], float | str | None]
     numeric: bool = True
 
 
@@ -65,7 +66,7 @@ def _varied(table: SweepTable) -> Iterator[Column]:
         )
 
 
-def _shown(setting: Setting, key: str) -> str:
+def _shown(setting: SettingResult, key: str) -> str:
     return brief(setting.varied[key]) if key in setting.varied else ""
 
 
@@ -102,7 +103,7 @@ def _costs() -> list[Column]:
 
 
 def _group(report: SweepReport) -> Column:
-    def key(setting: Setting) -> float | None:
+    def key(setting: SettingResult) -> float | None:
         return None if report.groups is None else report.groups.get(setting.name)
 
     about = "Settings with the same number are not shown to differ from its first"

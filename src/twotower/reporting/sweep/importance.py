@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twotower.comparison import Compared
-from twotower.sweeping.outcome import Outcome
 from twotower.sweeping.search.study import quiet
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial_result import TrialResult
 from twotower.sweeping.varied import Varied, text_of, varied_of
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
     forest's. None where it cannot be told: fewer than four trials finished, fewer than two keys
     have more than one value among them, or all trials are equally good.
     """
-    trials = [o for o in table.outcomes if o.state == "finished" and table.monitor in o.metrics]
+    trials = [o for o in table.results if o.state == "finished" and table.monitor in o.metrics]
     finished = SweepTable(tuple(trials), table.monitor)
     axes = [varied_of(finished, key) for key in finished.keys]
     axes = [a for a in axes if len(a.values) > 1 and all(a.key in o.varied for o in trials)]
-    alike = len({outcome.metrics[table.monitor] for outcome in trials}) < 2
+    alike = len({result.metrics[table.monitor] for result in trials}) < 2
     if len(trials) < _FOREST or len(axes) < 2 or alike:
         return None
     with quiet():
@@ -54,7 +54,7 @@ def unsupported(table: SweepTable, compared: Compared | None) -> str | None:
     """
     if len(table.keys) < 2:
         return None  # one key is all that there is
-    finished = sum(outcome.state == "finished" for outcome in table.outcomes)
+    finished = sum(result.state == "finished" for result in table.results)
     needed = max(_FEWEST, _FEWEST_PER_KEY * len(table.keys))
     if finished < needed:
         return (
@@ -70,7 +70,7 @@ def unsupported(table: SweepTable, compared: Compared | None) -> str | None:
 
 
 def _fanova(
-    trials: Sequence[Outcome], axes: Sequence[Varied], monitor: str, seed: int
+    trials: Sequence[TrialResult], axes: Sequence[Varied], monitor: str, seed: int
 ) -> dict[str, float]:
     # Here, as it takes long to import.
     from optuna import create_study
@@ -79,9 +79,9 @@ def _fanova(
 
     study = create_study(direction="maximize")
     distributions = {axis.key: _distribution(axis) for axis in axes}
-    for outcome in trials:
-        params = {axis.key: _param(axis, outcome.varied[axis.key]) for axis in axes}
-        value = outcome.metrics[monitor]
+    for result in trials:
+        params = {axis.key: _param(axis, result.varied[axis.key]) for axis in axes}
+        value = result.metrics[monitor]
         study.add_trial(create_trial(value=value, params=params, distributions=distributions))
     shares = FanovaImportanceEvaluator(seed=seed).evaluate(study)
     return {key: float(share) for key, share in shares.items()}

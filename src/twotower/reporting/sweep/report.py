@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 __all__ = ["Row", "SweepReport"]
 

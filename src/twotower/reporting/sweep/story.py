@@ -25,9 +25,10 @@ from twotower.reporting.sweep.html import render
 from twotower.reporting.sweep.importance import importance, unsupported
 from twotower.reporting.sweep.report import Row, SweepReport
 from twotower.reporting.sweep.terminal import print_sweep
-from twotower.sweeping.plan import PlannedTrial
-from twotower.sweeping.result import SweepResult
-from twotower.sweeping.table import Setting, SweepTable
+from twotower.sweeping.setting_result import SettingResult
+from twotower.sweeping.sweep_result import SweepResult
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial import Trial
 from twotower.tracking.base import Run
 from twotower.types.metric_name import MetricName, shown_metrics
 
@@ -39,30 +40,30 @@ _PAINTED = 100  # trials that get colours of their own
 
 def report_sweep(result: SweepResult) -> SweepReport:
     """Print the table of a sweep, and write and log it with its report. See `tell`."""
-    run, request = result.run, result.request
+    run, spec = result.run, result.spec
     return tell(
         result.table,
         result.trials,
-        name=request.name,
-        command=request.command,
-        source=request.source,
+        name=spec.name,
+        command=spec.command,
+        source=spec.source,
         comparison=result.comparison,
         test=result.test,
         run=run,
-        folder=request.folder,
+        folder=spec.folder,
         links=sweep_links(result.config, run.experiment_id, run.id, _run_ids(result.table)),
     )
 
 
 def _run_ids(table: SweepTable) -> list[str]:
     """Of the finished trials, best setting first."""
-    finished = [outcome for setting in table.settings for outcome in setting.finished]
-    return [outcome.run_id for outcome in finished if outcome.run_id is not None]
+    finished = [result for setting in table.settings for result in setting.finished]
+    return [result.run_id for result in finished if result.run_id is not None]
 
 
 def tell(
     table: SweepTable,
-    trials: Sequence[PlannedTrial],
+    trials: Sequence[Trial],
     *,
     name: str,
     command: str,
@@ -111,7 +112,7 @@ def tell(
     run.save_chart_view(
         [short_name(key) for key in table.keys],
         sorted(table.shown, key=lambda name: name != table.monitor),
-        [o.run_id for o in table.outcomes if o.run_id is not None][:_PAINTED],
+        [o.run_id for o in table.results if o.run_id is not None][:_PAINTED],
     )
     run.save_overview(table.monitor)
     run.set_description(_description(report))
@@ -130,7 +131,7 @@ def _more_maps(table: SweepTable) -> dict[str, Figure]:
 
 
 def _compare(
-    table: SweepTable, trials: Sequence[PlannedTrial], comparison: Comparison
+    table: SweepTable, trials: Sequence[Trial], comparison: Comparison
 ) -> tuple[Compared | None, list[str]]:
     """None, with the reason, where the settings cannot be compared user by user."""
     digests = {trial.spec.hash: trial.split_digest for trial in trials}
@@ -184,19 +185,19 @@ def _best_command(table: SweepTable, source: Sequence[str]) -> str | None:
     if table.best is None:
         return None
     first = table.best.finished[0]
-    if len(table.best.outcomes) == 1:
+    if len(table.best.results) == 1:
         return command_line("train", *source, *first.overrides)
     # No single seed is the mean of all, but what was averaged over folds is trained on all of them.
     single = [o for o in first.overrides if o.partition("=")[0] not in first.repeat]
-    values = {key: {o.repeat[key]: None for o in table.best.outcomes} for key in first.repeat}
+    values = {key: {o.repeat[key]: None for o in table.best.results} for key in first.repeat}
     axes = [f"{key}={','.join(map(str, v))}" for key, v in values.items() if key != "seed"]
     return command_line("train", *(["-m"] if axes else []), *source, *single, *axes)
 
 
-def _split(table: SweepTable, trials: Sequence[PlannedTrial]) -> str:
+def _split(table: SweepTable, trials: Sequence[Trial]) -> str:
     digest_of = {trial.spec.hash: trial.split_digest for trial in trials}
     heights = {
-        digest_of[o.hash]: o.per_user.height for o in table.outcomes if o.per_user is not None
+        digest_of[o.hash]: o.per_user.height for o in table.results if o.per_user is not None
     }
     users = f"{sum(heights.values()):,} users" if heights else ""
     digests = set(digest_of.values())
@@ -211,7 +212,7 @@ def _warnings(table: SweepTable, test: str) -> Iterator[str]:
         for text, count in told.items():
             some = f" (in {count} of {total} repeats)" if count < total else ""
             yield f"{table.best.name}: {text}{some}"
-    most = max((len(setting.outcomes) for setting in table.settings), default=0)
+    most = max((len(setting.results) for setting in table.settings), default=0)
     if table.best is not None and len(table.best.finished) < most:
         yield (
             f"{table.best.name}: {len(table.best.finished)} of {most} repeats finished; its mean "
@@ -222,7 +223,7 @@ def _warnings(table: SweepTable, test: str) -> Iterator[str]:
             "the test part was scored for every trial (evaluation.test=all): choosing by it would "
             "be choosing on test; the table is ordered by validation"
         )
-    tested = [setting.name for setting in table.settings if any(o.tested for o in setting.outcomes)]
+    tested = [setting.name for setting in table.settings if any(o.tested for o in setting.results)]
     if test == "best" and len(tested) > 1:
         yield (
             f"the test part has been scored for {len(tested)} settings by now, each once, as the "
@@ -239,7 +240,7 @@ def _test_rows(table: SweepTable, test: str) -> list[Row]:
     ]
 
 
-def _test_texts(setting: Setting, monitor: str) -> dict[str, str]:
+def _test_texts(setting: SettingResult, monitor: str) -> dict[str, str]:
     """By metric: the mean over repeats with its spread, or a value with half of its interval."""
     known = setting.finished[0].metrics if setting.finished else {}
     texts = {}
@@ -281,7 +282,7 @@ def _write(report: SweepReport, figures: Mapping[str, Figure], folder: Path) -> 
 
 def _metrics(table: SweepTable) -> dict[str, float]:
     """Of the whole sweep; those of the chosen setting as `best_val/...`, `best_test/...`."""
-    states = [outcome.state for outcome in table.outcomes]
+    states = [result.state for result in table.results]
     metrics = {f"sweep/{state}": float(states.count(state)) for state in dict.fromkeys(states)}
     metrics["sweep/trials"] = float(len(states))
     if table.best is not None:

@@ -31,8 +31,8 @@ def print_sweep(report: SweepReport, console: Console) -> None:
     """
     _print_settings(report, console)
     _print_test(report, console)
-    for name, outcome in cells.unfinished(report.table):
-        _say(console, f"{outcome.state:<9}{name}: {outcome.error or ''}", "red")
+    for name, result in cells.unfinished(report.table):
+        _say(console, f"{result.state:<9}{name}: {result.error or ''}", "red")
     for warning in report.warnings:
         _say(console, f"WARNING: {warning}", "bold red")
     for sentence in report.headline:

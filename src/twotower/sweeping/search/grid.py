@@ -11,11 +11,11 @@ from pathlib import Path
 from twotower.config import Axis
 from twotower.sweeping.search.base import Setting, choices_of
 
-__all__ = ["Grid", "Listed"]
+__all__ = ["GridSearch", "Listed"]
 
 
 @dataclass(frozen=True)
-class Grid:
+class GridSearch:
     """Every combination of the choices, the last axis turning fastest."""
 
     def total(self, axes: Sequence[Axis]) -> int:

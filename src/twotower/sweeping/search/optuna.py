@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from twotower.config import Axis, Contract
 from twotower.core.errors import ConfigError
-from twotower.running.trial import Pruned
+from twotower.running.trial_context import Pruned
 from twotower.sweeping.search.base import Setting
 from twotower.sweeping.search.study import (
     is_range,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # slow to import
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-__all__ = ["Optuna"]
+__all__ = ["OptunaSearch"]
 
 
 @dataclass(frozen=True)
-class Optuna:
+class OptunaSearch:
     """A search by one of Optuna's samplers, with pruning by one of its pruners.
 
     The study is kept in the sweep's folder, in Optuna's journal, which processes share. A search
@@ -132,7 +132,7 @@ class _Asking:
 
 @dataclass(frozen=True)
 class _Watch:
-    """See Optuna.watch."""
+    """See OptunaSearch.watch."""
 
     trial: Trial
     metric: str

@@ -15,13 +15,13 @@ from twotower.config import Axis
 from twotower.sweeping.search.base import Setting
 from twotower.sweeping.search.grid import Listed
 
-__all__ = ["Random"]
+__all__ = ["RandomSearch"]
 
 _PATIENCE = 10_000  # draws in a row that bring no new setting: there is none
 
 
 @dataclass(frozen=True)
-class Random:
+class RandomSearch:
     """`n_trials` different settings, each drawn uniformly; from a log interval, by its logarithm.
 
     The first settings of a longer search with the same seed are those of a shorter one.

@@ -14,7 +14,7 @@ from twotower.reporting.sweep.figures.importance_bars import importance_bars
 from twotower.reporting.sweep.figures.learning import learning_curves
 from twotower.reporting.sweep.figures.pareto import pareto
 from twotower.reporting.sweep.figures.settings import settings_map
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 
 __all__ = ["importance_bars", "learning_curves", "pareto", "settings_map", "sweep_figures"]

@@ -17,7 +17,8 @@ from twotower.reporting.sweep.figures.style import (
     shortened,
     validation_title,
 )
-from twotower.sweeping.table import Setting, SweepTable, repeat_words
+from twotower.sweeping.setting_result import SettingResult, repeat_words
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import Varied, brief
 
 __all__ = ["heat_map"]
@@ -60,8 +61,8 @@ def heat_map(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
     return figure
 
 
-def _cells(table: SweepTable, x: Varied, y: Varied) -> dict[tuple[int, int], list[Setting]]:
-    cells: dict[tuple[int, int], list[Setting]] = {}
+def _cells(table: SweepTable, x: Varied, y: Varied) -> dict[tuple[int, int], list[SettingResult]]:
+    cells: dict[tuple[int, int], list[SettingResult]] = {}
     for setting in table.settings:
         if x.key in setting.varied and y.key in setting.varied:
             place = y.position(setting.varied[y.key]), x.position(setting.varied[x.key])
@@ -70,10 +71,10 @@ def _cells(table: SweepTable, x: Varied, y: Varied) -> dict[tuple[int, int], lis
 
 
 def _write(
-    axes: Axes, row: int, column: int, value: float, settings: list[Setting], norm: Normalize
+    axes: Axes, row: int, column: int, value: float, settings: list[SettingResult], norm: Normalize
 ) -> None:
     if np.isnan(value):
-        states = dict.fromkeys(o.state for setting in settings for o in setting.outcomes)
+        states = dict.fromkeys(o.state for setting in settings for o in setting.results)
         missing = next((state for state in states if state != "finished"), "–")
         patch = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=MISSING, edgecolor="none")
         axes.add_patch(patch)
@@ -107,8 +108,8 @@ def _name(axes: Axes, x: Varied, y: Varied) -> None:
 def _words(table: SweepTable) -> str:
     rest = [table.labels[key] for key in table.keys[2:]]
     words = f"best over {', '.join(rest)}; framed: the best" if rest else "framed: the best"
-    repeated = any(len(setting.outcomes) > 1 for setting in table.settings)
-    mean = f"mean over {repeat_words(table.outcomes)}; " if repeated else ""
+    repeated = any(len(setting.results) > 1 for setting in table.settings)
+    mean = f"mean over {repeat_words(table.results)}; " if repeated else ""
     return shortened(mean + words, 64)
 
 

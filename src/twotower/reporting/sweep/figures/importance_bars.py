@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from twotower.reporting.sweep.figures.style import FAINT, MAIN, entitle, figure_of, shortened, tidy
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 
 __all__ = ["importance_bars"]

@@ -19,8 +19,8 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
-from twotower.sweeping.outcome import Outcome
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial_result import TrialResult
 
 __all__ = ["learning_curves"]
 
@@ -31,23 +31,23 @@ _DASHES = {"pruned": (0, (4, 2)), "diverged": (0, (1, 1.5)), "failed": (0, (1, 1
 def learning_curves(table: SweepTable) -> Figure | None:
     """The best settings in colour, a dot at the kept epoch; None where no epoch was finished."""
     curves = {
-        id(outcome): curve
-        for outcome in table.outcomes
-        if (curve := _curve(outcome, table.monitor)).height
+        id(result): curve
+        for result in table.results
+        if (curve := _curve(result, table.monitor)).height
     }
     if not curves:
         return None
     figure = figure_of(8.6, 4.2, left=0.85, right=2.9, top=0.73)
     axes = figure.add_subplot()
-    width = 1.0 if any(len(setting.outcomes) > 1 for setting in table.settings) else 1.6
+    width = 1.0 if any(len(setting.results) > 1 for setting in table.settings) else 1.6
     named: list[tuple[Line2D, str]] = []
     for place, setting in enumerate(table.settings):
         colored = place < len(COLORS) and bool(setting.finished)
         color = COLORS[place] if colored else FAINT
-        for outcome in setting.outcomes:
-            if id(outcome) not in curves:
+        for result in setting.results:
+            if id(result) not in curves:
                 continue
-            lines = _draw(axes, outcome, curves[id(outcome)], color)
+            lines = _draw(axes, result, curves[id(result)], color)
             if colored:  # the best lie on top
                 for artist in lines:
                     artist.set(linewidth=width, zorder=3 + (len(COLORS) - place) / 10)
@@ -81,22 +81,22 @@ def learning_curves(table: SweepTable) -> Figure | None:
     return figure
 
 
-def _curve(outcome: Outcome, monitor: str) -> pl.DataFrame:
+def _curve(result: TrialResult, monitor: str) -> pl.DataFrame:
     """`epoch` and `monitor`, without the epochs that were not evaluated."""
-    if outcome.history is None or monitor not in outcome.history.columns:
+    if result.history is None or monitor not in result.history.columns:
         return pl.DataFrame()
-    return outcome.history.select("epoch", monitor).drop_nulls().sort("epoch")
+    return result.history.select("epoch", monitor).drop_nulls().sort("epoch")
 
 
-def _draw(axes: Axes, outcome: Outcome, curve: pl.DataFrame, color: str) -> list[Artist]:
+def _draw(axes: Axes, result: TrialResult, curve: pl.DataFrame, color: str) -> list[Artist]:
     """The line, and a dot at the kept epoch of a coloured one."""
     epochs, values = curve["epoch"].to_list(), curve[:, 1].to_list()
-    dashes = _DASHES.get(outcome.state, "solid")
+    dashes = _DASHES.get(result.state, "solid")
     marker = "." if len(epochs) == 1 else ""
     drawn: list[Artist] = [
         *axes.plot(epochs, values, color=color, linewidth=0.9, linestyle=dashes, marker=marker)
     ]
-    if color != FAINT and outcome.state == "finished":
+    if color != FAINT and result.state == "finished":
         kept = max(range(len(values)), key=lambda n: values[n])
         drawn.append(axes.scatter([epochs[kept]], [values[kept]], s=22, color=color))
     return drawn
@@ -105,7 +105,7 @@ def _draw(axes: Axes, outcome: Outcome, curve: pl.DataFrame, color: str) -> list
 def _others(table: SweepTable) -> list[tuple[Line2D, str]]:
     """What the grey lines are, of those that are there."""
     rest = table.settings[len(COLORS) :]
-    states = {outcome.state for outcome in table.outcomes if outcome.history is not None}
+    states = {result.state for result in table.results if result.history is not None}
     others = [(_sample(FAINT, 0.9), "other trials")] if any(s.finished for s in rest) else []
     if "pruned" in states:
         others.append((_sample(FAINT, 0.9, _DASHES["pruned"]), "pruned"))

@@ -19,7 +19,8 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
-from twotower.sweeping.table import Setting, SweepTable, repeat_words
+from twotower.sweeping.setting_result import SettingResult, repeat_words
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import MOST_CHOICES, Varied, brief
 
 __all__ = ["line", "scale"]
@@ -56,8 +57,8 @@ def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
     axes.set_xlabel(axis.label)
     axes.set_ylabel(validation_title(metric))
     tidy(axes, grid="y")
-    repeated = any(len(setting.outcomes) > 1 for setting in settings)
-    over = repeat_words(table.outcomes) if repeated else ""
+    repeated = any(len(setting.results) > 1 for setting in settings)
+    over = repeat_words(table.results) if repeated else ""
     entitle(figure, validation_title(metric), _words(over, any(half_widths)))
     figure.set_label(
         f"{validation_title(metric)} by {axis.label}: best {means[best]:.4f} at "
@@ -87,7 +88,9 @@ def scale(axes: Axes, which: str, axis: Varied) -> None:
         set_limits(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
 
-def _draw_repeats(axes: Axes, settings: list[Setting], metric: str, places: list[float]) -> None:
+def _draw_repeats(
+    axes: Axes, settings: list[SettingResult], metric: str, places: list[float]
+) -> None:
     for place, setting in zip(places, settings, strict=True):
         values = [o.metrics[metric] for o in setting.finished if metric in o.metrics]
         if len(values) > 1:

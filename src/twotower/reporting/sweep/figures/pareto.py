@@ -20,7 +20,8 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
-from twotower.sweeping.table import Setting, SweepTable
+from twotower.sweeping.setting_result import SettingResult
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 
 __all__ = ["front_of", "pareto"]
@@ -90,7 +91,7 @@ def front_of(points: Sequence[tuple[float, float]]) -> list[int]:
 def _draw_front(
     axes: Axes,
     table: SweepTable,
-    front: list[tuple[Setting, float, float]],
+    front: list[tuple[SettingResult, float, float]],
     *,
     more_is_better: bool,
 ) -> None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from twotower.reporting.sweep.figures.heat_map import heat_map
 from twotower.reporting.sweep.figures.line import line
 from twotower.reporting.sweep.figures.scatter import scatter
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import MOST_CHOICES, varied_of
 
 __all__ = ["settings_map"]

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twotower.core.console import visible
-from twotower.sweeping.table import Setting, SweepTable
+from twotower.sweeping.setting_result import SettingResult
+from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 
 __all__ = [
@@ -57,7 +58,7 @@ def validation_title(metric: str) -> str:
     return f"{MetricName.parse(metric).title} on validation"
 
 
-def rank_of(table: SweepTable, setting: Setting) -> int:
+def rank_of(table: SweepTable, setting: SettingResult) -> int:
     """Its line in the table, from 1."""
     return table.settings.index(setting) + 1
 

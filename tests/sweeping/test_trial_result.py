@@ -13,17 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from sweep_examples import MONITOR, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, trial_result  # type: ignore[import-not-found]
 
-from twotower.sweeping.outcome import Outcome, State
-from twotower.sweeping.record import Record
 from twotower.sweeping.run_trial import is_settled, lost
-from twotower.sweeping.spec import TrialSpec
+from twotower.sweeping.sweep_file import SweepFile
+from twotower.sweeping.trial_result import State, TrialResult
+from twotower.sweeping.trial_spec import TrialSpec
 
 FRAMES = ("history", "per_user", "relevant")
 
-FINISHED: Outcome = replace(
-    outcome({"tower.emb_dim": 32, "loss": "bce", "sizes": [64, 32], "x": None}, 0.3, coverage=0.2),
+FINISHED: TrialResult = replace(
+    trial_result(
+        {"tower.emb_dim": 32, "loss": "bce", "sizes": [64, 32], "x": None}, 0.3, coverage=0.2
+    ),
     warnings=("by NDCG@10 on validation it is not better than popularity",),
     per_user=pl.DataFrame({"user_id": ["a", "b"], "n_seen": [3, 1], "ndcg_at_10": [0.2, 0.4]}),
     relevant=pl.DataFrame(
@@ -32,7 +34,7 @@ FINISHED: Outcome = replace(
 )
 
 
-def assert_same(one: Outcome | None, other: Outcome) -> None:
+def assert_same(one: TrialResult | None, other: TrialResult) -> None:
     assert one is not None
     for name, value in vars(other).items():
         got = getattr(one, name)
@@ -45,7 +47,7 @@ def assert_same(one: Outcome | None, other: Outcome) -> None:
 
 def test_a_finished_trial_is_read_as_it_was_written(tmp_path: Path) -> None:
     FINISHED.save(tmp_path)
-    assert_same(Outcome.load(tmp_path), FINISHED)
+    assert_same(TrialResult.load(tmp_path), FINISHED)
     assert {path.name for path in tmp_path.iterdir()} == {
         "outcome.json",
         *(f"{name}.parquet" for name in FRAMES),
@@ -56,15 +58,17 @@ def test_a_finished_trial_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_trial_that_did_not_finish_is_read_as_it_was_written(
     state: State, tmp_path: Path
 ) -> None:
-    unfinished: Outcome = outcome({"tower.emb_dim": 32}, 0.3, state=state, error="what: went wrong")
+    unfinished: TrialResult = trial_result(
+        {"tower.emb_dim": 32}, 0.3, state=state, error="what: went wrong"
+    )
     unfinished.save(tmp_path)
-    assert_same(Outcome.load(tmp_path), unfinished)
+    assert_same(TrialResult.load(tmp_path), unfinished)
 
 
 def test_a_number_that_is_none_survives(tmp_path: Path) -> None:
     odd = {MONITOR: math.nan, "val/loss": math.inf, "test/ndcg_at_10": -math.inf, "train/x": 1e-300}
     replace(FINISHED, metrics=odd, intervals={MONITOR: (math.nan, math.inf)}).save(tmp_path)
-    again = Outcome.load(tmp_path)
+    again = TrialResult.load(tmp_path)
     assert again is not None
     assert math.isnan(again.metrics.pop(MONITOR))
     assert again.metrics == {
@@ -84,12 +88,12 @@ def test_every_number_is_kept_to_the_last_bit(
     folder = tmp_path_factory.mktemp("trial")
     written = replace(FINISHED, metrics=values, error=text, varied={"key": text})
     written.save(folder)
-    assert_same(Outcome.load(folder), written)
+    assert_same(TrialResult.load(folder), written)
 
 
 def test_there_is_nothing_to_read(tmp_path: Path) -> None:
-    assert Outcome.load(tmp_path) is None
-    assert Outcome.load(tmp_path / "no such folder") is None
+    assert TrialResult.load(tmp_path) is None
+    assert TrialResult.load(tmp_path / "no such folder") is None
 
 
 def cut_json(folder: Path) -> None:
@@ -113,9 +117,9 @@ def no_json(folder: Path) -> None:
 def test_half_of_an_outcome_is_none(damage: Callable[[Path], None], tmp_path: Path) -> None:
     FINISHED.save(tmp_path)
     damage(tmp_path)
-    assert Outcome.load(tmp_path) is None
+    assert TrialResult.load(tmp_path) is None
     FINISHED.save(tmp_path)  # and the trial may be run again
-    assert_same(Outcome.load(tmp_path), FINISHED)
+    assert_same(TrialResult.load(tmp_path), FINISHED)
 
 
 def test_an_outcome_that_could_not_be_written_leaves_the_one_of_before(
@@ -130,7 +134,7 @@ def test_an_outcome_that_could_not_be_written_leaves_the_one_of_before(
     with pytest.raises(OSError, match="no space"):
         replace(FINISHED, error="another").save(tmp_path)
     monkeypatch.undo()
-    assert_same(Outcome.load(tmp_path), FINISHED)
+    assert_same(TrialResult.load(tmp_path), FINISHED)
 
 
 def spec(**changes: object) -> TrialSpec:
@@ -160,10 +164,12 @@ def test_a_spec_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    assert Record.load(folder) is None
-    made = Record(folder, "emb_dim", "twotower train -m", None, 2, MONITOR, {})
-    assert made.save(trials={"trial-1": "emb_dim=16"}, parent_id="run") == Record.load(folder)
-    assert Record.load(folder) == replace(made, trials={"trial-1": "emb_dim=16"}, parent_id="run")
+    assert SweepFile.load(folder) is None
+    made = SweepFile(folder, "emb_dim", "twotower train -m", None, 2, MONITOR, {})
+    assert made.save(trials={"trial-1": "emb_dim=16"}, parent_id="run") == SweepFile.load(folder)
+    assert SweepFile.load(folder) == replace(
+        made, trials={"trial-1": "emb_dim=16"}, parent_id="run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,7 @@ def test_a_lost_trial_says_so(tmp_path: Path) -> None:
     assert (gone.state, gone.error) == ("failed", "RuntimeError: killed by signal 9")
     assert (gone.hash, gone.name, gone.seed) == (FINISHED.hash, "emb_dim=32 seed=1", 1)
     gone.save(tmp_path)
-    assert_same(Outcome.load(tmp_path), gone)
+    assert_same(TrialResult.load(tmp_path), gone)
 
 
 def test_a_written_outcome_is_plain_json(tmp_path: Path) -> None:
@@ -205,7 +211,7 @@ def test_nothing_is_left_of_an_outcome_of_before(tmp_path: Path) -> None:
     FINISHED.save(tmp_path)
     failed = replace(FINISHED, state="failed", history=None, per_user=None, relevant=None)
     failed.save(tmp_path)
-    assert_same(Outcome.load(tmp_path), failed)
+    assert_same(TrialResult.load(tmp_path), failed)
 
 
 @pytest.mark.parametrize("name", ["outcome.json", "per_user.parquet"])
@@ -217,4 +223,4 @@ def test_what_cannot_be_read_is_none(name: str, tmp_path: Path) -> None:
         path.write_text(json.dumps({**content, "of another version": 1}))
     else:
         path.write_bytes(path.read_bytes()[:20])
-    assert Outcome.load(tmp_path) is None
+    assert TrialResult.load(tmp_path) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twotower.training import OnEpoch
 
-__all__ = ["Pruned", "Trial", "noted_run"]
+__all__ = ["Pruned", "TrialContext", "noted_run"]
 
 _RUN_NOTE = "run_id"  # file in the folder of a trial
 
@@ -21,7 +21,7 @@ class Pruned(BaseException):
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialContext:
     """A run's part in a sweep.
 
     folder: of the trial; the run leaves there what it can go on from, and goes on from it.

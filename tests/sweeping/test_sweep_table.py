@@ -6,19 +6,19 @@ import io
 
 import polars as pl
 import pytest
-from sweep_examples import MONITOR, grid, outcome  # type: ignore[import-not-found]
+from sweep_examples import MONITOR, grid, trial_result  # type: ignore[import-not-found]
 
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_table import SweepTable
 
 
 def test_settings_are_ranked_by_their_mean_over_seeds() -> None:
     # Means: (0.1 + 0.3) / 2 = 0.2 for 16, and 0.25 for 32. Spread of 16: 0.2 / sqrt(2).
     table = SweepTable(
         (
-            outcome({"emb_dim": 16}, 0.1, seed=0),
-            outcome({"emb_dim": 16}, 0.3, seed=1),
-            outcome({"emb_dim": 32}, 0.25, seed=0),
-            outcome({"emb_dim": 64}, 0.9, seed=0, state="failed", error="no memory"),
+            trial_result({"emb_dim": 16}, 0.1, seed=0),
+            trial_result({"emb_dim": 16}, 0.3, seed=1),
+            trial_result({"emb_dim": 32}, 0.25, seed=0),
+            trial_result({"emb_dim": 64}, 0.9, seed=0, state="failed", error="no memory"),
         ),
         MONITOR,
     )
@@ -35,7 +35,7 @@ def test_settings_are_ranked_by_their_mean_over_seeds() -> None:
 
 
 def test_no_trial_finished() -> None:
-    lost = SweepTable((outcome({"emb_dim": 16}, 0.1, state="failed", error="no"),), MONITOR)
+    lost = SweepTable((trial_result({"emb_dim": 16}, 0.1, state="failed", error="no"),), MONITOR)
     assert lost.best is None
     assert SweepTable((), MONITOR).best is None
     assert SweepTable((), MONITOR).frame().is_empty()
@@ -43,15 +43,15 @@ def test_no_trial_finished() -> None:
 
 def test_a_label_is_the_shortest_end_that_no_other_key_has() -> None:
     varied = {"tower.user.dim": 8, "tower.item.dim": 4, "optimizer.lr": 0.1, "loss": "bce"}
-    table = SweepTable((outcome(varied, 0.1),), MONITOR)
+    table = SweepTable((trial_result(varied, 0.1),), MONITOR)
     assert list(table.labels.values()) == ["user.dim", "item.dim", "lr", "loss"]
     # `lr` alone would also be the end of `optimizer.lr`.
-    both = SweepTable((outcome({"lr": 1, "optimizer.lr": 2}, 0.1),), MONITOR)
+    both = SweepTable((trial_result({"lr": 1, "optimizer.lr": 2}, 0.1),), MONITOR)
     assert both.labels == {"lr": "lr", "optimizer.lr": "optimizer.lr"}
 
 
 def test_what_is_shown_is_all_that_was_measured_the_monitor_first() -> None:
-    (only,) = grid([16], [1]).outcomes
+    (only,) = grid([16], [1]).results
     assert grid([16], [1]).shown == [MONITOR, "val/hitrate_at_10", "val/coverage_at_10"]
     only.metrics.update({"val/ndcg_at_5": 0.1, "val/map_at_5": 0.1, "val/loss": 0.1})
     assert SweepTable((only,), "val/map_at_5").shown == [
@@ -89,7 +89,7 @@ def test_the_frame_has_a_row_a_trial() -> None:
 )
 def test_a_column_holds_one_type(values: tuple[object, object], column: list[object]) -> None:
     table = SweepTable(
-        (outcome({"key": values[0]}, 0.1), outcome({"key": values[1]}, 0.2)), MONITOR
+        (trial_result({"key": values[0]}, 0.1), trial_result({"key": values[1]}, 0.2)), MONITOR
     )
     assert table.frame()["key"].to_list() == column
     assert isinstance(table.frame(), pl.DataFrame)

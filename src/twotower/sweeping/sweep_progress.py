@@ -8,15 +8,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from twotower.sweeping.outcome import Outcome
-from twotower.sweeping.record import Record
+from twotower.sweeping.sweep_file import SweepFile
+from twotower.sweeping.trial_result import TrialResult
 
-__all__ = ["Status", "TrialStatus", "is_held", "status_of"]
+__all__ = ["SweepProgress", "TrialProgress", "is_held", "progress_of"]
 
 
 @dataclass(frozen=True)
-class TrialStatus:
-    """state: how the trial ended (see Outcome), or `running`, `half done`, `missing`.
+class TrialProgress:
+    """state: how the trial ended (see TrialResult), or `running`, `half done`, `missing`.
 
     value: the validation metric that trials are chosen by, where it is known.
     """
@@ -28,12 +28,12 @@ class TrialStatus:
 
 
 @dataclass(frozen=True)
-class Status:
+class SweepProgress:
     """A sweep; `when` something last changed in it; `running`: whether a process is at it."""
 
-    record: Record
+    record: SweepFile
     running: bool
-    trials: list[TrialStatus]
+    trials: list[TrialProgress]
     when: datetime
 
     @property
@@ -52,14 +52,16 @@ class Status:
         return "interrupted, the command below goes on" if left else "done"
 
 
-def status_of(folder: Path) -> Status | None:
+def progress_of(folder: Path) -> SweepProgress | None:
     """None where `folder` is not that of a sweep."""
-    record = Record.load(folder)
+    record = SweepFile.load(folder)
     if record is None:
         return None
     trials = [_trial(folder / name, trial, record.monitor) for name, trial in record.trials.items()]
     latest = max(path.stat().st_mtime for path in folder.glob("**/*.json"))
-    return Status(record, is_held(folder), trials, datetime.fromtimestamp(latest).astimezone())
+    return SweepProgress(
+        record, is_held(folder), trials, datetime.fromtimestamp(latest).astimezone()
+    )
 
 
 def is_held(folder: Path) -> bool:
@@ -74,14 +76,14 @@ def is_held(folder: Path) -> bool:
         return True
 
 
-def _trial(folder: Path, name: str, monitor: str) -> TrialStatus:
-    outcome = Outcome.load(folder)
+def _trial(folder: Path, name: str, monitor: str) -> TrialProgress:
+    result = TrialResult.load(folder)
     if is_held(folder):
         state = "running"
-    elif outcome is not None:
-        state = outcome.state
+    elif result is not None:
+        state = result.state
     else:
         begun = any(folder.glob("*/*.ckpt")) or any(folder.glob("*/fitted.pt"))
         state = "half done" if begun else "missing"
-    value = None if outcome is None else outcome.metrics.get(monitor)
-    return TrialStatus(name, folder.name, state, value)
+    value = None if result is None else result.metrics.get(monitor)
+    return TrialProgress(name, folder.name, state, value)

@@ -11,11 +11,11 @@ from twotower.config import REPEATS, Axis
 from twotower.core.errors import ConfigError
 from twotower.sweeping.search import Search
 
-__all__ = ["Request"]
+__all__ = ["SweepSpec"]
 
 
 @dataclass(frozen=True)
-class Request:
+class SweepSpec:
     """What a command asks for.
 
     folder: of the sweep, the same for the same command. command: as people would type it.

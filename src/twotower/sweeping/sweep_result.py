@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from twotower.comparison import Comparison
-from twotower.sweeping.plan import PlannedTrial
-from twotower.sweeping.request import Request
-from twotower.sweeping.table import SweepTable
+from twotower.sweeping.sweep_spec import SweepSpec
+from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.trial import Trial
 from twotower.tracking.base import Run
 
 __all__ = ["SweepResult"]
@@ -27,8 +27,8 @@ class SweepResult:
     """
 
     table: SweepTable
-    trials: Sequence[PlannedTrial]
-    request: Request
+    trials: Sequence[Trial]
+    spec: SweepSpec
     config: Mapping[str, Any]
     comparison: Comparison
     test: str

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 from twotower.core.files import read_json, write_json
 
-__all__ = ["Record"]
+__all__ = ["SweepFile"]
 
 _FILE = "sweep.json"
 
 
 @dataclass(frozen=True)
-class Record:
+class SweepFile:
     """Name, command and trials of a sweep.
 
     parent_id: the tracked run that the trials stand under; None where nothing is tracked.
@@ -31,7 +31,7 @@ class Record:
     trials: dict[str, str]
 
     @classmethod
-    def load(cls, folder: Path) -> Record | None:
+    def load(cls, folder: Path) -> SweepFile | None:
         """None where `folder` is not that of a sweep."""
         content = read_json(folder / _FILE)
         return None if content is None else cls(folder=folder, **content)

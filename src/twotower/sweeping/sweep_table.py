@@ -5,68 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
 from typing import Any
 
 import polars as pl
 
-from twotower.config import REPEATS, render_value
-from twotower.config.naming import setting_name
-from twotower.sweeping.outcome import Outcome
+from twotower.config import render_value
+from twotower.sweeping.setting_result import SettingResult, place_of
+from twotower.sweeping.trial_result import TrialResult
 from twotower.types.metric_name import MetricName, shown_metrics
 
-__all__ = ["Setting", "SweepTable", "repeat_words"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Trials that repeat one setting: they differ in their seed or fold alone."""
-
-    varied: dict[str, Any]
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def name(self) -> str:
-        """Such as `emb_dim=32 num_negatives=10`."""
-        return setting_name(self.varied) or f"all {repeat_words(self.outcomes) or 'trials'}"
-
-    @cached_property
-    def finished(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.state == "finished")
-
-    def mean(self, metric: str) -> float | None:
-        """Over the repeats that finished; None where none did or none has it."""
-        values = self._values(metric)
-        return fmean(values) if values else None
-
-    def spread(self, metric: str) -> float | None:
-        """Standard deviation over the repeats that finished; None for fewer than two."""
-        values = self._values(metric)
-        return stdev(values) if len(values) > 1 else None
-
-    @property
-    def places(self) -> frozenset[tuple[Any, ...]]:
-        """The folds, and whatever else but seeds, that repeats finished on."""
-        return frozenset(_place(outcome) for outcome in self.finished)
-
-    def _values(self, metric: str) -> list[float]:
-        return [o.metrics[metric] for o in self.finished if metric in o.metrics]
+__all__ = ["SweepTable"]
 
 
 @dataclass(frozen=True)
 class SweepTable:
-    """The outcomes of a sweep.
+    """The results of a sweep.
 
-    outcomes: one a trial; monitor: what trials are chosen by, such as `val/ndcg_at_10`.
+    results: one a trial; monitor: what trials are chosen by, such as `val/ndcg_at_10`.
     """
 
-    outcomes: tuple[Outcome, ...]
+    results: tuple[TrialResult, ...]
     monitor: str
 
     @cached_property
     def keys(self) -> list[str]:
         """What varies, such as `tower.emb_dim`, in the order of the command line."""
-        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.varied))
+        return list(dict.fromkeys(key for result in self.results for key in result.varied))
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -74,18 +38,18 @@ class SweepTable:
         return {key: _shortest_end(key, self.keys) for key in self.keys}
 
     @cached_property
-    def settings(self) -> list[Setting]:
+    def settings(self) -> list[SettingResult]:
         """Best mean of `monitor` first; then those that lack a fold, whose means are over others
         than the rest; those without a finished trial last.
         """
-        groups: dict[str, list[Outcome]] = {}
-        for outcome in self.outcomes:
-            groups.setdefault(repr(sorted(outcome.varied.items())), []).append(outcome)
-        settings = [Setting(group[0].varied, tuple(group)) for group in groups.values()]
+        groups: dict[str, list[TrialResult]] = {}
+        for result in self.results:
+            groups.setdefault(repr(sorted(result.varied.items())), []).append(result)
+        settings = [SettingResult(group[0].varied, tuple(group)) for group in groups.values()]
         return sorted(settings, key=self._rank)
 
     @property
-    def best(self) -> Setting | None:
+    def best(self) -> SettingResult | None:
         """None where no trial finished."""
         first = self.settings[0] if self.settings else None
         return first if first is not None and first.finished else None
@@ -93,7 +57,7 @@ class SweepTable:
     @cached_property
     def metrics(self) -> list[str]:
         """Every validation metric but the loss, `monitor` first."""
-        names = dict.fromkeys(name for outcome in self.outcomes for name in outcome.metrics)
+        names = dict.fromkeys(name for result in self.results for name in result.metrics)
         parsed = {name: MetricName.parse(name) for name in names}
         known = [n for n, p in parsed.items() if p.part == "val" and p.metric != "loss"]
         return sorted(known, key=lambda name: name != self.monitor)
@@ -111,55 +75,45 @@ class SweepTable:
         """
         rows: list[dict[str, Any]] = []
         for rank, setting in enumerate(self.settings, start=1):
-            rows += [self._row(rank, setting, outcome) for outcome in setting.outcomes]
+            rows += [self._row(rank, setting, result) for result in setting.results]
         for key in self.keys:
             if not _of_one_type([row[key] for row in rows]):
                 rows = [{**row, key: _text(row[key])} for row in rows]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def _row(self, rank: int, setting: Setting, outcome: Outcome) -> dict[str, Any]:
+    def _row(self, rank: int, setting: SettingResult, result: TrialResult) -> dict[str, Any]:
         ends = {
             f"{name}_{end}": value
-            for name, interval in outcome.intervals.items()
+            for name, interval in result.intervals.items()
             for end, value in zip(("low", "high"), interval, strict=True)
         }
         return {
             "rank": rank,
             "name": setting.name,
             **{key: setting.varied.get(key) for key in self.keys},
-            "seed": outcome.seed,
-            **{key: outcome.repeat.get(key) for key in self.repeat_keys if key != "seed"},
-            "state": outcome.state,
-            **outcome.metrics,
+            "seed": result.seed,
+            **{key: result.repeat.get(key) for key in self.repeat_keys if key != "seed"},
+            "state": result.state,
+            **result.metrics,
             **ends,
-            "run_id": outcome.run_id,
-            "overrides": " ".join(outcome.overrides),
-            "error": outcome.error,
+            "run_id": result.run_id,
+            "overrides": " ".join(result.overrides),
+            "error": result.error,
         }
 
     @cached_property
     def repeat_keys(self) -> list[str]:
         """What repeats settings, such as `split.fold`."""
-        return list(dict.fromkeys(key for outcome in self.outcomes for key in outcome.repeat))
+        return list(dict.fromkeys(key for result in self.results for key in result.repeat))
 
     @cached_property
     def _places(self) -> frozenset[tuple[Any, ...]]:
-        return frozenset(_place(outcome) for outcome in self.outcomes)
+        return frozenset(place_of(result) for result in self.results)
 
-    def _rank(self, setting: Setting) -> tuple[bool, bool, float]:
+    def _rank(self, setting: SettingResult) -> tuple[bool, bool, float]:
         value = setting.mean(self.monitor)
         lacks = setting.places != self._places
         return (value is None, lacks, 0.0 if value is None else -value)
-
-
-def repeat_words(outcomes: Sequence[Outcome]) -> str:
-    """What repeats these trials: `folds and seeds`; empty where nothing does."""
-    keys = {key for outcome in outcomes for key in outcome.repeat}
-    return " and ".join(word for key, word in REPEATS.items() if key in keys)
-
-
-def _place(outcome: Outcome) -> tuple[Any, ...]:
-    return tuple(value for key, value in sorted(outcome.repeat.items()) if key != "seed")
 
 
 def _shortest_end(key: str, keys: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 from twotower.core.files import read_json, replace_file, write_json
 from twotower.types.metric_name import MetricName
 
-__all__ = ["Outcome", "State"]
+__all__ = ["State", "TrialResult"]
 
 _FILE = "outcome.json"
 _FRAMES = ("history", "per_user", "relevant")
@@ -20,7 +20,7 @@ State = Literal["finished", "pruned", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """A trial that is over, however it ended; travels between processes.
 
     hash: identity of the trial: of its resolved config and of its split.
@@ -84,7 +84,7 @@ class Outcome:
         write_json(folder / _FILE, plain)
 
     @classmethod
-    def load(cls, folder: Path) -> Outcome | None:
+    def load(cls, folder: Path) -> TrialResult | None:
         """What `save` wrote; None where there is nothing, or what cannot be read."""
         plain = read_json(folder / _FILE)
         if plain is None:
