@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from twotower.core.errors import DownloadError
-from twotower.dataset.cache import CacheEntry, cache_root
+from twotower.dataset.cache import cache_root, cached_interactions
 from twotower.dataset.canonical import interactions
 from twotower.types import Interactions
 
@@ -42,8 +42,8 @@ class Fetch:
 
 def test_fetches_once_and_gives_back_the_same(tmp_path: Path) -> None:
     fetch = Fetch()
-    entry = CacheEntry(tmp_path / "deep" / "set", None)
-    first, second = entry.load_or_fetch(fetch), entry.load_or_fetch(fetch)
+    folder = tmp_path / "deep" / "set"
+    first, second = (cached_interactions(folder, None, fetch) for _ in range(2))
     assert fetch.calls == 1
     assert second.log.equals(first.log)
     assert second.items is not None
@@ -56,21 +56,20 @@ def test_fetches_once_and_gives_back_the_same(tmp_path: Path) -> None:
 def test_many_at_once_fetch_once(tmp_path: Path) -> None:
     fetch = Fetch(slow=True)
     with ThreadPoolExecutor(8) as pool:
-        entries = [CacheEntry(tmp_path / "set", None) for _ in range(8)]
-        found = list(pool.map(lambda entry: entry.load_or_fetch(fetch), entries))
+        folders = [tmp_path / "set"] * 8
+        found = list(pool.map(lambda folder: cached_interactions(folder, None, fetch), folders))
     assert fetch.calls == 1
     assert {data.digest for data in found} == {small().digest}
-    assert not list(tmp_path.glob(".writing-*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "set.lock"]
 
 
-@pytest.mark.parametrize("name", ["log.parquet", "items.parquet", "manifest.json"])
+@pytest.mark.parametrize("name", ["log.parquet", "items.parquet", "meta.json"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
 def test_a_damaged_entry_is_fetched_again(
     tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     fetch = Fetch()
-    entry = CacheEntry(tmp_path / "set", None)
-    entry.load_or_fetch(fetch)
+    cached_interactions(tmp_path / "set", None, fetch)
     file = tmp_path / "set" / name
     content = file.read_bytes()
     half = len(content) // 2
@@ -78,23 +77,23 @@ def test_a_damaged_entry_is_fetched_again(
         file.unlink()
     elif damage == "cut":
         file.write_bytes(content[:half])
-    else:  # in the manifest this hits the middle of a checksum or a name
+    else:  # in meta.json this hits the middle of a checksum or a name
         file.write_bytes(content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :])
     with caplog.at_level(logging.WARNING):
-        again = entry.load_or_fetch(fetch)
+        again = cached_interactions(tmp_path / "set", None, fetch)
     assert fetch.calls == 2
     assert again.log.equals(small().log)
-    assert f"{tmp_path}/set is damaged or out of date: fetching it again" in caplog.text
-    entry.load_or_fetch(fetch)
+    assert f"Rebuilding the damaged cache entry {tmp_path}/set: " in caplog.text
+    cached_interactions(tmp_path / "set", None, fetch)
     assert fetch.calls == 2
 
 
 def test_an_entry_with_another_digest_is_fetched_again(tmp_path: Path) -> None:
     fetch = Fetch()
-    CacheEntry(tmp_path / "set", None).load_or_fetch(fetch)
-    CacheEntry(tmp_path / "set", small().digest).load_or_fetch(fetch)
+    cached_interactions(tmp_path / "set", None, fetch)
+    cached_interactions(tmp_path / "set", small().digest, fetch)
     assert fetch.calls == 1
-    CacheEntry(tmp_path / "set", "0" * 64).load_or_fetch(fetch)
+    cached_interactions(tmp_path / "set", "0" * 64, fetch)
     assert fetch.calls == 2
 
 
@@ -103,14 +102,14 @@ def test_a_failed_fetch_leaves_nothing_behind(tmp_path: Path) -> None:
         raise DownloadError("no")
 
     with pytest.raises(DownloadError, match=r"^no$"):
-        CacheEntry(tmp_path / "set", None).load_or_fetch(fail)
-    assert CacheEntry(tmp_path / "set", None).load_or_fetch(small).digest == small().digest
+        cached_interactions(tmp_path / "set", None, fail)
+    assert cached_interactions(tmp_path / "set", None, small).digest == small().digest
 
 
 def test_a_cache_that_cannot_be_written_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError) as error:
-        CacheEntry(tmp_path / "file" / "cache" / "set", None).load_or_fetch(small)
+        cached_interactions(tmp_path / "file" / "cache" / "set", None, small)
     message = str(error.value)
     assert message.startswith(f"cannot write to the cache folder {tmp_path}/file/cache: ")
     assert message.endswith(

@@ -64,7 +64,7 @@ def test_reads_the_archive_into_canonical_tables(
         (3, "Land (1995) (V)", 1995, ["Animation"]),
         (267, "unknown", None, ["unknown"]),
     ]
-    where = f"{tmp_path}/cache/ml-100k, fetched from {serve('ml-100k.zip')}"
+    where = f"{tmp_path}/cache/datasets/ml-100k, fetched from {serve('ml-100k.zip')}"
     assert data.origin == f"MovieLens 100K from the cache {where}"
 
 

@@ -68,7 +68,7 @@ def test_csv_releases(tmp_path: Path, write_zip: WriteZip, name: str) -> None:
         (296, "Babylon 5", None, []),
     ]
     assert data.origin == (
-        f"MovieLens {name} from the cache {tmp_path}/{name}, "
+        f"MovieLens {name} from the cache {tmp_path}/datasets/{name}, "
         f"read from {tmp_path}/downloads/{name}.zip"
     )
 

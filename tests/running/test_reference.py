@@ -152,7 +152,7 @@ def test_a_damaged_entry_is_made_again(
         FITS.clear()
         assert_same(references.measure_one("up", fold, KEY).measured, first)
         assert FITS == [1.0]
-        assert "is damaged and made anew" in caplog.text
+        assert "Rebuilding the damaged cache entry" in caplog.text
         caplog.clear()
 
 

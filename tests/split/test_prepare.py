@@ -300,7 +300,7 @@ def set_other_digest(path: Path) -> None:
         ("meta.json", lambda path: path.write_text("[]")),
     ],
 )
-def test_a_damaged_entry_is_reported_and_made_anew(
+def test_a_damaged_entry_is_reported_and_rebuilt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Any
 ) -> None:
     fresh = prepare_movies(tmp_path)
@@ -309,7 +309,7 @@ def test_a_damaged_entry_is_reported_and_made_anew(
     with caplog.at_level(logging.WARNING):
         assert_same(prepare_movies(tmp_path), fresh)
     (message,) = caplog.messages
-    assert message.startswith(f"The cache entry {entry} is damaged and made anew: ")
+    assert message.startswith(f"Rebuilding the damaged cache entry {entry}: ")
     assert name in message or name == "meta.json"
     caplog.clear()
     assert_same(prepare_movies(tmp_path), fresh)  # and now it is whole

@@ -89,9 +89,8 @@ def test_a_process_killed_while_it_migrates_leaves_no_broken_store(tmp_path: Pat
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        half_done = tmp_path / "mlflow.db.new"
         deadline = time.monotonic() + 30
-        while not (half_done.exists() and half_done.stat().st_size > 50_000):
+        while not any(file.stat().st_size > 50_000 for file in tmp_path.glob(".mlflow.db-*/*.db")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.kill()

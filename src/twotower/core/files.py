@@ -1,33 +1,43 @@
-"""Files that are whole or not there: a process may be killed at any time."""
+"""Atomic writes: a file or folder is there in full or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twotower.core.secrets import mask_all
 
-__all__ = ["read_json", "replace_file", "write_json"]
+__all__ = ["read_json", "write_atomically", "write_json"]
 
 
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside, and move it to `path`."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    write(unfinished)
-    unfinished.replace(path)
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file or folder next to `path` and rename it to `path` once it is complete.
+
+    Args:
+        path: Replaced if it exists. Its parent folder must exist.
+        write: Creates the file or folder at the path it is passed, which has the name of `path`.
+    """
+    path = path.resolve()  # a link keeps pointing to what is replaced
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        complete = Path(scratch) / path.name
+        write(complete)
+        if path.is_dir():  # rename only replaces empty folders
+            shutil.rmtree(path)
+        complete.replace(path)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write plain containers, without secrets."""
+    """Write plain containers as JSON, atomically and with secrets masked."""
     text = json.dumps(mask_all(value), indent=1)
-    replace_file(path, lambda unfinished: unfinished.write_text(text))
+    write_atomically(path, lambda file: file.write_text(text))
 
 
 def read_json(path: Path) -> Any:
-    """What `write_json` wrote; None where there is no such file, or no JSON in it."""
+    """Return what `write_json` wrote, or None if the file is missing or holds no valid JSON."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):

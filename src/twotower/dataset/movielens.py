@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from twotower.core.errors import DataError, DownloadError
-from twotower.dataset.cache import CacheEntry, cache_root
+from twotower.dataset.cache import cache_root, cached_interactions
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.download import Archive, SourceError
@@ -67,7 +67,7 @@ def load_cached(
     passed over. Raises DownloadError, with all that was tried, if none is left.
     """
     root = cache_root(cache_dir)
-    entry = CacheEntry(root / archive.stem, digest)
+    folder = root / "datasets" / archive.stem
     failures: list[str] = []
 
     def fetch() -> Interactions:
@@ -90,8 +90,8 @@ def load_cached(
             "or set dataset.cache_dir to a cache that holds it"
         )
 
-    found = entry.load_or_fetch(fetch)
-    return replace(found, origin=f"{title} from the cache {entry.folder}, {found.origin}")
+    found = cached_interactions(folder, digest, fetch)
+    return replace(found, origin=f"{title} from the cache {folder}, {found.origin}")
 
 
 def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Source:

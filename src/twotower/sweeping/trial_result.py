@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from twotower.core.files import read_json, replace_file, write_json
+from twotower.core.files import read_json, write_atomically, write_json
 from twotower.types.metric_name import MetricName
 
 __all__ = ["State", "TrialResult"]
@@ -79,7 +79,7 @@ class TrialResult:
             if frame is None:
                 path.unlink(missing_ok=True)
             else:
-                replace_file(path, frame.write_parquet)
+                write_atomically(path, frame.write_parquet)
         plain = {key: value for key, value in vars(self).items() if key not in _FRAMES}
         write_json(folder / _FILE, plain)
 

@@ -1,7 +1,7 @@
 """Opens a tracking store, fresh ones too, when several processes come at once.
 
 Two processes that both migrate a fresh SQLite file ruin it, and so does one that is killed while
-it does. So one process, under a file lock, migrates a new file beside and then moves it there.
+it does. So one process, under a file lock, migrates a new file, which then replaces the old one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from twotower.core.errors import ConfigError
+from twotower.core.files import write_atomically
 from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
 from twotower.tracking.masking import mask
@@ -109,13 +110,13 @@ def _check_sqlite(path: Path) -> None:
 def _create_sqlite(path: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)  # left by a process that was killed
-    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-        f"sqlite:///{fresh}", artifacts_beside(f"sqlite:///{path}")
-    )
-    store.engine.dispose()
-    fresh.replace(path)
+    def write(fresh: Path) -> None:
+        store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+            f"sqlite:///{fresh}", artifacts_beside(f"sqlite:///{path}")
+        )
+        store.engine.dispose()
+
+    write_atomically(path, write)
 
 
 def store_lock(uri: str) -> AbstractContextManager[object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from twotower.core.files import write_atomically
 from twotower.model import TwoTower
 
 __all__ = ["Fitted"]
@@ -36,9 +37,7 @@ class Fitted:
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
         }
-        unfinished = path.with_suffix(".part")
-        torch.save(content, unfinished)
-        unfinished.replace(path)
+        write_atomically(path, lambda file: torch.save(content, file))
 
     @classmethod
     def load(cls, path: Path, model: TwoTower) -> Fitted:

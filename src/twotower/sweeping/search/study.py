@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from twotower.config import Axis
+from twotower.core.files import write_atomically
 from twotower.core.secrets import MASK, mask
 
 if TYPE_CHECKING:  # slow to import
@@ -39,9 +39,10 @@ def resume_study(folder: Path, space: Space) -> Study:
     trials = study.get_trials(deepcopy=False)
     if any(trial.distributions != space or trial.state.name == "FAIL" for trial in trials):
         moved = (_moved(trial, space) for trial in trials)
-        with TemporaryDirectory(dir=folder, prefix=".moved-") as other:
-            open_study(Path(other)).add_trials([trial for trial in moved if trial is not None])
-            Path(other, _JOURNAL).replace(folder / _JOURNAL)
+        kept = [trial for trial in moved if trial is not None]
+        write_atomically(
+            folder / _JOURNAL, lambda journal: open_study(journal.parent).add_trials(kept)
+        )
         study = open_study(folder)
     return study
 
