@@ -30,5 +30,5 @@ def run(overrides: Sequence[str] = ()) -> Result:
     from twotower.config.naming import run_name
 
     config = conf.compose("train", overrides)
-    result: Result = conf.build(config).run(config, run_name(overrides, config))
+    result: Result = conf.build(config).run(run_name(overrides, config))
     return result

@@ -143,8 +143,8 @@ def _job(composed: DictConfig) -> float | None:
         _write_config(config)
         experiment = conf.build(config)
         if (spec := TrialSpec.load(Path(HydraConfig.get().runtime.output_dir))) is not None:
-            return _trial(config, experiment, spec)
-        result = experiment.run(config, run_name(list(HydraConfig.get().overrides.task), config))
+            return _trial(experiment, spec)
+        result = experiment.run(run_name(list(HydraConfig.get().overrides.task), config))
         if is_first_process():
             opens = where_to_look(config, result.experiment_id, result.run_id)
             print_result(result, opens)
@@ -163,7 +163,7 @@ def _write_config(config: dict[str, Any]) -> None:
     Path(HydraConfig.get().runtime.output_dir, "config.yaml").write_text(text, encoding="utf-8")
 
 
-def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | None:
+def _trial(experiment: Any, spec: TrialSpec) -> float | None:
     """One trial of a sweep; what became of it stands in its folder."""
     from twotower.sweeping.run_trial import run_trial
 
@@ -174,7 +174,7 @@ def _trial(config: dict[str, Any], experiment: Any, spec: TrialSpec) -> float | 
         search = conf.build_part("hydra.sweeper.search", hydra_config.sweeper.search)
         watch = search.watch(Path(hydra_config.sweep.dir), spec.study["number"], monitor)
     folder = Path(hydra_config.runtime.output_dir)
-    return run_trial(experiment, config, spec, folder, watch).metrics.get(monitor)
+    return run_trial(experiment, spec, folder, watch).metrics.get(monitor)
 
 
 def _other(command: str, arguments: list[str]) -> None:

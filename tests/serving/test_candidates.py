@@ -55,7 +55,7 @@ def test_every_way_to_lists_gives_the_same(
     drop = f"split.drop_cold_items={str(drop_cold).lower()}"
     config = conf.compose("train", [*TOWERS[tower], *data, drop])
     experiment = conf.build(config)
-    _, frames = experiment.load(config)
+    _, frames = experiment.load()
     fold = fold_of(frames, "test", experiment.split, on_train=True)
     model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
     recommender = Recommender(
@@ -90,7 +90,7 @@ def test_new_users_get_no_cold_item_that_they_saw(
 ) -> None:
     config = conf.compose("train", [*TOWERS[tower], *data, "split.drop_cold_items=false"])
     experiment = conf.build(config)
-    _, frames = experiment.load(config)
+    _, frames = experiment.load()
     fold = fold_of(frames, "test", experiment.split, on_train=True)
     model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
     Recommender(

@@ -43,9 +43,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     load = Experiment.load
 
-    def spy(self: Experiment, config: Any) -> Any:
-        seen.append(config["split"]["n"])
-        return load(self, config)
+    def spy(self: Experiment) -> Any:
+        seen.append(self.config["split"]["n"])
+        return load(self)
 
     monkeypatch.setattr(Experiment, "load", spy)
     return seen

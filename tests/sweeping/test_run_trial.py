@@ -52,7 +52,7 @@ class Place:
     def run(self, *overrides: str, watch: OnEpoch | None = None, **changes: Any) -> TrialResult:
         config = compose("train", [*self.overrides, *overrides])
         spec = replace(SPEC, **changes)
-        result = run_trial(build(config), config, spec, self.folder, watch)
+        result = run_trial(build(config), spec, self.folder, watch)
         kept = TrialResult.load(self.folder)
         assert kept is not None
         assert (kept.state, kept.metrics, kept.run_id) == (
@@ -97,7 +97,7 @@ SELECTION = ["training 1", "training 2", "training 3"]
 
 
 def break_data(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def broken(self: Experiment, config: Any) -> Any:
+    def broken(self: Experiment) -> Any:
         raise error
 
     monkeypatch.setattr(Experiment, "load", broken)
@@ -118,7 +118,7 @@ def interrupt_in_epoch_2(place: Place) -> None:
 
     config = compose("train", [*place.overrides, EVERY_EPOCH])
     with pytest.raises(KeyboardInterrupt):
-        run_trial(build(config), config, SPEC, place.folder, interrupt)
+        run_trial(build(config), SPEC, place.folder, interrupt)
 
 
 def prune_after(last: int) -> OnEpoch:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from twotower.baselines import Baseline
+from twotower.config import Configured
 from twotower.config.identity import digest_of
 from twotower.core.console import terminal
 from twotower.core.errors import TwoTowerError
@@ -21,7 +22,7 @@ from twotower.evaluation import Evaluation
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.reporting.metric_table import metric_table, print_whole
 from twotower.running.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
-from twotower.running.reference import Reference, References, node_of
+from twotower.running.reference import Reference, References
 from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
@@ -43,7 +44,7 @@ _PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 
 
 @dataclass(frozen=True)
-class Baselines:
+class Baselines(Configured):
     """Settings of the command; each is explained in conf/baselines.yaml."""
 
     output_dir: str
@@ -102,13 +103,8 @@ class Baselines:
         self, folds: Mapping[str, Fold], split_digest: str, tags: Mapping[str, str]
     ) -> tuple[dict[str, dict[str, Reference]], list[str]]:
         """What each baseline came to, and why others came to nothing. Each is logged at once."""
-        references = References(
-            baselines=self.baselines,
-            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
-            evaluation=self.evaluation,
-            evaluation_node=node_of(self.evaluation),
-            directory=Path(self.output_dir) / "cache" / "baselines",
-        )
+        cache = Path(self.output_dir) / "cache" / "baselines"
+        references = References(self.baselines, self.evaluation, self.config, cache)
         keys = {part: f"{split_digest}/{part}" for part in folds}
         measured: dict[str, dict[str, Reference]] = {}
         failures: list[str] = []
@@ -139,8 +135,8 @@ class Baselines:
             logger.info("baseline %s: its run is there already", name)
             return
         config = {
-            "baseline": references.nodes[name],
-            "evaluation": references.evaluation_node,
+            "baseline": self.config["baselines"][name],
+            "evaluation": self.config["evaluation"],
         }
         conditions = {f"{EVALUATION_TAG}.{part}": r.conditions for part, r in parts.items()}
         tags = {**tags, **conditions, MONITOR_TAG: self.evaluation.monitor_name}

@@ -16,6 +16,7 @@ from twotower.config.compose import (
 from twotower.config.describe import describe
 from twotower.config.flags import parse_flags, shown_flags
 from twotower.config.hydra_part import check_hydra
+from twotower.config.instantiate import Configured
 from twotower.config.kinds import Contract, KeywordsOf
 from twotower.config.overrides import Axis, axes, combinations, lenient, with_params, with_seeds
 from twotower.config.render import command, literal, render, render_value
@@ -27,6 +28,7 @@ __all__ = [
     "CONF_DIR",
     "REPEATS",
     "Axis",
+    "Configured",
     "Contract",
     "KeywordsOf",
     "Source",

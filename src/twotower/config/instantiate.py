@@ -8,9 +8,19 @@ from typing import Any
 
 from twotower.config.targets import Targets
 
-__all__ = ["PARTIAL", "TARGET", "instantiate"]
+__all__ = ["PARTIAL", "TARGET", "Configured", "instantiate"]
 
 TARGET, PARTIAL = "_target_", "_partial_"
+
+
+class Configured:
+    """Base of classes whose objects carry the config that they were built from.
+
+    Attributes:
+        config: The node, as plain containers. Only `instantiate` sets it.
+    """
+
+    config: Mapping[str, Any]
 
 
 def instantiate(value: Any, targets: Targets) -> Any:
@@ -27,4 +37,9 @@ def instantiate(value: Any, targets: Targets) -> Any:
     if TARGET not in built:
         return built
     target, is_partial = targets.locate(built.pop(TARGET)), built.pop(PARTIAL, False)
-    return partial(target, **built) if is_partial else target(**built)
+    if is_partial:
+        return partial(target, **built)
+    made = target(**built)
+    if isinstance(made, Configured):
+        object.__setattr__(made, "config", value)  # also where the class is frozen
+    return made

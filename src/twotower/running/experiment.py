@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from twotower.baselines import Baseline
 from twotower.comparison import Comparison
+from twotower.config import Configured
 from twotower.core.errors import ConfigError, DataError
 from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
@@ -30,6 +31,7 @@ from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.running import artifacts
 from twotower.running.judge import Judge
+from twotower.running.reference import References
 from twotower.running.result import Judged, Result
 from twotower.running.trial_context import TrialContext
 from twotower.serving.recommender import Recommender
@@ -50,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Configured):
     """A whole config, instantiated; what each field does stands in conf/."""
 
     seed: NonNegativeInt
@@ -102,12 +104,10 @@ class Experiment:
                 "either, so nothing would be measured; valid are best, all"
             )
 
-    def run(
-        self, config: Mapping[str, Any], name: str, trial: TrialContext | None = None
-    ) -> Result:
+    def run(self, name: str, trial: TrialContext | None = None) -> Result:
         """Load, split, train, judge beside the baselines, and log all of it.
 
-        config: what this object was built from, as plain containers; name: of the MLflow run.
+        name: of the MLflow run.
         trial: of a sweep; a run by itself is its own best and is tested at the end.
         """
         if self.seeds != 1:
@@ -130,27 +130,27 @@ class Experiment:
             terminate_on_sigterm(),
             tracking.run(
                 name=name,
-                config=config,
+                config=self.config,
                 tags=trial.tags if trial else {},
                 run_id=trial.run_id if trial else None,
             ) as run,
         ):
             if trial is not None:
                 trial.opened(run.id)
-            interactions, frames = self.load(config)
+            interactions, frames = self.load()
             _log_data(run, type(self.dataset).__name__, interactions, frames)
-            result = self._result(frames, config, name, run, trial)
+            result = self._result(frames, name, run, trial)
             artifacts.log(run, result)
             if trial is None:  # a sweep does it once, for all of its trials
                 run.save_overview(self.evaluation.val_monitor)
         return result
 
-    def load(self, config: Mapping[str, Any]) -> tuple[Interactions, SplitFrames]:
+    def load(self) -> tuple[Interactions, SplitFrames]:
         """The dataset, and its parts, which are kept below `output_dir` once they are prepared."""
         interactions = self.dataset.load()
         logger.info("data: %s", interactions.origin)
         report_times(interactions)
-        nodes = {key: config[key] for key in ("preprocessing", "split")}
+        nodes = {key: self.config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
         frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
         for part in ("validation", "test"):
@@ -161,7 +161,6 @@ class Experiment:
     def _result(
         self,
         frames: SplitFrames,
-        config: Mapping[str, Any],
         name: str,
         run: Run,
         trial: TrialContext | None,
@@ -190,7 +189,7 @@ class Experiment:
             notes=self._notes(judged, selected, frames),
             recommender=Recommender(
                 model=fitted.model,
-                tower=config["tower"],
+                tower=self.config["tower"],
                 vocabulary=fold.vocabulary,
                 histories=fold.histories,
                 users=fold.users,
@@ -277,7 +276,8 @@ class Experiment:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self.evaluation, self.baselines, Path(self.output_dir) / "cache" / "baselines")
+        cache = Path(self.output_dir) / "cache" / "baselines"
+        return Judge(References(self.baselines, self.evaluation, self.config, cache))
 
     def _model(self, fold: Fold) -> TwoTower:
         model = TwoTower.build(self.tower, users=fold.users, items=fold.items, seed=self.seed)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from twotower.baselines import Baseline
 from twotower.evaluation import Evaluation, recommendations_frame, relevant_frame
 from twotower.evaluation.collapse import collapse_notes
 from twotower.evaluation.few_users import few_users_note
 from twotower.model import TwoTower
-from twotower.running.reference import References, node_of
+from twotower.running.reference import References
 from twotower.running.result import Judged
 from twotower.types import Fold, SplitFrames
 
@@ -20,11 +17,14 @@ __all__ = ["Judge"]
 
 @dataclass(frozen=True)
 class Judge:
-    """directory: where measured baselines are kept; several processes may share it."""
+    """Measures models as the evaluation of `references` does, next to its baselines."""
 
-    evaluation: Evaluation
-    baselines: Mapping[str, Baseline]
-    directory: Path
+    references: References
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The evaluation of the config."""
+        return self.references.evaluation
 
     def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
         """Measure the model and the baselines of the config on a holdout.
@@ -33,13 +33,6 @@ class Judge:
         """
         scorer = model.scorer(fold.train_histories)
         recommendations = self.evaluation.recommend(scorer, fold)
-        references = References(
-            baselines=self.baselines,
-            nodes={name: node_of(baseline) for name, baseline in self.baselines.items()},
-            evaluation=self.evaluation,
-            evaluation_node=node_of(self.evaluation),
-            directory=self.directory,
-        )
         # A test after train alone, without refit, is another fold than one after all of history.
         on_train = part == "test" and len(fold.train) < frames.history.height
         key = f"{frames.digest}/{part}{'-of-train' if on_train else ''}"
@@ -48,7 +41,7 @@ class Judge:
             fold=fold,
             scorer=scorer,
             measured=self.evaluation.measure(recommendations, fold),
-            baselines=references.measure(fold, key),
+            baselines=self.references.measure(fold, key),
             recommendations=recommendations,
             recommendation_lists=recommendations_frame(
                 recommendations, fold.vocabulary, frames.items

@@ -10,7 +10,7 @@ import inspect
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ import polars as pl
 from twotower.baselines import Baseline, HistoryScorer
 from twotower.config.identity import digest_of
 from twotower.core.cache import Entry, cached
-from twotower.core.errors import ConfigError
 from twotower.evaluation import Evaluation, Measured, relevant_frame
 from twotower.evaluation.metrics import DEFINITION
 from twotower.types import Fold
 
-__all__ = ["Reference", "References", "node_of"]
+__all__ = ["Reference", "References"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +54,19 @@ class Reference:
 class References:
     """Baselines on the parts of a split.
 
-    baselines: by name; nodes: the config that each was made of, as plain containers.
-    evaluation_node: that of `evaluation`.
-    directory: of the cache; several processes may share it.
+    Args:
+        baselines: By name.
+        evaluation: What measures them.
+        config: What both were built from: the nodes `baselines` and `evaluation`.
+        directory: Of the cache; several processes may share it.
 
     A `key` says which fold is meant, in words of the caller's, such as `<split digest>/validation`:
     under one key there must come one fold alone.
     """
 
     baselines: Mapping[str, Baseline]
-    nodes: Mapping[str, Mapping[str, Any]]
     evaluation: Evaluation
-    evaluation_node: Mapping[str, Any]
+    config: Mapping[str, Any]
     directory: Path
 
     def measure(self, fold: Fold, key: str) -> dict[str, Measured]:
@@ -100,10 +100,10 @@ class References:
         they are. The entry's path below `directory`."""
         # With the code of its file, too: whoever mends a baseline of their own sees the outcome.
         code = Path(inspect.getfile(type(self.baselines[name]))).read_text(encoding="utf-8")
-        return f"{self._folder(key)}/{digest_of([self.nodes[name], code])}"
+        return f"{self._folder(key)}/{digest_of([self.config['baselines'][name], code])}"
 
     def _folder(self, key: str) -> str:
-        relevant = {k: v for k, v in self.evaluation_node.items() if k not in _IRRELEVANT}
+        relevant = {k: v for k, v in self.config["evaluation"].items() if k not in _IRRELEVANT}
         made_by = [FORMAT, DEFINITION, version("twotower"), version("replay-rec")]
         return digest_of([key, relevant, made_by])
 
@@ -111,29 +111,14 @@ class References:
         note = {
             "name": reference.name,
             "key": key,
-            "baseline": dict(self.nodes[reference.name]),
-            "evaluation": dict(self.evaluation_node),
+            "baseline": dict(self.config["baselines"][reference.name]),
+            "evaluation": dict(self.config["evaluation"]),
             "conditions": reference.conditions,
             "seconds": reference.seconds,
             "values": reference.measured.values,
             "intervals": reference.measured.intervals,
         }
         return Entry({_PER_USER: reference.measured.per_user, _RELEVANT: reference.relevant}, note)
-
-
-def node_of(made: Any) -> dict[str, Any]:
-    """The config node that a dataclass was made of: its class and its fields.
-
-    Raises ConfigError for any other object.
-    """
-    kind = type(made)
-    if not is_dataclass(made):
-        raise ConfigError(
-            f"{kind.__module__}.{kind.__qualname__} is no dataclass, so what it was made of cannot "
-            "be told; valid is a dataclass whose fields are its keys in YAML"
-        )
-    values = {field.name: getattr(made, field.name) for field in fields(made)}
-    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **values}
 
 
 def _as_reference(entry: Entry) -> Reference:

@@ -129,7 +129,7 @@ class Plan:
         made_from = digest_of([config[key] for key in ("dataset", "preprocessing", "split")])
         if made_from not in self.split_digests:
             experiment: Experiment = build(config)
-            _, frames = experiment.load(config)
+            _, frames = experiment.load()
             self.split_digests[made_from] = frames.digest
         return self.split_digests[made_from]
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from filelock import FileLock
@@ -35,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 def run_trial(
     experiment: Experiment,
-    config: Mapping[str, Any],
     spec: TrialSpec,
     folder: Path,
     watch: OnEpoch | None,
@@ -49,7 +47,7 @@ def run_trial(
         known = TrialResult.load(folder)
         if known is not None and is_settled(known, spec):
             return known
-        result = _run(experiment, config, spec, folder, watch)
+        result = _run(experiment, spec, folder, watch)
         result.save(folder)
     _tell(result, spec, experiment.evaluation.monitor_name)
     return result
@@ -89,7 +87,6 @@ def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> TrialResult:
 
 def _run(
     experiment: Experiment,
-    config: Mapping[str, Any],
     spec: TrialSpec,
     folder: Path,
     watch: OnEpoch | None,
@@ -116,7 +113,7 @@ def _run(
         return replace(_ended(spec, state, trial.run_id, error), history=history)
 
     try:
-        return _finished(spec, experiment.run(config, spec.name, trial))
+        return _finished(spec, experiment.run(spec.name, trial))
     except Pruned as pruned:
         monitor = experiment.evaluation.val_monitor
         validated = [row for row in rows.values() if monitor in row]
