@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sweep_examples import MONITOR, drawn, grid, trial_result  # type: ignore[import-not-found]
 
+from twotower.reporting.numbers import human
 from twotower.reporting.sweep import cells
 from twotower.sweeping.setting_result import SettingResult
 from twotower.sweeping.sweep_table import SweepTable
@@ -53,7 +54,7 @@ def test_what_plus_minus_means() -> None:
     ],
 )
 def test_parameters_have_three_digits(count: int, text: str) -> None:
-    assert cells.human(count) == text
+    assert human(count) == text
     assert cells.parameters(setting(trial_result({}, 0.1, parameters=count))) == text
 
 

@@ -15,7 +15,10 @@ from sweep_examples import MONITOR, grid, trial_result  # type: ignore[import-no
 
 from twotower.comparison import Comparison
 from twotower.reporting.sweep.report import SweepReport
-from twotower.reporting.sweep.story import tell
+from twotower.reporting.sweep.story import report_sweep
+from twotower.sweeping.search.grid import GridSearch
+from twotower.sweeping.sweep_result import SweepResult
+from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial import Trial
 from twotower.sweeping.trial_result import TrialResult
@@ -116,21 +119,25 @@ def told(
     ):
         if not figures:
             patch.setattr("twotower.reporting.sweep.story.sweep_figures", lambda *_: {})
-        values: dict[str, Any] = {
-            "name": "emb_dim",
-            "command": "twotower train -m tower.emb_dim=16,32",
-            "source": [],
-            "comparison": COMPARISON,
-            "test": test,
-            "run": run,
-            "folder": folder,
-            "links": {"open": "twotower ui"},
-        }
-        return tell(
-            SweepTable(tuple(results), MONITOR),
-            [planned(trial, digest) for trial, digest in zip(results, splits, strict=True)],
-            **values | changes,
+        spec = SweepSpec(
+            folder=folder,
+            command="twotower train -m tower.emb_dim=16,32",
+            source=[],
+            fixed=[],
+            axes=[],
+            search=GridSearch(),
+            resume=True,
         )
+        result = SweepResult(
+            table=SweepTable(tuple(results), MONITOR),
+            trials=[planned(t, digest) for t, digest in zip(results, splits, strict=True)],
+            spec=spec,
+            config={},
+            comparison=COMPARISON,
+            test=test,
+            run=run,
+        )
+        return report_sweep(replace(result, **changes))
 
 
 def example() -> list[TrialResult]:
@@ -158,7 +165,7 @@ def test_files_are_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[s
     csv = pl.read_csv(tmp_path / "table.csv")
     assert csv.columns == frame.columns
     assert csv[MONITOR].to_list() == [pytest.approx(0.155), pytest.approx(0.145), None]
-    assert list(report.links) == ["open", "report"]
+    assert list(report.links) == ["report"]
     assert report.links["report"].endswith(str(tmp_path / "report.html"))
     printed = capsys.readouterr().out
     assert f"report   {report.links['report']}" in printed

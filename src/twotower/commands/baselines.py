@@ -20,7 +20,8 @@ from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
 from twotower.preprocessing.preprocessing import Preprocessing
-from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.reporting.metric_table import metric_table
+from twotower.reporting.tables import print_whole
 from twotower.running.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
 from twotower.running.reference import Reference, References
 from twotower.split.base import Part, Split

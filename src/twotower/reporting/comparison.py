@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import polars as pl
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.core.console import terminal
-from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.reporting.metric_table import metric_table
+from twotower.reporting.numbers import human, p_value, score
+from twotower.reporting.tables import number_table, print_whole, width_of
 from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["print_compared"]
@@ -19,7 +19,6 @@ __all__ = ["print_compared"]
 _FEW = 10  # pairs that are all shown
 _SHOWN = 20  # rows of a table
 _ACROSS = 6  # models that are columns
-_LINE = 10_000  # wider than any table
 
 
 def print_compared(compared: Compared) -> None:
@@ -53,7 +52,7 @@ def print_compared(compared: Compared) -> None:
 
 def _models(compared: Compared) -> Table:
     models = compared.models.head(_SHOWN)
-    table = _table("#")
+    table = number_table("#")
     longest = max(len(word) for name in models["name"] for word in name.split() or [""])
     table.add_column("model", overflow="fold", min_width=min(longest, 30))
     for title in ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size"):
@@ -63,13 +62,13 @@ def _models(compared: Compared) -> Table:
         table.add_row(
             str(row["rank"]),
             row["name"],
-            f"{row['mean']:.4f}",
+            score(row["mean"]),
             f"{row['low']:.4f}-{row['high']:.4f}",
             f"{spread}{row['n_seeds']}",
             str(row["group"]),
-            "" if row["p_best"] is None else _p(row["p_best"]),
+            "" if row["p_best"] is None else p_value(row["p_best"]),
             "yes" if row["no_worse"] else "",
-            "" if row["parameters"] is None else _size(row["parameters"]),
+            "" if row["parameters"] is None else human(row["parameters"]),
         )
     return table
 
@@ -82,7 +81,7 @@ def _print_metrics(console: Console, compared: Compared) -> None:
     if len(shown) < 2:
         return
     models = [
-        (f"#{rank}", {metric: f"{means[name, metric]:.4f}" for metric in shown})
+        (f"#{rank}", {metric: score(means[name, metric]) for metric in shown})
         for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows()
     ]
     print_whole(console, metric_table("all that was measured", models, shown))
@@ -96,24 +95,24 @@ def _print_pairs(console: Console, compared: Compared) -> None:
     pairs, significant = compared.pairs, compared.pairs.filter("significant")
     if pairs.is_empty():
         return
-    told = f"{significant.height:,} of {pairs.height:,} pairs differ significantly"
+    counts = f"{significant.height:,} of {pairs.height:,} pairs differ significantly"
     shown = pairs if pairs.height <= _FEW else significant
     if shown.is_empty():
-        console.print(told)
+        console.print(counts)
         return
     numbers = dict(compared.models.select("name", "rank").iter_rows())
-    table = _table("better", "worse", "difference", "interval", "p", "after Holm")
+    table = number_table("better", "worse", "difference", "interval", "p", "after Holm")
     for row in shown.head(_SHOWN).iter_rows(named=True):
         table.add_row(
             f"#{numbers[row['better']]}",
             f"#{numbers[row['worse']]}",
-            f"{row['difference']:.4f}",
+            score(row["difference"]),
             f"{row['low']:+.4f} to {row['high']:+.4f}",
-            _p(row["p"]),
-            _p(row["p_holm"]),
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
             style="" if row["significant"] else "dim",
         )
-    _print(console, told, table)
+    _print(console, counts, table)
     if shown.height > _SHOWN:
         console.print(f"... and {shown.height - _SHOWN:,} more pairs")
 
@@ -121,7 +120,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
 def _by_history(compared: Compared) -> Table:
     """A row a model, a column a group of users."""
     groups = compared.history.unique("n_seen", keep="first", maintain_order=True)
-    table = _table("", *groups["n_seen"])
+    table = number_table("", *groups["n_seen"])
     for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
         of_model = compared.history.filter(pl.col("name") == name)
         cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
@@ -134,36 +133,16 @@ def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
     """A row a group of items, a column a model."""
     models = compared.models.head(_ACROSS)
     numbers = [f"#{rank}" for rank in models["rank"]]
-    table = _table("interactions", "items", "pairs", *numbers)
+    table = number_table("interactions", "items", "pairs", *numbers)
     for group in popularity.partition_by("popularity", maintain_order=True):
         recalls = group["recall"].head(models.height)  # of the models in their order
         sizes = f"{group['n_items'][0]:,}", f"{group['n_pairs'][0]:,}"
-        table.add_row(group["popularity"][0], *sizes, *(f"{recall:.4f}" for recall in recalls))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    """Columns of numbers."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_row(group["popularity"][0], *sizes, *map(score, recalls))
     return table
 
 
 def _print(console: Console, title: str, table: Table) -> None:
     """A line too long for the terminal is better than digits cut off."""
-    needed = Measurement.get(console, console.options.update(width=_LINE), table).minimum
-    console.width = max(console.width, needed)
+    console.width = max(console.width, width_of(table, console).minimum)
     console.print(title, style="italic", soft_wrap=True)
     console.print(table)
-
-
-def _size(parameters: float) -> str:
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if parameters >= unit:
-            return f"{parameters / unit:.3g}{name}"
-    return f"{parameters:.0f}"
-
-
-def _p(value: float) -> str:
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}"

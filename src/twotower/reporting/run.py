@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twotower.core.console import terminal
-from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.reporting.metric_table import metric_table
+from twotower.reporting.tables import print_whole
 from twotower.running.result import Result
 from twotower.types.metric_name import MetricName, shown_metrics
 

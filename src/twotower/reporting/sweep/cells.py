@@ -6,6 +6,7 @@ from collections import Counter
 from typing import get_args
 
 from twotower.config.naming import setting_name
+from twotower.reporting.numbers import human, score
 from twotower.sweeping.setting_result import SettingResult, repeat_words
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial_result import State, TrialResult
@@ -16,7 +17,6 @@ __all__ = [
     "best_epoch",
     "counts",
     "half_width",
-    "human",
     "name",
     "parameters",
     "seconds",
@@ -49,11 +49,7 @@ def name(table: SweepTable, setting: SettingResult) -> str:
 
 def value(setting: SettingResult, metric: str, *, bare: bool = False) -> str:
     """`0.1641 ± 0.0494`; without what follows the mean if `bare`; empty where none finished."""
-    mean = setting.mean(metric)
-    if mean is None:
-        return ""
-    width = None if bare else half_width(setting, metric)
-    return f"{mean:.4f}" if width is None else f"{mean:.4f} ± {width:.4f}"
+    return score(setting.mean(metric), None if bare else half_width(setting, metric))
 
 
 def around(table: SweepTable) -> str:
@@ -117,12 +113,3 @@ def unfinished(table: SweepTable) -> list[tuple[str, TrialResult]]:
 
 def _repeat_name(setting: SettingResult, result: TrialResult) -> str:
     return setting_name(result.repeat) if len(setting.results) > 1 else ""
-
-
-def human(count: float) -> str:
-    """Three digits, such as `45.1k`."""
-    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        scaled = float(f"{count / size:.3g}")  # 999,960 is 1.00M
-        if scaled >= 1:
-            return f"{scaled:#.3g}".rstrip(".") + unit
-    return f"{count:.0f}"

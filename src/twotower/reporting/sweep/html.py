@@ -13,6 +13,7 @@ import polars as pl
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
+from twotower.reporting.numbers import score
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.columns import columns
 from twotower.reporting.sweep.report import SweepReport
@@ -100,10 +101,10 @@ def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
 
 def _measured(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """What follows the model, with half of its interval where there is one."""
-    value = _text(row[names[names.index(_MODEL) + 1]])
+    value = row[names[names.index(_MODEL) + 1]]
     if row.get("low") is None or row.get("high") is None:
-        return value
-    return f"{value} ± {(row['high'] - row['low']) / 2:.4f}"
+        return _text(value)
+    return score(value, (row["high"] - row["low"]) / 2)
 
 
 def _words(name: str) -> str:
@@ -115,5 +116,5 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return score(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from twotower.reporting.metric_table import metric_table, print_whole
+from twotower.reporting.metric_table import metric_table
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.columns import Column, columns
 from twotower.reporting.sweep.report import SweepReport
+from twotower.reporting.tables import aligned, plain_table, print_whole, width_of
 
 __all__ = ["print_sweep"]
 
-_LINE = 10_000  # wider than any table
-_PLUS_MINUS = len(" ± 0.0000")
 _SHORT = 6  # characters of a title that is left on one line
 
 
@@ -50,7 +47,7 @@ def _print_settings(report: SweepReport, console: Console) -> None:
     full, bare = columns(report), columns(report, bare=True)
     shapes = [(full, False), (full, True), (bare, False), (bare, True)]
     tables = [_settings(report, shown, broken=broken) for shown, broken in shapes]
-    fitting = [table for table in tables if _needed(table, console) <= console.width]
+    fitting = [table for table in tables if width_of(table, console).maximum <= console.width]
     if not console.is_terminal or fitting:
         print_whole(console, (fitting or tables)[0])
     else:
@@ -71,7 +68,7 @@ def _split(
     current: list[Column] = []
     for column in rest:
         wider = _settings(report, [*first, *current, column], broken=True)
-        if current and _needed(wider, console) > console.width:
+        if current and width_of(wider, console).maximum > console.width:
             yield [*first, *current]
             current = []
         current.append(column)
@@ -79,15 +76,16 @@ def _split(
 
 
 def _settings(report: SweepReport, shown: Sequence[Column], *, broken: bool) -> Table:
-    table = _table(f"validation, {report.split}" if report.split else "validation")
+    table = plain_table(f"validation, {report.split}" if report.split else "validation")
     for column in shown:
         title = Text(_broken(column.title) if broken else column.title)
         justify = "right" if column.numeric else "left"
         table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for setting in report.table.settings:
+    settings = report.table.settings
+    rows = aligned([[column.text(setting) for column in shown] for setting in settings])
+    for setting, texts in zip(settings, rows, strict=True):
         style = "bold" if setting is report.table.best else "" if setting.finished else "dim"
-        texts = _aligned(shown, [column.text(setting) for column in shown], report)
-        table.add_row(*(Text(text) for text in texts), style=style)
+        table.add_row(*map(Text, texts), style=style)
     notes = [cells.around(report.table)]
     if report.groups:
         notes.append("group: settings of one number are not shown to differ from its first")
@@ -106,36 +104,12 @@ def _broken(title: str) -> str:
     return title
 
 
-def _aligned(shown: Sequence[Column], texts: Sequence[str], report: SweepReport) -> list[str]:
-    """Values without ± stand below those with it."""
-    settings = report.table.settings
-    wide = [any("±" in column.text(setting) for setting in settings) for column in shown]
-    return [
-        text + " " * _PLUS_MINUS if is_wide and text and "±" not in text else text
-        for is_wide, text in zip(wide, texts, strict=True)
-    ]
-
-
 def _print_test(report: SweepReport, console: Console) -> None:
     if not report.test_rows:
         return
     rows = [*report.test_rows, *report.baseline_rows]
     title = "test, scored once, after validation chose"
     print_whole(console, metric_table(title, rows, report.test_metrics))
-
-
-def _table(title: str) -> Table:
-    return Table(
-        box=SIMPLE_HEAD,
-        title=Text(title, style="italic"),
-        caption_justify="left",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-
-
-def _needed(table: Table, console: Console) -> int:
-    return Measurement.get(console, console.options.update(width=_LINE), table).maximum
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from twotower.reporting.sweep.cells import human, name
+from twotower.reporting.numbers import human
+from twotower.reporting.sweep.cells import name
 from twotower.reporting.sweep.figures.style import (
     FAINT,
     MAIN,
