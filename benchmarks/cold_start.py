@@ -36,7 +36,7 @@ USERS = {
         "tower@tower.item=embedding",
         "tower.user.id=false",
     ),
-    "history, mean": ("experiment=new_users", "encoder@tower.encoder=mean"),
+    "history, mean": ("experiment=new_users", "tower/encoder=mean"),
     "`experiment=new_users`, history, attention": ("experiment=new_users",),
 }
 PARTS = (

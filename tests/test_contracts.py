@@ -37,15 +37,20 @@ from twotower.types import (
     Vocabulary,
 )
 
+NO_GROUPS = ("hydra", "experiment/sweeps")  # Hydra's own groups, and recipes in a subfolder
 GROUPS = sorted(
-    folder.name for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra"
+    group
+    for folder in CONF_DIR.rglob("*")
+    if folder.is_dir() and not (group := str(folder.relative_to(CONF_DIR))).startswith(NO_GROUPS)
 )
 CHOICES = [
     (group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))
 ]
 # Groups where each choice is a class of its own, in a file of its own.
-ONE_FILE_A_CHOICE = ("baselines", "encoder", "loss", "negative_sampling", "split", "text", "tower")
-FOLDERS = {"trainer": "training", "encoder": "tower", "text": "tower"}
+ONE_FILE_PER_CHOICE = (
+    *("baselines", "loss", "negative_sampling", "split", "tower", "tower/encoder", "tower/text"),
+)
+FOLDERS = {"trainer": "training"}
 
 
 def choices(group: str) -> list[str]:
@@ -54,8 +59,8 @@ def choices(group: str) -> list[str]:
     return found
 
 
-# Groups whose choices are a part of a tower, and which tower: there they are a key of that name.
-PARTS_OF_TOWERS = {"encoder": "history", "text": "features"}
+# Nested groups, and the tower whose key of that name they fill.
+PARTS_OF_TOWERS = {"tower/encoder": "history", "tower/text": "features"}
 
 
 @cache
@@ -64,17 +69,15 @@ def composed(group: str, choice: str) -> dict[str, Any]:
     raw = yaml.safe_load((CONF_DIR / group / f"{choice}.yaml").read_text())
     unset = [f"{group}.{key}=given" for key, value in raw.items() if value == "???"]
     if group in PARTS_OF_TOWERS:
-        return compose(
-            "train", [f"tower={PARTS_OF_TOWERS[group]}", f"{group}@tower.{group}={choice}"]
-        )
+        return compose("train", [f"tower={PARTS_OF_TOWERS[group]}", f"{group}={choice}"])
     return compose("train", [f"{group}={choice}", *unset])
 
 
 def node_of(group: str, choice: str) -> dict[str, Any]:
     """The node of that choice alone."""
-    config = composed(group, choice)
-    node: dict[str, Any] = config["tower"] if group in PARTS_OF_TOWERS else config
-    node = node[group]
+    node = composed(group, choice)
+    for key in group.split("/"):
+        node = node[key]
     return dict(node[choice] if group == "baselines" else node)
 
 
@@ -113,9 +116,9 @@ def test_a_choice_composes_and_yaml_is_the_one_place_of_its_values(group: str, c
 def test_a_choice_and_a_file_share_one_name(group: str) -> None:
     targets = {choice: node_of(group, choice)["_target_"].split(".") for choice in choices(group)}
     files = {choice: path[-2] for choice, path in targets.items() if path[0] == "twotower"}
-    packages = {path[1] for path in targets.values() if path[0] == "twotower"}
+    packages = {"/".join(path[1:-2]) for path in targets.values() if path[0] == "twotower"}
     assert packages <= {FOLDERS.get(group, group)}
-    if group in ONE_FILE_A_CHOICE:
+    if group in ONE_FILE_PER_CHOICE:
         assert files == {choice: choice for choice in targets}
     for choice, file in files.items():  # elsewhere choices may be other values for one class
         shared = list(files.values()).count(file) > 1

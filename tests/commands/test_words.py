@@ -72,10 +72,10 @@ def test_the_help_shows_choices_keys_and_comments(capsys: pytest.CaptureFixture[
 def test_the_help_is_of_what_is_selected(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    text = help_of(capsys, "tower=history", "encoder@tower.encoder=gru")
+    text = help_of(capsys, "tower=history", "tower/encoder=gru")
     assert "\n-- tower=history --\n" in text
     assert "\nhistory_length: 50" in text
-    assert "\n-- encoder@tower.encoder=gru --\n" in text
+    assert "\n-- tower/encoder=gru --\n" in text
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text("# A loss of mine.\nmargin: 1  # a margin\n")
     text = help_of(capsys, "loss=mine", "--config-dir", str(tmp_path))

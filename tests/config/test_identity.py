@@ -191,7 +191,7 @@ def test_a_sweep_id_is_short_enough_for_a_folder() -> None:
 
 def test_choices_that_need_a_varying_choice_tell_sweeps_apart() -> None:
     # The default tower has no encoder.
-    gru = sweep("encoder@tower.encoder=gru", keys=("tower",))
-    assert gru != sweep("encoder@tower.encoder=mean", keys=("tower",))
+    gru = sweep("tower/encoder=gru", keys=("tower",))
+    assert gru != sweep("tower/encoder=mean", keys=("tower",))
     assert gru != sweep(keys=("tower",))
-    assert gru != sweep("encoder@tower.encoder=gru", "seed=1", keys=("tower",))
+    assert gru != sweep("tower/encoder=gru", "seed=1", keys=("tower",))

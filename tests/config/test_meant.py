@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from twotower.config import build, compose
+from twotower.config.overrides import known_choices
+from twotower.config.source import TRAIN
 from twotower.core.errors import ConfigError
 
 
@@ -20,8 +22,18 @@ from twotower.core.errors import ConfigError
         ("sampler=in_batch", "did you mean 'negative_sampling=in_batch'?"),
         ("dataset=time", "did you mean 'split=time'?"),
         ("loss=ease", "did you mean 'baselines=[ease]'?"),
-        ("encoder=gru", "did you mean 'encoder@tower.encoder=gru'"),
-        ("tower=gru", "did you mean 'encoder@tower.encoder=gru'"),
+        ("encoder=gru", "encoder=gru: no such group; did you mean 'tower/encoder=gru'?"),
+        ("encoder@tower.encoder=gru", "did you mean 'tower/encoder=gru'?"),
+        ("text@tower.text=sentence", "did you mean 'tower/text=sentence'?"),
+        ("tower.encoder=gru", "did you mean 'tower/encoder=gru'?"),
+        (
+            "encoder@tower.user.encoder=gru",
+            "did you mean 'tower/encoder@tower.user.encoder=gru'?",
+        ),
+        ("tower=gru", "did you mean 'tower/encoder=gru'?"),
+        ("tower=encoder/gru", "did you mean 'tower/encoder=gru'?"),
+        ("tower/encoder=gruu", "tower/encoder=gruu: no such choice; did you mean 'gru'?"),
+        ("tower/encoder=gru", "tower/encoder: the selected tower has no encoder; it needs"),
         ("experiment=emb_dim_x_num_negatives", "sweeps/emb_dim_x_num_negatives"),
     ],
 )
@@ -29,6 +41,23 @@ def test_the_right_place_is_suggested(override: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         compose("train", [override])
     assert told in str(caught.value)
+
+
+def test_a_sweep_over_a_nested_group_suggests_its_full_name() -> None:
+    _, errors = known_choices(["tower=history", "encoder=gru,mean"], TRAIN)
+    assert errors == ["encoder=gru,mean: no such group; did you mean 'tower/encoder=gru,mean'?"]
+
+
+def test_values_of_an_unknown_nested_choice_are_not_judged() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["tower=history", "tower/encoder=gruu", "tower.encoder.hidden=3"])
+    assert str(caught.value).startswith("the config has 1 error;")
+
+
+def test_nested_groups_are_no_choices_of_the_group_around_them() -> None:
+    assert TRAIN.choices("tower") == ["embedding", "features", "history", "pair"]
+    assert TRAIN.choices("tower/encoder") == ["attention", "gru", "mean", "sasrec"]
+    assert "sweeps/emb_dim_x_num_negatives" in TRAIN.choices("experiment")
 
 
 def test_numbers_from_the_environment_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twotower.config import compose
-from twotower.config.naming import run_name
+from twotower.config.naming import run_name, setting_name
 
 
 def named(*overrides: str) -> str:
@@ -24,7 +24,7 @@ def named(*overrides: str) -> str:
         (["experiment=ml100k"], "ml100k bias=true lr=0.0017 max_epochs=60 half_life=4.7 l2=0.0063"),
         (["experiment=gowalla", "tower.emb_dim=32"], "gowalla emb_dim=32"),
         (["experiment=gowalla"], "gowalla"),
-        (["tower=history", "encoder@tower.encoder=gru"], "tower=history encoder=gru"),
+        (["tower=history", "tower/encoder=gru"], "tower=history encoder=gru"),
         (["trainer.lightning.gradient_clip_val=1.0"], "gradient_clip_val=1.0"),
         # where data lie and where the run goes says nothing of the model
         (["output_dir=/tmp/x", "tracking.uri=sqlite:///a.db"], "movielens_100k default"),
@@ -56,3 +56,17 @@ def test_names_are_bounded() -> None:
     assert name == (
         "width_of_layer_0=0 width_of_layer_1=1 width_of_layer_2=2 width_of_layer_3=3 and 36 more"
     )
+
+
+@pytest.mark.parametrize(
+    ("varied", "name"),
+    [
+        ({"tower/encoder": "gru", "tower.emb_dim": 8}, "encoder=gru emb_dim=8"),
+        ({"tower/encoder@tower.user.encoder": "gru"}, "encoder=gru"),
+        ({"tower.seed": 1, "split.seed": 2}, "tower.seed=1 split.seed=2"),
+    ],
+)
+def test_settings_are_named_by_the_last_part_of_each_key(
+    varied: dict[str, object], name: str
+) -> None:
+    assert setting_name(varied) == name

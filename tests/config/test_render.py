@@ -83,7 +83,7 @@ def test_what_needs_no_quotes_has_none(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "+", "++"])
 def test_prefixes_and_packages_stay(prefix: str) -> None:
-    assert render(f"{prefix}encoder@tower.encoder", "gru") == f"{prefix}encoder@tower.encoder=gru"
+    assert render(f"{prefix}tower/encoder", "gru") == f"{prefix}tower/encoder=gru"
 
 
 @pytest.mark.parametrize(

@@ -386,4 +386,4 @@ def test_new_users_are_served_by_what_is_told_of_them(two_tastes: list[str]) -> 
 
 def test_an_encoder_that_reads_an_order_needs_timestamps(two_tastes: list[str]) -> None:
     with pytest.raises(DataError, match="tower: the user tower reads what users met in its order"):
-        twotower.run([*two_tastes, "split=random", "tower=history", "encoder@tower.encoder=gru"])
+        twotower.run([*two_tastes, "split=random", "tower=history", "tower/encoder=gru"])

@@ -48,7 +48,7 @@ def test_with_cosine_users_have_length_1() -> None:
 def test_what_stands_in_invalid_places_never_matters(
     encoder: str, garbage: float, similarity: str
 ) -> None:
-    chosen = [f"encoder@tower.encoder={encoder}", f"tower.similarity={similarity}"]
+    chosen = [f"tower/encoder={encoder}", f"tower.similarity={similarity}"]
     node = compose("train", ["tower=history", "tower.emb_dim=4", *chosen])["tower"]
     side = Side("user", n=9, n_train=7, features=None)
     tower = build(node)(side=side, generator=torch.Generator().manual_seed(0)).eval()

@@ -54,7 +54,7 @@ def test_plumbing_is_left_to_the_file() -> None:
         (["evaluation=notebook"], {"evaluation": "notebook", "drop_seen": "false"}),
         # a nested group, and a key that another group has too
         (
-            ["tower=history", "encoder@tower.encoder=gru"],
+            ["tower=history", "tower/encoder=gru"],
             {"tower": "history", "encoder": "gru", "tower.encoder.hidden": "32"},
         ),
         (["tower=features"], {"hidden": "[64]", "text": "ngrams"}),
@@ -80,7 +80,7 @@ def test_what_a_key_is_called(overrides: list[str], expected: dict[str, str]) ->
     [
         ("tower.emb_dim", "emb_dim"),
         ("tower", "tower"),
-        ("encoder@tower.encoder", "encoder"),
+        ("tower/encoder", "encoder"),
         ("trainer.batch_size", "batch_size"),
         ("tower.text.batch_size", "tower.text.batch_size"),
         ("split.seed", "split.seed"),

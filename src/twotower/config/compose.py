@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from twotower.config.baselines import with_baselines
 from twotower.config.check import check, errors_of
 from twotower.config.decode import decodable, replace_at
+from twotower.config.elsewhere import unmounted
 from twotower.config.instantiate import TARGET, instantiate
 from twotower.config.kinds import Contract
 from twotower.config.overrides import known_choices, lenient, with_ids
@@ -74,7 +75,8 @@ def compose_from(
     try:
         config = source.load(lenient(known, source))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError("\n".join([*unknown, str(error)])) from error
+        reason = unmounted(str(error)) or str(error)
+        raise ConfigError("\n".join([*unknown, reason])) from error
     with open_dict(config):
         del config["hydra"]
     return plain(config, unknown, config_name)
@@ -105,7 +107,7 @@ def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:
     """What all trials of a sweep have in common, however it is composed; neither checked nor whole.
 
     fixed: the overrides without those that vary. A choice that exists only with a value that
-    varies, such as `encoder@tower.encoder=gru` where `tower` does, is noted as it is written.
+    varies, such as `tower/encoder=gru` where `tower` does, is noted as it is written.
     """
     written: list[str] = []
     values = [o for o in fixed if not ("@" in o.partition("=")[0] or "/" in o.partition("=")[0])]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from twotower.config.recipes import default_choices, leaves, mounts, recipe, root_values
+from twotower.config.recipes import (
+    default_choices,
+    leaves,
+    mounts,
+    nested_groups,
+    recipe,
+    root_values,
+    selector,
+)
 from twotower.config.tree import choices
 
-__all__ = ["choice_elsewhere", "is_key_elsewhere", "key_elsewhere", "mounted"]
+__all__ = ["choice_elsewhere", "is_key_elsewhere", "key_elsewhere", "nested_selector", "unmounted"]
 
 _PLUMBING = ("_target_", "_partial_", "_recursive_", "_convert_")
+_NO_MATCH = re.compile(r"Could not override '(?P<key>(?P<group>[\w/]+)(?:@[\w.]+)?)'")
 _CLOSE = 0.75
 _MOST = 3
 _SEVERAL = "baselines"  # the group of which a config takes several
@@ -48,15 +58,39 @@ def _nearest_root(keys: Sequence[str]) -> list[str]:
 
 def choice_elsewhere(value: str, group: str) -> str:
     """`did you mean 'split=time'? ` for `dataset=time`; empty where no other group has it."""
-    found = [repr(override) for override in _selecting(value) if override != f"{group}={value}"]
+    name = value.rpartition("/")[2]
+    found = [repr(override) for override in _selecting(name) if override != f"{group}={value}"]
     return f"did you mean {' or '.join(found[:_MOST])}? " if found else ""
 
 
-def mounted(group: str) -> list[str]:
-    """The keys of the nodes that a group fills which belongs to another: `tower.encoder`."""
-    if group in default_choices() or group == _SEVERAL:
-        return []
-    return sorted(at for at, filled in mounts().items() if filled == group)
+def nested_selector(key: str, package: str | None) -> list[str]:
+    """What selects a choice of a nested group: `tower/encoder` for `encoder` or `tower.encoder`.
+
+    package: that the override names after `@`. Empty where no nested group is called `key`.
+    """
+    found = {
+        group: group.replace("/", ".")
+        for group in nested_groups()
+        if key in (group.rpartition("/")[2], group.replace("/", "."))
+    }
+    return sorted(selector(group, package or at) for group, at in found.items())
+
+
+def unmounted(message: str) -> str | None:
+    """Hydra's message about a nested group that no selected choice has, in words of this project.
+
+    Such as `tower/encoder=gru` without `tower=history`. None for any other message.
+    """
+    found = _NO_MATCH.match(message)
+    if found is None or found["group"] not in nested_groups():
+        return None
+    parent, _, part = found["group"].rpartition("/")
+    having = [
+        f"{parent}={choice}"
+        for choice in choices(parent)
+        if any(group == found["group"] for group, _ in recipe(parent, choice).parts.values())
+    ]
+    return f"{found['key']}: the selected {parent} has no {part}; it needs {' or '.join(having)}"
 
 
 @cache
@@ -64,7 +98,7 @@ def _keys() -> dict[str, tuple[str, ...]]:
     """By key the overrides that select the choices which have it."""
     found: dict[str, list[str]] = {path: [] for path, _ in leaves(root_values())}
     for at, group in mounts().items():
-        selected = group if at == group else f"{group}@{at}"
+        selected = selector(group, at)
         for choice in choices(group):
             for path, _ in leaves(recipe(group, choice).values):
                 if path.rpartition(".")[2] not in _PLUMBING:
@@ -88,4 +122,4 @@ def _selecting(choice: str) -> Iterator[str]:
     for at, group in sorted(mounts().items(), key=lambda item: item[0].count(".")):
         if choice in choices(group) and group not in seen:
             seen.add(group)
-            yield f"{group if at == group else f'{group}@{at}'}={choice}"
+            yield f"{selector(group, at)}={choice}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twotower.config.params import Param, params, short_name
+from twotower.config.params import Param, params, path_of, short_name
 from twotower.config.render import render_value
 
 __all__ = ["run_name", "setting_name"]
@@ -51,10 +51,11 @@ def setting_name(varied: Mapping[str, Any]) -> str:
 
     Values get the last part of their key, or the whole where two keys end alike.
     """
-    ends = [key.rpartition(".")[2] for key in varied]
+    paths = [path_of(key) for key in varied]
+    ends = [path.rpartition(".")[2] for path in paths]
     return " ".join(
-        f"{key if ends.count(end) > 1 else end}={render_value(value)}"
-        for (key, value), end in zip(varied.items(), ends, strict=True)
+        f"{path if ends.count(end) > 1 else end}={render_value(value)}"
+        for path, end, value in zip(paths, ends, varied.values(), strict=True)
     )
 
 

@@ -19,7 +19,7 @@ from hydra.core.override_parser.types import (
 )
 from hydra.errors import HydraException
 
-from twotower.config.elsewhere import choice_elsewhere, mounted
+from twotower.config.elsewhere import choice_elsewhere, nested_selector
 from twotower.config.render import render_value
 from twotower.config.source import TRAIN, Source
 from twotower.config.suggest import suggest
@@ -60,12 +60,9 @@ def known_choices(overrides: Sequence[str], source: Source = TRAIN) -> tuple[lis
     parsed = _parse(overrides)
     for override in parsed:
         if messages := list(_unknown_choices(override, source)):
-            errors.setdefault(override.key_or_group, []).extend(messages)
-    kept = [
-        override.input_line or ""
-        for override in parsed
-        if override.key_or_group.partition(".")[0] not in errors
-    ]
+            errors.setdefault(_path(override), []).extend(messages)
+    below = tuple(f"{path}." for path in errors)
+    kept = [o.input_line or "" for o in parsed if not f"{_path(o)}.".startswith(below)]
     return kept, [message for messages in errors.values() for message in messages]
 
 
@@ -265,19 +262,33 @@ def _lenient(override: Override, source: Source) -> str:
     return "++" + line.lstrip("+")
 
 
+def _path(override: Override) -> str:
+    """The key that an override sets: `tower.encoder` for `tower/encoder=gru`."""
+    return override.package or override.key_or_group.replace("/", ".")
+
+
 def _unknown_choices(override: Override, source: Source) -> Iterator[str]:
     group = override.key_or_group
-    if not source.is_group(group) or override.type == OverrideType.DEL:
+    if override.type == OverrideType.DEL:
+        return
+    if not source.is_group(group):
+        yield from _unknown_groups(override)
         return
     for value in _values(override, source):
         if source.has_choice(group, value) or (value == "null" and group == _OPTIONAL_GROUP):
             continue
         known = suggest(value, source.choices(group), choice_elsewhere(value, group))
         yield f"{group}={value}: no such choice; {known}"
-    if not override.package and (places := mounted(group)):
-        text = (override.input_line or "").partition("=")[2]
-        meant = " or ".join(f"'{group}@{at}={text}'" for at in places)
-        yield f"{group}={text}: not a group of its own; did you mean {meant}?"
+
+
+def _unknown_groups(override: Override) -> Iterator[str]:
+    """An error for a nested group that is not named in full, such as `encoder=gru`."""
+    value = None if override.is_sweep_override() else override.value()
+    meant = nested_selector(override.key_or_group, override.package)
+    if meant and (value is None or isinstance(value, str)):
+        line = (override.input_line or "").lstrip("+")
+        text = line.partition("=")[2]
+        yield f"{line}: no such group; did you mean '{meant[0]}={text}'?"
 
 
 def _values(override: Override, source: Source) -> list[str]:

@@ -20,7 +20,7 @@ from twotower.config.recipes import (
 )
 from twotower.config.tree import choices, is_group
 
-__all__ = ["Param", "params", "short_name"]
+__all__ = ["Param", "params", "path_of", "short_name"]
 
 # Where and how a run goes, and how a log is read: none of it is varied to compare models.
 _LEFT_OUT = (
@@ -87,7 +87,7 @@ def _names() -> dict[str, str]:
     """By last part, the one path that is called by it: of all keys of the config tree that end
     alike the one nearest to the root, if it is alone there."""
     paths = {path for path, _ in leaves(root_values())}
-    paths |= {at for at, group in mounts().items() if at.rpartition(".")[2] == group}
+    paths |= {at for at, group in mounts().items() if at == group.replace("/", ".")}
     for at, group in mounts().items():
         for choice in choices(group):
             paths |= {f"{at}.{path}" for path, _ in leaves(recipe(group, choice).values)}
@@ -106,9 +106,14 @@ def _is_left_out(path: str) -> bool:
 def short_name(path: str) -> str:
     """`emb_dim` for `tower.emb_dim`: the last part where it means no other key of the config tree,
     else the whole path. The same for every run, whatever the run has chosen."""
-    at = path.partition("@")[2] or path.replace("/", ".")  # of an override of a group
+    at = path_of(path)
     end = at.rpartition(".")[2]
     return end if _names().get(end) == at else at
+
+
+def path_of(key: str) -> str:
+    """The path that the key of an override sets: `tower.encoder` for `tower/encoder`."""
+    return key.partition("@")[2] or key.replace("/", ".")
 
 
 def _shallowest(paths: list[str]) -> list[str]:
@@ -160,7 +165,8 @@ def _of_component(nodes: Nodes, path: str, around: Recipe) -> Iterator[Param]:
 def _group_of(target: str, path: str) -> str | None:
     """By the key of the node, else by its package: `twotower.tower.encoder.gru.GRUEncoder`."""
     packages = target.split(".")
-    return next((name for name in (path, *packages[-3:-2]) if is_group(name)), None)
+    named = (path.replace(".", "/"), "/".join(packages[1:-2]))
+    return next((name for name in named if is_group(name)), None)
 
 
 def _called(target: str) -> str:

@@ -18,8 +18,10 @@ __all__ = [
     "leaves",
     "mounts",
     "nearest",
+    "nested_groups",
     "recipe",
     "root_values",
+    "selector",
 ]
 
 TARGET = "_target_"
@@ -31,7 +33,7 @@ class Recipe:
     """A file of a group, as it is written: interpolations are text.
 
     values: its values, over those of the files of the same group that it begins with.
-    parts: the choices that it takes from other groups, by the key below its own.
+    parts: by the key below its own, the group and the choice that fill it.
     """
 
     values: Mapping[str, Any]
@@ -51,9 +53,10 @@ def recipe(group: str, choice: str) -> Recipe:
             values, parts = {**values, **base.values}, {**parts, **base.parts}
         elif isinstance(entry, dict):
             for name, chosen in entry.items():
-                source, at, key = name.removeprefix("/").partition("@")
-                if at:
-                    parts[key] = (source, chosen)
+                source, _, key = name.partition("@")
+                nested = f"{group}/{source}"  # unless it starts at the root
+                filled = source.removeprefix("/") if source.startswith("/") else nested
+                parts[key or source] = (filled, chosen)
     return Recipe(_merged(values, content), parts)
 
 
@@ -84,13 +87,26 @@ def default_choices() -> dict[str, str]:
 
 @cache
 def mounts() -> dict[str, str]:
-    """By the key of a node, the group that fills it, such as `encoder` for `tower.encoder`."""
+    """By the key of a node, the group that fills it: `tower/encoder` for `tower.encoder`."""
     found = {group: group for group in default_choices()}
     for group in default_choices():
         for choice in choices(group):
             for key, (source, _) in recipe(group, choice).parts.items():
                 found.setdefault(f"{group}.{key}", source)
     return found
+
+
+def nested_groups() -> set[str]:
+    """The groups within another, such as `tower/encoder`."""
+    return {group for group in mounts().values() if "/" in group}
+
+
+def selector(group: str, at: str) -> str:
+    """What selects a choice of `group` for the node at `at`, to the left of `=`.
+
+    Such as `tower/encoder`, or `tower/encoder@tower.user.encoder` where another node has that key.
+    """
+    return group if at == group.replace("/", ".") else f"{group}@{at}"
 
 
 def nearest(group: str, node: Mapping[str, Any]) -> str | None:

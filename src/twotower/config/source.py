@@ -21,13 +21,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from twotower.config.tree import CONF_DIR
+from twotower.config.recipes import nested_groups
+from twotower.config.tree import CONF_DIR, may_be_group
 from twotower.core.errors import ConfigError
 
 __all__ = ["TRAIN", "Source", "searchpath_of"]
 
 _SEARCHPATH = "hydra.searchpath"  # the key that adds folders to those that are searched
-_HYDRA = "hydra"  # its groups have choices of Hydra's own, too
 _TRAIN = "train"
 _VERSION_BASE = "1.3"
 _one_at_a_time = threading.RLock()
@@ -101,8 +101,8 @@ class Source:
             )
 
     def is_group(self, key: str) -> bool:
-        """Whether `key`, such as `tower`, is a config group that a root config may select."""
-        return key.isidentifier() and key != _HYDRA and bool(self.choices(key))
+        """Whether `key`, such as `tower` or `tower/encoder`, is a config group."""
+        return may_be_group(key) and bool(self.choices(key))
 
     def choices(self, group: str) -> list[str]:
         """The choices of `group` in order, those in subfolders as `mine/first`."""
@@ -117,7 +117,8 @@ class Source:
     def _found(self, group: str) -> Iterator[str]:
         yield from self._options(group, ObjectType.CONFIG)
         for folder in self._options(group, ObjectType.GROUP):
-            yield from (f"{folder}/{name}" for name in self._found(f"{group}/{folder}"))
+            if (path := f"{group}/{folder}") not in nested_groups():
+                yield from (f"{folder}/{name}" for name in self._found(path))
 
     def _options(self, group: str, kind: ObjectType) -> list[str]:
         try:

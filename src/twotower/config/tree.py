@@ -4,7 +4,7 @@ from pathlib import Path
 
 import twotower
 
-__all__ = ["CONF_DIR", "choices", "has_choice", "is_group"]
+__all__ = ["CONF_DIR", "choices", "has_choice", "is_group", "may_be_group"]
 
 _PACKAGE = Path(twotower.__file__).parent
 # Inside an installed wheel, else at the top of the source tree.
@@ -16,8 +16,14 @@ _HYDRA = "hydra"  # its groups have choices of Hydra's own, too
 
 
 def is_group(key: str) -> bool:
-    """Whether `key`, such as `tower`, is a config group of twotower."""
-    return key.isidentifier() and key != _HYDRA and (CONF_DIR / key).is_dir()
+    """Whether `key`, such as `tower` or `tower/encoder`, is a config group of twotower."""
+    return may_be_group(key) and (CONF_DIR / key).is_dir()
+
+
+def may_be_group(key: str) -> bool:
+    """Whether `key` has the form of a config group that is not one of Hydra's."""
+    parts = key.split("/")
+    return parts[0] != _HYDRA and all(part.isidentifier() for part in parts)
 
 
 def choices(group: str) -> list[str]:

@@ -286,7 +286,7 @@ class Experiment(Configured):
                 "tower: the user tower reads what users met in its order, and the log has no "
                 "timestamps: set dataset.columns.timestamp, or dataset.order=file if its lines are "
                 "in order of time, or take an encoder that needs no "
-                "order, such as encoder@tower.encoder=mean"
+                "order, such as tower/encoder=mean"
             )
         return model
 

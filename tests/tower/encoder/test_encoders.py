@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from twotower.config import CONF_DIR, build, compose
 
-CHOICES = sorted(path.stem for path in (CONF_DIR / "encoder").glob("*.yaml"))
+CHOICES = sorted(path.stem for path in (CONF_DIR / "tower" / "encoder").glob("*.yaml"))
 EMB_DIM, LENGTH = 4, 6
 
 EACH = pytest.mark.parametrize("choice", CHOICES)
@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("choice", CHOICES)
 
 @cache
 def configured(choice: str) -> Callable[..., Any]:
-    node = compose("train", ["tower=history", f"encoder@tower.encoder={choice}"])["tower"]
+    node = compose("train", ["tower=history", f"tower/encoder={choice}"])["tower"]
     made = build(node["encoder"])
     assert isinstance(made, partial)
     return made
