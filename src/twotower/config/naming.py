@@ -9,7 +9,7 @@ from typing import Any
 from twotower.config.params import Param, params, path_of, short_name
 from twotower.config.render import render_value
 
-__all__ = ["run_name", "setting_name"]
+__all__ = ["labels", "run_name", "setting_name"]
 
 _WORDS = {"None": "null", "True": "true", "False": "false"}
 _LONGEST = 80  # characters of a run's name
@@ -47,16 +47,22 @@ def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
 
 
 def setting_name(varied: Mapping[str, Any]) -> str:
-    """Such as `emb_dim=32 num_negatives=10`, in the words of a command line.
+    """Return such as `emb_dim=32 num_negatives=10`: values by the labels of their keys."""
+    names = labels(list(varied))
+    return " ".join(f"{names[key]}={render_value(value)}" for key, value in varied.items())
 
-    Values get the last part of their key, or the whole where two keys end alike.
-    """
-    paths = [path_of(key) for key in varied]
-    ends = [path.rpartition(".")[2] for path in paths]
-    return " ".join(
-        f"{path if ends.count(end) > 1 else end}={render_value(value)}"
-        for path, end, value in zip(paths, ends, varied.values(), strict=True)
-    )
+
+def labels(keys: Sequence[str]) -> dict[str, str]:
+    """Return by key the shortest end that no other key has, such as `emb_dim`."""
+    paths = {key: path_of(key) for key in keys}
+    return {key: _shortest_end(path, list(paths.values())) for key, path in paths.items()}
+
+
+def _shortest_end(path: str, paths: Sequence[str]) -> str:
+    parts = path.split(".")
+    ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+    alone = (end for end in ends if sum(f".{p}".endswith(f".{end}") for p in paths) == 1)
+    return next(alone, path)
 
 
 def _is_namable(param: Param) -> bool:

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 from twotower.config import REPEATS, Axis
+from twotower.config.naming import labels
 from twotower.core.errors import ConfigError
 from twotower.sweeping.search import Search
 
@@ -52,7 +53,7 @@ class SweepSpec:
     @property
     def name(self) -> str:
         """Such as `emb_dim x num_negatives, 5 folds, 3 seeds`."""
-        names = " x ".join(axis.key.rpartition(".")[2] for axis in self.settings)
+        names = " x ".join(labels([axis.key for axis in self.settings]).values())
         counts = [(len(axis.choices or ()), REPEATS[axis.key]) for axis in self.repeats]
         repeats = [f"{count} {word}" for count, word in counts if count > 1]
         return ", ".join(part for part in (names, *repeats) if part) or "one trial"

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from twotower.config import render_value
+from twotower.config.naming import labels
 from twotower.sweeping.setting_result import SettingResult, place_of
 from twotower.sweeping.trial_result import TrialResult
 from twotower.types.metric_name import MetricName, shown_metrics
@@ -35,7 +36,7 @@ class SweepTable:
     @cached_property
     def labels(self) -> dict[str, str]:
         """The shortest end of each key that tells it from the others, such as `emb_dim`."""
-        return {key: _shortest_end(key, self.keys) for key in self.keys}
+        return labels(self.keys)
 
     @cached_property
     def settings(self) -> list[SettingResult]:
@@ -114,13 +115,6 @@ class SweepTable:
         value = setting.mean(self.monitor)
         lacks = setting.places != self._places
         return (value is None, lacks, 0.0 if value is None else -value)
-
-
-def _shortest_end(key: str, keys: Sequence[str]) -> str:
-    parts = key.split(".")
-    ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
-    alone = (end for end in ends if sum(f".{k}".endswith(f".{end}") for k in keys) == 1)
-    return next(alone, key)
 
 
 def _of_one_type(values: Sequence[Any]) -> bool:
