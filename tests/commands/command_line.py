@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,18 +35,24 @@ def refusal(*arguments: str) -> str:
     return caught.value.code
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Begin the command, for somebody to break it off."""
-    return subprocess.Popen(
+@contextmanager
+def start(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Begin the command, for somebody to interrupt it; killed if the test fails meanwhile."""
+    with subprocess.Popen(
         [*TWOTOWER, *arguments],
         cwd=cwd,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 180) -> None:
     """Until `what` gives something true."""
     deadline = time.monotonic() + seconds
     while not what():

@@ -109,7 +109,7 @@ def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_pat
     told = call("train", *small, "trainer=ddp", "trainer.accelerator=cpu", cwd=tmp_path)
     (run,) = runs(output_dir)
     assert run.info.status == "FINISHED"
-    assert told.stdout.count("  this run") == 1
+    assert told.stdout.count(" this run") == 1
     assert told.stderr.count("data: ") == 1
 
 
