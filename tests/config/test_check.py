@@ -72,7 +72,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         ),
         (
             "comparison.metric=mrr_at_5",
-            "comparison.metric: got 'mrr_at_5', which is not measured for each user "
+            "comparison.metric: got 'mrr_at_5', which is not measured per user "
             "(evaluation.metrics, evaluation.k); must be null or one of ndcg_at_10, hitrate_at_10, "
             "recall_at_10, ",
         ),

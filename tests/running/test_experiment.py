@@ -301,7 +301,7 @@ def test_the_test_part_can_be_left_alone(untracked: list[str]) -> None:
 
 
 def test_seeds_are_many_runs(untracked: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"seeds: got 3, .* valid in one run is 1"):
+    with pytest.raises(ConfigError, match=r"seeds: got 3, .* must be 1 in a single run"):
         twotower.run([*untracked, "seeds=3"])
 
 
@@ -385,5 +385,5 @@ def test_new_users_are_served_by_what_is_told_of_them(two_tastes: list[str]) -> 
 
 
 def test_an_encoder_that_reads_an_order_needs_timestamps(two_tastes: list[str]) -> None:
-    with pytest.raises(DataError, match="tower: the user tower reads what users met in its order"):
+    with pytest.raises(DataError, match="tower: the user tower reads histories in order of time"):
         twotower.run([*two_tastes, "split=random", "tower=history", "tower/encoder=gru"])

@@ -176,7 +176,7 @@ def test_new_users_of_whom_nothing_is_known_are_marked() -> None:
 def test_new_users_need_a_model_that_reads_histories(recommender: Recommender) -> None:
     with pytest.raises(DataError, match="user tower is EmbeddingTower; train one with tower=hist"):
         recommender.recommend_to_new(NEW, k=2)
-    with pytest.raises(DataError, match="none of their 1 interactions is of an item that"):
+    with pytest.raises(DataError, match="none of their 1 interactions is with an item that"):
         knowing_histories().recommend_to_new(NEW[-1:], k=2)
 
 
@@ -192,7 +192,7 @@ def test_a_part_of_a_model_is_none(recommender: Recommender, tmp_path: Path) -> 
     (tmp_path / "weights.pt").unlink()
     with pytest.raises(DataError) as caught:
         Recommender.load(tmp_path)
-    text = f"{tmp_path} holds no whole model: weights.pt, users.parquet not found"
+    text = f"{tmp_path} holds no complete model: weights.pt, users.parquet not found"
     assert str(caught.value) == text
 
 

@@ -17,7 +17,8 @@ from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
 from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
-from twotower.serving.recommender import MODEL_FOLDER, N_KNOWN, Recommender
+from twotower.serving.files import MODEL_FOLDER
+from twotower.serving.recommender import N_KNOWN, Recommender
 from twotower.tracking.load import download, find_run
 from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
 import torch
 
-from twotower.core.markdown import escaped
+from twotower.dataset.digest import frames_digest
 from twotower.evaluation import Measured
 from twotower.running import plots
+from twotower.running.description import description
 from twotower.running.result import Judged, Result
-from twotower.serving.recommender import MODEL_FOLDER
-from twotower.tracking.base import Run
+from twotower.serving.files import MODEL_FOLDER
+from twotower.tracking.base import Context, Run
 from twotower.tracking.load import EVALUATION_TAG, MONITOR_TAG
+from twotower.types import Interactions, SplitFrames
 from twotower.types.metric_name import MetricName, headline_metrics
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "PER_USER",
     "RELEVANT",
     "log",
+    "log_data",
     "log_judged",
     "metrics_text",
     "summary",
@@ -33,6 +37,20 @@ PER_USER = "per_user.parquet"
 RELEVANT = "relevant.parquet"
 METRICS = "metrics.json"
 BEST_BASELINE = "best_baseline"  # tag: whose metrics are `baseline/...`
+
+
+def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrames) -> None:
+    """Log schema, row count and digest of each part of the data set `name`."""
+    run.set_tags({"split.digest": frames.digest, "data.digest": interactions.digest})
+    parts: dict[Context, pl.DataFrame | None] = {
+        "train": frames.train,
+        "validation": frames.validation,
+        "test": frames.test,
+    }
+    for context, frame in parts.items():
+        if frame is not None:
+            digest = frames_digest({context: frame})
+            run.log_dataset(frame, name, context, digest, interactions.origin)
 
 
 def log(run: Run, result: Result) -> None:
@@ -56,7 +74,7 @@ def log(run: Run, result: Result) -> None:
     if result.test is not None:
         run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
         _log_plots(run, result, result.test)
-    run.set_description(_description(result))
+    run.set_description(description(result))
 
 
 def summary(result: Result) -> dict[str, float]:
@@ -145,36 +163,3 @@ def _log_plots(run: Run, result: Result, test: Judged) -> None:
     of_train = torch.bincount(test.fold.train.items, minlength=n_items)
     figure = plots.recommendation_popularity(counts.tolist(), of_train.tolist())
     run.log_figure(figure, "plots/recommendation_popularity.png")
-
-
-def _description(result: Result) -> str:
-    judged = result.judged
-    columns = {"this run": judged.measured, **judged.baselines}
-    rows = [
-        f"| {escaped(name)} | {' | '.join(m.text(name) for m in columns.values())} |"
-        for name in judged.measured.values
-    ]
-    titles = " | ".join(map(escaped, columns))
-    table = [f"| {judged.part} | {titles} |", f"|---|{'---:|' * len(columns)}", *rows]
-    return "\n".join([*(f"- {note}" for note in _notes(result)), "", *table])
-
-
-def _notes(result: Result) -> Iterator[str]:
-    judged = result.judged
-    for warning in result.warnings:
-        yield f"**{escaped(warning)}**"
-    users = judged.measured.per_user.height
-    yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
-    if result.repeat is not None:
-        yield f"A fold of its own: {result.repeat}."
-    if result.selected is None:
-        return
-    epoch, last = result.selected.best_epoch, result.selected.history.height
-    yield (
-        f"Epoch {epoch} of {last} was chosen by {MetricName.parse(result.monitor).on('val')}; "
-        "the point after the last epoch of each val/ curve repeats its values."
-    )
-    if result.test is None:
-        yield "The test part was not scored."
-    elif result.fitted is not result.selected:
-        yield f"Refit on train and validation for {epoch} epochs, then tested once."

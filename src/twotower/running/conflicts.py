@@ -1,0 +1,52 @@
+"""Settings of a run that do not fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twotower.evaluation.metrics import METRICS, UserMetric
+from twotower.types.metric_name import MetricName
+
+__all__ = ["conflicts"]
+
+
+def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
+    """Yield what does not fit together in a train config, which may have other errors as well."""
+    split, trainer = config.get("split"), config.get("trainer")
+    evaluation = config.get("evaluation")
+    yield from _metric_conflicts(config.get("comparison"), evaluation)
+    if not (isinstance(split, Mapping) and isinstance(trainer, Mapping)):
+        return
+    if split.get("validation") is not False:
+        return
+    for key, off in (("patience", "null"), ("refit", "false")):
+        value = trainer.get(key)
+        if value:
+            yield (
+                f"trainer.{key}: got {value}, which needs a validation part, but "
+                f"split.validation=false cuts none; valid is {off}"
+            )
+    if isinstance(evaluation, Mapping) and evaluation.get("test") == "never":
+        yield (
+            "evaluation.test: got never, but split.validation=false cuts no validation part "
+            "either, so nothing would be measured; valid are best, all"
+        )
+
+
+def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
+    """Yield an error if settings are to be compared by a metric without values per user."""
+    if not (isinstance(comparison, Mapping) and isinstance(evaluation, Mapping)):
+        return
+    metric, k, names = comparison.get("metric"), evaluation.get("k"), evaluation.get("metrics")
+    if metric is None or not isinstance(k, int | list) or not isinstance(names, list):
+        return
+    by_user = [name for name in names if isinstance(METRICS.get(name), UserMetric)]
+    depths = [k] if isinstance(k, int) else k
+    valid = [str(MetricName(name, depth)) for name in by_user for depth in depths]
+    if metric not in valid:
+        yield (
+            f"comparison.metric: got {metric!r}, which is not measured per user "
+            "(evaluation.metrics, evaluation.k); must be null or one of "
+            f"{', '.join(valid) or 'none'}"
+        )

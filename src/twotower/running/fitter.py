@@ -1,0 +1,121 @@
+"""The fits of a run: the one whose epoch validation chooses, and the one that is tested."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twotower.core.errors import DataError
+from twotower.evaluation import Evaluation
+from twotower.model import TwoTower
+from twotower.running.trial_context import TrialContext
+from twotower.tower import TowerFactory
+from twotower.tracking.base import Run
+from twotower.training import Fitted, Objective, Trainer
+from twotower.types import Fold, Scorer
+
+__all__ = ["Fitter"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Trains the models of one run and logs their epochs to it.
+
+    Args:
+        tower: Makes both towers.
+        trainer: Trains them.
+        objective: What is minimized.
+        evaluation: What chooses the best epoch.
+        seed: Of the initial weights and the training.
+        run: The tracked run.
+        trial: The context of the run in a sweep; None for a single run.
+    """
+
+    tower: TowerFactory
+    trainer: Trainer
+    objective: Objective
+    evaluation: Evaluation
+    seed: int
+    run: Run
+    trial: TrialContext | None
+
+    def select(self, fold: Fold) -> Fitted:
+        """Train on the train part of `fold` and keep the epoch that is best on validation."""
+
+        def validate(scorer: Scorer) -> Mapping[str, float]:
+            return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
+
+        fitted = self.trainer.fit(
+            self._model(fold),
+            fold,
+            self.objective,
+            seed=self.seed,
+            validate=validate,
+            monitor=self.evaluation.monitor_name,
+            on_epoch=self._log_epoch,
+            folder=self.trial.folder / "selection" if self.trial else None,
+        )
+        self._report_early_stop(fitted)
+        # MLflow's tables show the last value of a metric, which must be that of the kept epoch.
+        self.run.log_metrics(fitted.kept, step=fitted.history.height + 1)
+        return fitted
+
+    def final(self, fold: Fold, selected: Fitted | None) -> Fitted:
+        """Train the model that is tested on all that comes before the test.
+
+        Args:
+            fold: Of the test part.
+            selected: The fit that validation chose the number of epochs by; None without
+                validation.
+        """
+        loss = "train/loss" if selected is None else "train/refit/loss"
+        return self.trainer.fit(
+            self._model(fold),
+            fold,
+            self.objective,
+            seed=self.seed,
+            epochs=selected.best_epoch if selected is not None else None,
+            on_epoch=lambda epoch, metrics: self.run.log_metrics(
+                {loss: metrics["train/loss"]}, step=epoch
+            ),
+            title="refit" if selected is not None else "training",
+            folder=self.trial.folder / "refit" if self.trial else None,
+        )
+
+    def _log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        # MLflow's comparison page opens on the metric that was logged first.
+        monitor = self.evaluation.val_monitor
+        first = {monitor: metrics[monitor]} if monitor in metrics else {}
+        self.run.log_metrics({**first, **metrics}, step=epoch)
+        if self.trial is not None:
+            self.trial.on_epoch(epoch, metrics)
+
+    def _report_early_stop(self, fitted: Fitted) -> None:
+        trainer, epochs = self.trainer, fitted.history.height
+        if trainer.patience is None or epochs == trainer.max_epochs:
+            return
+        # Lightning's own arguments, such as max_time, may end a fit before patience runs out.
+        if epochs - fitted.best_epoch >= trainer.patience * trainer.validate_every:
+            logger.info(
+                "training stopped after epoch %d: no better %s since epoch %d "
+                "(trainer.patience=%d, trainer.patience_steps=%d)",
+                epochs,
+                self.evaluation.val_monitor,
+                fitted.best_epoch,
+                trainer.patience,
+                trainer.patience_steps,
+            )
+
+    def _model(self, fold: Fold) -> TwoTower:
+        model = TwoTower.build(self.tower, users=fold.users, items=fold.items, seed=self.seed)
+        if model.needs_order and fold.train.timestamps is None:
+            raise DataError(
+                "tower: the user tower reads histories in order of time, and the log has no "
+                "timestamps: set dataset.columns.timestamp, or dataset.order=file if its lines are "
+                "in order of time, or choose an encoder that needs no order, such as "
+                "tower/encoder=mean"
+            )
+        return model
