@@ -20,12 +20,26 @@ __version__ = version("twotower")
 
 
 def run(overrides: Sequence[str] = ()) -> Result:
-    """Run `twotower train` with these overrides, such as `["tower.emb_dim=32"]`, in this process.
+    """Run one experiment, as `twotower train` does, in this process.
 
-    Gives back metrics, run id, frames and `recommend()`. Raises ConfigError before any data is
-    read where an override is wrong, and DataError where the data is.
+    Args:
+        overrides: As on the command line, such as `["tower.emb_dim=32", "loss=bpr"]`.
+
+    Returns:
+        Metrics, frames, the run's id in MLflow, and the trained model with `recommend`.
+
+    Raises:
+        ConfigError: An override is wrong. All errors are reported together, before any data is
+            read.
+        DataError: The data cannot be read, split or trained on.
+        TrainingError: Training diverged.
+
+    >>> import twotower
+    >>> result = twotower.run(["tower.emb_dim=32"])  # doctest: +SKIP
+    >>> result.metrics["test/ndcg_at_10"]  # doctest: +SKIP
+    >>> result.recommend([196], k=5)  # doctest: +SKIP
     """
-    # Imported here: `import twotower` itself stays quick.
+    # Imported here to keep `import twotower` fast.
     from twotower import config as conf
     from twotower.config.naming import run_name
 

@@ -1,4 +1,4 @@
-"""What a finished run leaves in MLflow: metrics, files, plots and a description."""
+"""What a run logs to MLflow: data, metrics, files, plots and a description."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrame
 
 
 def log(run: Run, result: Result) -> None:
-    """Everything that is known once a run is over.
+    """Log everything that is known once a run has finished.
 
-    A run that was not tested, as most trials of a sweep, is told by its validation metrics, and
-    does without plots, which take longer than a short training.
+    A run that was not tested, such as most trials of a sweep, is described by its validation
+    metrics and has no plots, which take longer than a short training.
     """
-    # Those of validation are there already, epoch by epoch.
+    # Validation metrics were logged after each epoch.
     others = ("val", "val_baseline", "baseline")
     own = {n: v for n, v in summary(result).items() if MetricName.parse(n).part not in others}
     run.log_metrics({**own, **_to_beat(run, result)})
@@ -78,7 +78,7 @@ def log(run: Run, result: Result) -> None:
 
 
 def summary(result: Result) -> dict[str, float]:
-    """The metrics of the whole run, by their names in MLflow."""
+    """Return the metrics of the whole run, by their names in MLflow."""
     test = result.test
     train = result.judged.fold.train
     first, *refits = result.fits
@@ -97,7 +97,7 @@ def summary(result: Result) -> dict[str, float]:
 
 
 def _list_model(run: Run, result: Result) -> None:
-    """With its metrics on the test, and on validation where it was not tested."""
+    """List the model in MLflow with its test metrics, or its validation metrics if not tested."""
     part, step = "test", None
     if result.test is None:
         assert result.selected is not None, "a run without both is refused before it starts"
@@ -107,10 +107,11 @@ def _list_model(run: Run, result: Result) -> None:
 
 
 def _to_beat(run: Run, result: Result) -> dict[str, float]:
-    """The best baseline, for charts: `baseline/ndcg_at_10` on the test and `val_baseline/...`.
+    """Return the metrics of the best baseline, for charts: `baseline/ndcg_at_10` on the test part
+    and `val_baseline/...` on validation.
 
-    It is the one that the monitor puts first on validation, or on the test where there is no
-    validation; the tag `best_baseline` names it. All are in `<part>/metrics.json`.
+    The best one has the highest monitor on validation, or on the test part without validation; the
+    tag `best_baseline` names it. `<part>/metrics.json` has all of them.
     """
     chosen_on = result.validation or result.judged
     if not chosen_on.baselines:
@@ -128,7 +129,7 @@ def _to_beat(run: Run, result: Result) -> dict[str, float]:
 
 
 def log_judged(run: Run, judged: Judged) -> None:
-    """The values behind the means: of each user, and of each held-out pair."""
+    """Log the values per user and per held-out pair that the means are computed from."""
     run.set_tags({f"{EVALUATION_TAG}.{judged.part}": judged.conditions})
     run.log_frame(judged.measured.per_user, f"{judged.part}/{PER_USER}")
     run.log_frame(judged.relevant, f"{judged.part}/{RELEVANT}")
@@ -139,12 +140,12 @@ def log_judged(run: Run, judged: Judged) -> None:
 
 
 def metrics_text(models: Mapping[str, Measured]) -> str:
-    """As JSON, by model and metric: `value`, and where it has an interval `low` and `high`."""
-    told = {
+    """Return JSON: by model and metric `value` and, with an interval, `low` and `high`."""
+    values = {
         model: {name: _with_ends(measured, name) for name in measured.values}
         for model, measured in models.items()
     }
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    return json.dumps(values, indent=2, ensure_ascii=False)
 
 
 def _with_ends(measured: Measured, name: str) -> dict[str, float]:

@@ -29,15 +29,15 @@ def _notes(result: Result) -> Iterator[str]:
     for warning in result.warnings:
         yield f"**{escaped(warning)}**"
     users = judged.measured.per_user.height
-    yield f"Judged on {judged.part}, {users:,} users; ± is half of the interval."
+    yield f"Evaluated on {judged.part}, {users:,} users; ± is half of the interval."
     if result.repeat is not None:
-        yield f"A fold of its own: {result.repeat}."
+        yield f"One of several folds: {result.repeat}."
     if result.selected is None:
         return
     epoch, last = result.selected.best_epoch, result.selected.history.height
     yield (
         f"Epoch {epoch} of {last} was chosen by {MetricName.parse(result.monitor).on('val')}; "
-        "the point after the last epoch of each val/ curve repeats its values."
+        "each val/ curve repeats its values in a point after the last epoch."
     )
     if result.test is None:
         yield "The test part was not scored."

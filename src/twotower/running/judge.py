@@ -1,4 +1,4 @@
-"""Judges a trained model on a holdout, beside the baselines."""
+"""Evaluates a trained model on a holdout, next to the baselines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Judge"]
 
 @dataclass(frozen=True)
 class Judge:
-    """Measures models as the evaluation of `references` does, next to its baselines."""
+    """Evaluates models next to the baselines of `references`, with the same evaluation."""
 
     references: References
 
@@ -27,13 +27,17 @@ class Judge:
         return self.references.evaluation
 
     def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
-        """Measure the model and the baselines of the config on a holdout.
+        """Evaluate the model and the baselines on a holdout.
 
-        part: the holdout of `fold`, `validation` or `test`; frames: the split it was made of.
+        Args:
+            part: The holdout of `fold`, `validation` or `test`.
+            model: The trained model.
+            fold: What the model was trained on, with the holdout.
+            frames: The split that `fold` was made from.
         """
         scorer = model.scorer(fold.train_histories)
         recommendations = self.evaluation.recommend(scorer, fold)
-        # A test after train alone, without refit, is another fold than one after all of history.
+        # Without a refit the model is trained on train alone: another fold than with all history.
         on_train = part == "test" and len(fold.train) < frames.history.height
         key = f"{frames.digest}/{part}{'-of-train' if on_train else ''}"
         return Judged(
@@ -51,9 +55,12 @@ class Judge:
         )
 
     def suspicions(self, judged: Judged, n_users: int, judging_more: str) -> list[str]:
-        """What looks collapsed or is judged by too few users, a sentence each.
+        """Return sentences on collapsed embeddings and on holdouts with too few users.
 
-        n_users: of the log that was split; judging_more: how to judge more of them, by key.
+        Args:
+            judged: The metrics of the model.
+            n_users: The number of users in the log that was split.
+            judging_more: Advice on how to evaluate more users, naming the keys.
         """
         tables = {"user": judged.scorer.users, "item": judged.scorer.items}
         few = few_users_note(

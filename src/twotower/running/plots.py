@@ -23,7 +23,7 @@ _WIDTH, _HEIGHT = 7.0, 4.2  # inches
 
 
 def loss_curves(history: pl.DataFrame, best_epoch: int | None) -> Figure:
-    """Train and validation loss by epoch; `best_epoch`, whose checkpoint is kept, is marked."""
+    """Train and validation loss by epoch; `best_epoch`, whose weights are kept, is marked."""
     figure, axes = _single()
     _draw(axes, history, "train/loss", label="train", color=_TRAIN_COLOR)
     _draw(axes, history, "val/loss", label="validation", color=_VALIDATION_COLOR)

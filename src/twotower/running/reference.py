@@ -1,6 +1,6 @@
-"""Measured baselines, kept on disk: each is fitted once for a split, however many runs follow.
+"""Baselines and their metrics, cached on disk: each is fitted once per split, not once per run.
 
-The cache saves time only. Which baselines a run shows follows from its config, never from what is
+The cache only saves time. Which baselines a run shows depends on its config, never on what is
 cached.
 """
 
@@ -28,19 +28,23 @@ __all__ = ["Reference", "References"]
 
 logger = logging.getLogger(__name__)
 
-# Count up when the same config comes to other numbers than before.
+# Increase it when the same config gives other numbers than before.
 FORMAT = 3
-# Keys of `evaluation` that change nothing of what is measured.
+# Keys of `evaluation` that do not change any metric.
 _IRRELEVANT = ("block_scores", "monitor", "test")
 _PER_USER, _RELEVANT = "per_user", "relevant"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A measured baseline.
+    """The metrics of one baseline on one holdout.
 
-    relevant: one row a held-out pair, see `relevant_frame`. conditions: see
-    `Evaluation.conditions`. seconds: wall time of its fit, when it was fitted.
+    Attributes:
+        name: The baseline.
+        measured: Its metrics.
+        relevant: One row per held-out pair; see `relevant_frame`.
+        conditions: See `Evaluation.conditions`.
+        seconds: Wall time of its fit.
     """
 
     name: str
@@ -60,8 +64,8 @@ class References:
         config: What both were built from: the nodes `baselines` and `evaluation`.
         directory: Of the cache; several processes may share it.
 
-    A `key` says which fold is meant, in words of the caller's, such as `<split digest>/validation`:
-    under one key there must come one fold alone.
+    The caller names each fold by a `key` such as `<split digest>/validation`; equal keys must mean
+    equal folds.
     """
 
     baselines: Mapping[str, Baseline]
@@ -70,11 +74,11 @@ class References:
     directory: Path
 
     def measure(self, fold: Fold, key: str) -> dict[str, Measured]:
-        """Each baseline fitted on the train part of `fold` and judged by its holdout."""
+        """Fit every baseline on the train part of `fold` and evaluate it on the holdout."""
         return {name: self.measure_one(name, fold, key).measured for name in self.baselines}
 
     def measure_one(self, name: str, fold: Fold, key: str) -> Reference:
-        """The baseline `name`, from the cache where it is there. What a fit raises goes on."""
+        """Return the baseline `name`, from the cache if possible. Errors of a fit propagate."""
 
         def make() -> Entry:
             logger.info("baseline %s: fitted and measured on %s", name, key.rpartition("/")[2])
@@ -96,9 +100,9 @@ class References:
         return _as_reference(cached(self.directory / self.identity(name, key), make))
 
     def identity(self, name: str, key: str) -> str:
-        """What the numbers of the baseline under `key` follow from, as a hash; the same where
-        they are. The entry's path below `directory`."""
-        # With the code of its file, too: whoever mends a baseline of their own sees the outcome.
+        """Return a hash of everything that the metrics of a baseline depend on. It is also the path
+        of the cache entry in `directory`."""
+        # The source counts too, so that a user who edits a baseline sees its new metrics.
         code = Path(inspect.getfile(type(self.baselines[name]))).read_text(encoding="utf-8")
         return f"{self._folder(key)}/{digest_of([self.config['baselines'][name], code])}"
 

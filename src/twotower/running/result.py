@@ -1,4 +1,4 @@
-"""What a run gives back."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ __all__ = ["Judged", "Result"]
 
 @dataclass(frozen=True)
 class Judged:
-    """A model and the baselines on one holdout.
+    """The metrics of a model and of the baselines on one holdout.
 
-    part: the holdout, `validation` or `test`.
-    scorer: the model's embeddings, as they were ranked.
-    recommendations: the top of the ranking for its users, also as a frame with the source's ids.
-    relevant: one row a held-out pair, see `relevant_frame`.
-    conditions: see `Evaluation.conditions`.
+    Attributes:
+        part: The holdout, `validation` or `test`.
+        fold: What the model was trained on and evaluated against.
+        scorer: The embeddings that were ranked.
+        measured: The model's metrics.
+        baselines: Those of each baseline, by name.
+        recommendations: The top of the ranking for each user of the holdout.
+        recommendation_lists: The same as a frame with original ids.
+        relevant: One row per held-out pair; see `relevant_frame`.
+        conditions: See `Evaluation.conditions`.
     """
 
     part: str
@@ -40,13 +45,13 @@ class Judged:
     conditions: str
 
     def below(self, metric: str) -> list[str]:
-        """The baselines that do at least as well on `metric`."""
+        """Return the baselines that do at least as well on `metric`."""
         own = self.measured.values[metric]
         return [name for name, other in self.baselines.items() if other.values[metric] >= own]
 
     @property
     def metrics(self) -> dict[str, float]:
-        """By their names in MLflow, such as `test/ndcg_at_10`; `baseline/...` on the test."""
+        """Values by their names in MLflow: `test/ndcg_at_10`, `baseline/item_knn/ndcg_at_10`."""
         own, of_baselines = ("test", "baseline") if self.part == "test" else ("val", "val_baseline")
         return {
             **{
@@ -62,7 +67,7 @@ class Judged:
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """Low and high end, by the names of `metrics`."""
+        """Low and high end of each interval, by the names of `metrics`."""
         prefix = "test" if self.part == "test" else "val"
         return {
             str(MetricName.parse(name).on(prefix)): ends
@@ -72,16 +77,26 @@ class Judged:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run.
+    """A finished run: metrics, frames and the trained model.
 
-    run_id, experiment_id: in MLflow; None with `tracking=none`.
-    monitor: the metric that the best epoch was chosen by, such as `ndcg_at_10`.
-    fitted: the model of the run: the tested one, where one was tested.
-    selected: the one that validation chose the epoch of, which is `fitted` without refit or
-        test, or None without validation.
-    validation: None where no validation part is cut; test: None where the test was not scored.
-    repeat: where the split is one of several that are averaged, which it is, in words.
-    notes: what is suspicious about the model, in words.
+    Attributes:
+        run_id: The run in MLflow; None with `tracking=none`.
+        experiment_id: Its experiment in MLflow; None with `tracking=none`.
+        name: The name of the run.
+        monitor: The metric that chose the best epoch, such as `ndcg_at_10`.
+        fitted: The final model: the tested one if the test part was scored.
+        selected: The fit whose best epoch validation chose; the same object as `fitted` without a
+            refit, None without a validation part.
+        validation: Metrics on validation; None without a validation part.
+        test: Metrics on the test part; None if it was not scored.
+        repeat: Describes the fold if the split is one of several that are averaged.
+        notes: Sentences on what looks wrong with the model.
+        recommender: The trained model, ready to recommend.
+
+    >>> import twotower
+    >>> result = twotower.run(["dataset=synthetic", "tracking=none"])  # doctest: +SKIP
+    >>> result.metrics["test/ndcg_at_10"], result.train_seconds  # doctest: +SKIP
+    >>> result.recommend([0, 1], k=5)  # doctest: +SKIP
     """
 
     run_id: str | None
@@ -98,14 +113,14 @@ class Result:
 
     @property
     def judged(self) -> Judged:
-        """What the run is judged by in the end: on the test, or else on validation."""
+        """The metrics on the test part, or on validation if the test part was not scored."""
         judged = self.test or self.validation
         assert judged is not None, "a run without both is refused before it starts"
         return judged
 
     @property
     def metrics(self) -> dict[str, float]:
-        """By their names in MLflow: `test/...`, `val/...` of the chosen epoch, `baseline/...`."""
+        """Values by name in MLflow: `test/...`, `baseline/...`, and `val/...` of the best epoch."""
         kept = self.selected.kept if self.selected is not None else {}
         loss = {name: value for name, value in kept.items() if name == "val/loss"}
         of_validation = self.validation.metrics if self.validation is not None else {}
@@ -114,46 +129,45 @@ class Result:
 
     @property
     def fits(self) -> list[Fitted]:
-        """Every fit of the run, in order of time."""
+        """Every fit of the run, first to last."""
         if self.selected is None or self.selected is self.fitted:
             return [self.fitted]
         return [self.selected, self.fitted]
 
     @property
     def train_seconds(self) -> float:
-        """Wall time of all fits together."""
+        """Wall time of all fits, in seconds."""
         return sum(fitted.seconds for fitted in self.fits)
 
     @property
     def n_parameters(self) -> int:
-        """Trained numbers of both towers of the model that validation chose, or of the only one; a
-        refit has more where it knows more users and items."""
+        """The number of trained parameters of the first fit. A refit may have more, since it knows
+        more users and items."""
         return sum(parameter.numel() for parameter in self.fits[0].model.parameters())
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: `epoch`, `train/loss` and, with validation, `val/...`."""
+        """One row per epoch: `epoch`, `train/loss` and, with validation, `val/...`."""
         return self.fits[0].history.to_pandas()
 
     @property
     def recommendations(self) -> pd.DataFrame:
-        """`user_id`, `item_id`, `rank`, `score`, `title` where known, for the users judged by."""
+        """`user_id`, `item_id`, `rank`, `score`, `title` where known; for the users of `judged`."""
         return self.judged.recommendation_lists.to_pandas()
 
     @property
     def per_user(self) -> pd.DataFrame:
-        """`user_id`, `n_seen` and a column a metric, one row a user of the test (of validation,
-        where the test was not scored)."""
+        """`user_id`, `n_seen` and one column per metric; one row per user of `judged`."""
         return self.judged.measured.per_user.to_pandas()
 
     @property
     def below(self) -> list[str]:
-        """The baselines that do at least as well on `monitor`."""
+        """Names of the baselines that do at least as well on `monitor`."""
         return self.judged.below(self.monitor)
 
     @property
     def warnings(self) -> list[str]:
-        """What is suspicious about the run, in sentences that name the keys to change."""
+        """Sentences on what looks wrong with the run, naming the keys to change."""
         if not self.below:
             return self.notes
         below = (
@@ -164,5 +178,13 @@ class Result:
         return [below, *self.notes]
 
     def recommend(self, users: Any = None, k: int = 10) -> pd.DataFrame:
-        """The `k` best items for `users` (original ids; None: all) that they have not seen."""
+        """Return the `k` best items that each user has not interacted with.
+
+        Args:
+            users: Original ids, as `Recommender.recommend` takes them; None for all users.
+            k: The length of each list.
+
+        Returns:
+            Pandas: `user_id`, `item_id`, `rank`, `score` and, where known, `title`.
+        """
         return self.recommender.recommend(users, k).to_pandas()

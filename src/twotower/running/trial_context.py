@@ -1,4 +1,4 @@
-"""What a run is told where it is one of a sweep."""
+"""Sweep context passed to a single run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ _RUN_NOTE = "run_id"  # file in the folder of a trial
 
 
 class Pruned(BaseException):
-    """Raised at the end of an epoch by a search that has seen enough of the trial.
+    """Raised at the end of an epoch by a search that stops the trial early.
 
-    Like an interrupt it is no error, and nothing between it and the trial's end may catch it.
+    Like KeyboardInterrupt it is not an error, and only the code that runs trials catches it.
     """
 
 
 @dataclass(frozen=True)
 class TrialContext:
-    """A run's part in a sweep.
+    """The context of a run that is a trial of a sweep.
 
-    folder: of the trial; the run leaves there what it can go on from, and goes on from it.
-    tags: of the tracked run.
-    tests: whether the test part is scored.
-    on_epoch: called after each epoch of the selection; may raise Pruned.
+    Attributes:
+        folder: The trial's folder. It holds the checkpoints that the run resumes from.
+        tags: Tags of the tracked run.
+        tests: Whether the test part is scored.
+        on_epoch: Called after each epoch of the selection; may raise Pruned.
     """
 
     folder: Path
@@ -37,16 +38,16 @@ class TrialContext:
 
     @property
     def run_id(self) -> str | None:
-        """The tracked run to go on with; None where none was opened yet."""
+        """The tracked run to resume; None if none was opened yet."""
         return noted_run(self.folder)
 
     def opened(self, run_id: str | None) -> None:
-        """Note which run it is; it may end any time after that."""
+        """Record the id of the tracked run, so that it can be resumed after an interruption."""
         if run_id is not None:
             (self.folder / _RUN_NOTE).write_text(run_id)
 
 
 def noted_run(folder: Path) -> str | None:
-    """The id of the tracked run that a trial has opened; None where it has opened none."""
+    """Return the id of the tracked run that a trial has opened; None if there is none."""
     note = folder / _RUN_NOTE
     return note.read_text() if note.exists() else None
