@@ -234,7 +234,7 @@ def test_what_to_compare_must_be_said_once(output_dir: Path) -> None:
     [
         (["runs=[x]"], "runs: got ['x']"),
         (["runs=[x,y]", "part=train"], "part: got 'train'"),
-        (["runs=[x,y]", "file=it.txt"], "file: got 'it.txt'; valid endings are .csv, .parquet"),
+        (["runs=[x,y]", "file=it.txt"], "file: got 'it.txt', must end in .csv or .parquet"),
         (["runs=[x,y]", "comparison.alpha=2"], "comparison.alpha: got 2"),
         (["runs=[x,y]", "metric=ndcg"], "comparison.metric: got 'ndcg'"),
     ],

@@ -141,7 +141,7 @@ def test_the_other_commands_are_checked_alike(config_name: str) -> None:
 
 def test_a_wrong_ending_names_the_right_ones() -> None:
     text = message("file=list.xlsx", config_name="recommend")
-    assert text == "file: got 'list.xlsx'; valid endings are .csv, .parquet"
+    assert text == "file: got 'list.xlsx', must end in .csv or .parquet"
 
 
 def test_composing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import Field
 from twotower.comparison import Compared, Comparison, Model, Repeat
 from twotower.core.console import visible
 from twotower.core.errors import ConfigError, DataError, RunNotFoundError
+from twotower.core.table_file import require_table_suffix, write_table
 from twotower.core.writable import require_writable_file
 from twotower.reporting.comparison import print_compared
 from twotower.tracking.load import (
@@ -33,10 +34,6 @@ from twotower.types.metric_name import MetricName
 
 __all__ = ["Compare"]
 
-_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".csv": pl.DataFrame.write_csv,
-    ".parquet": pl.DataFrame.write_parquet,
-}
 _SETTING, _DIGEST, _PARENT = "trial.setting", "split.digest", "mlflow.parentRunId"
 _PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 _SHORT_ID = 8
@@ -63,8 +60,8 @@ class Compare:
                 f"runs, sweep: got {got}; valid is one of them, such as sweep=latest or "
                 'runs=[4e1c,"my run"]'
             )
-        if self.file is not None and Path(self.file).suffix not in _WRITERS:
-            raise ConfigError(f"file: got {self.file!r}; valid endings are {', '.join(_WRITERS)}")
+        if self.file is not None:
+            require_table_suffix("file", self.file)
 
     def __call__(self) -> Compared:
         """Print the comparison, and write its tables where asked to.
@@ -200,8 +197,7 @@ def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:
 
 
 def _write(compared: Compared, file: Path) -> Iterator[Path]:
-    file.parent.mkdir(parents=True, exist_ok=True)
     for name, frame in compared.tables.items():
         path = file.with_name(f"{file.stem}-{name}{file.suffix}")
-        _WRITERS[file.suffix](frame, path)
+        write_table(frame, path)
         yield path

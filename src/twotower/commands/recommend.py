@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ from rich.table import Table
 from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
+from twotower.core.table_file import require_table_suffix, write_table
 from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
 from twotower.serving.files import MODEL_FOLDER
@@ -26,10 +26,6 @@ from twotower.types import USER
 
 __all__ = ["Recommend"]
 
-_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".csv": pl.DataFrame.write_csv,
-    ".parquet": pl.DataFrame.write_parquet,
-}
 _PRINTED_ROWS = 100
 
 
@@ -56,8 +52,7 @@ class Recommend:
 
     def __post_init__(self) -> None:
         """Raises ConfigError where the file's kind cannot be written."""
-        if Path(self.file).suffix not in _WRITERS:
-            raise ConfigError(f"file: got {self.file!r}; valid endings are {', '.join(_WRITERS)}")
+        require_table_suffix("file", self.file)
         if self.users is not None and self.new_users is not None:
             raise ConfigError("new_users: got a file beside users; valid is one of the two")
 
@@ -78,8 +73,7 @@ class Recommend:
         else:
             frame = recommender.recommend_to_new(newcomers, self.k, self.drop_seen)
         path = Path(self.file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _WRITERS[path.suffix](frame, path)
+        write_table(frame, path)
         console = terminal(soft_wrap=False)
         console.print(_table(frame.head(_PRINTED_ROWS), f"run {run.name} ({run.id})"))
         if frame.height > _PRINTED_ROWS:
