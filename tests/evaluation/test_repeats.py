@@ -25,6 +25,7 @@ FRAMES = SplitFrames(
     items=None,
     n_users=3,
     digest="",
+    identity="",
 )
 SEEN = "test: 2 of the 6 held-out pairs are of items that the user had interacted with before"
 

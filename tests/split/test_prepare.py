@@ -20,6 +20,8 @@ from omegaconf import OmegaConf
 from polars.testing import assert_frame_equal
 from replay.preprocessing.filters import LowRatingFilter, MinCountFilter
 
+from twotower.config import build, compose
+from twotower.config.identity import trial_hash
 from twotower.core.errors import DataError
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.split.base import Split
@@ -265,6 +267,42 @@ def test_other_config_or_other_data_has_its_own_entry(tmp_path: Path) -> None:
     other = Interactions(log, None, None, None, origin="another test", digest="e" * 64)
     assert prepare_movies(tmp_path, interactions=other).users is None
     assert len(list(tmp_path.glob("*/meta.json"))) == 3
+
+
+@pytest.mark.parametrize("part", ["users", "items"])
+def test_other_features_change_the_identity_and_not_the_digest_of_a_split(
+    tmp_path: Path, part: str
+) -> None:
+    movies = make_movies()
+    changed = getattr(movies, part).with_columns(pl.lit(1).alias("another feature"))
+    one = prepare_movies(None)
+    other = prepare_movies(None, interactions=replace(movies, **{part: changed}))
+    assert other.digest == one.digest
+    assert other.identity != one.identity
+    without = prepare_movies(None, interactions=replace(movies, users=None, items=None))
+    assert without.identity == without.digest == one.digest
+
+
+@pytest.mark.parametrize("part", ["users", "items"])
+def test_a_changed_feature_file_makes_another_run_and_another_cached_split(
+    tmp_path: Path, part: str
+) -> None:
+    key = part.removesuffix("s")
+    make_movies().log.write_csv(tmp_path / "log.csv")
+    keys = {"path": tmp_path / "log.csv", f"{part}_path": tmp_path / "features.csv"}
+    overrides = ["dataset=file", "preprocessing=none", "dataset.columns.rating=null"]
+    overrides += [f"dataset.{name}={path}" for name, path in keys.items()]
+    config = compose("train", [*overrides, "dataset.title=null"])
+    seen = []
+    for age in (1, 2):
+        ids = getattr(make_movies(), part)[f"{key}_id"]
+        pl.DataFrame({f"{key}_id": ids, "age": age}).write_csv(tmp_path / "features.csv")
+        interactions = build(config).dataset.load()
+        frames = prepare_movies(tmp_path / "cache", interactions=interactions)
+        seen.append(trial_hash(config, frames.identity))
+        assert getattr(frames, part)["age"].unique().to_list() == [age]
+    assert seen[0] != seen[1]
+    assert len(list((tmp_path / "cache").glob("*/meta.json"))) == 2
 
 
 def entry_of(cache_dir: Path) -> Path:

@@ -67,7 +67,9 @@ def test_a_trial_is_made_of_what_is_fixed_what_varies_and_a_seed(
     assert (spec.varied, spec.seed) == ({"tower.emb_dim": 8}, 4)
     assert (spec.place, spec.tests, spec.parent_id) == ("4/4", True, None)
     # Both the hash and the folder are those of what the line composes to.
-    assert spec.hash == trial_hash(compose("train", last.line), last.split_digest)
+    ((digest, identity),) = plan.split_digests.values()
+    assert last.split_digest == digest
+    assert spec.hash == trial_hash(compose("train", last.line), identity)
     assert last.folder == tmp_path / f"trial-{spec.hash[:12]}"
     specs = [trial.spec for repeats in planned.values() for trial in repeats]
     assert len({each.hash for each in specs}) == 4

@@ -85,7 +85,7 @@ class Baselines(Configured):
             logger.info("data: %s", interactions.origin)
             frames = prepare(interactions, self.preprocessing, self.split, None, {})
             tags = {"split.digest": frames.digest, "data.digest": interactions.digest}
-            measured, failures = self._measure(self._folds(frames), frames.digest, tags)
+            measured, failures = self._measure(self._folds(frames), frames.identity, tags)
         if measured:
             _print(measured, self.evaluation.monitor_name)
         if failures:
@@ -101,12 +101,12 @@ class Baselines(Configured):
         return {part: fold_of(frames, part, self.split) for part in parts}
 
     def _measure(
-        self, folds: Mapping[str, Fold], split_digest: str, tags: Mapping[str, str]
+        self, folds: Mapping[str, Fold], data: str, tags: Mapping[str, str]
     ) -> tuple[dict[str, dict[str, Reference]], list[str]]:
         """What each baseline came to, and why others came to nothing. Each is logged at once."""
         cache = Path(self.output_dir) / "cache" / "baselines"
         references = References(self.baselines, self.evaluation, self.config, cache)
-        keys = {part: f"{split_digest}/{part}" for part in folds}
+        keys = {part: f"{data}/{part}" for part in folds}
         measured: dict[str, dict[str, Reference]] = {}
         failures: list[str] = []
         for name in self.baselines:

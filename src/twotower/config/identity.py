@@ -26,9 +26,14 @@ ELSEWHERE = (
 _SEARCH = ("_target_", "seed")
 
 
-def trial_hash(config: Mapping[str, Any], split_digest: str) -> str:
-    """Identity of a run: its resolved config, but for `ELSEWHERE`, and the content of its split."""
-    return digest_of([_without(config, ELSEWHERE), split_digest])
+def trial_hash(config: Mapping[str, Any], data: str) -> str:
+    """Return the identity of a run: a hash of its resolved config and its data.
+
+    Args:
+        config: As plain containers; keys in `ELSEWHERE` do not count.
+        data: Digest of all data that the run depends on, `SplitFrames.identity`.
+    """
+    return digest_of([_without(config, ELSEWHERE), data])
 
 
 def is_elsewhere(key: str) -> bool:

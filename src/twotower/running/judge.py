@@ -39,7 +39,7 @@ class Judge:
         recommendations = self.evaluation.recommend(scorer, fold)
         # Without a refit the model is trained on train alone: another fold than with all history.
         on_train = part == "test" and len(fold.train) < frames.history.height
-        key = f"{frames.digest}/{part}{'-of-train' if on_train else ''}"
+        key = f"{frames.identity}/{part}{'-of-train' if on_train else ''}"
         return Judged(
             part=part,
             fold=fold,

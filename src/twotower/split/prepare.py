@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # What a prepared split depends on besides data and config. Count FORMAT up when this code changes
 # what comes out; RePlay and Polars draw the random splits.
-FORMAT = 3
+FORMAT = 4
 LIBRARIES = ("replay-rec", "polars")
 # The frames that an entry always keeps; `history` only where it is another than train.
 _OWN = ("train", "validation", "validation_known", "test", "test_known", "users", "items")
@@ -75,6 +75,7 @@ def _prepare(
         "validation_known": parts.validation_known,
         "test_known": parts.test_known,
     }
+    digest = frames_digest(held)
     frames = SplitFrames(
         train=parts.train,
         validation=validation,
@@ -85,7 +86,8 @@ def _prepare(
         users=interactions.users,
         items=interactions.items,
         n_users=_n_users(log, interactions.test),
-        digest=frames_digest(held),
+        digest=digest,
+        identity=_identity(digest, interactions),
     )
     return frames, steps
 
@@ -93,6 +95,14 @@ def _prepare(
 def _n_users(log: pl.DataFrame, test: pl.DataFrame | None) -> int:
     """The users of a log and of the test part that comes with it."""
     return pl.concat([part[USER] for part in (log, test) if part is not None]).n_unique()
+
+
+def _identity(digest: str, interactions: Interactions) -> str:
+    """The digest of parts that have `digest`, and of the features."""
+    features = {"users": interactions.users, "items": interactions.items}
+    if all(frame is None for frame in features.values()):
+        return digest
+    return hashlib.sha256(f"{digest} {frames_digest(features)}".encode()).hexdigest()
 
 
 def _key(data_digest: str, config: Mapping[str, Any]) -> str:
@@ -104,7 +114,8 @@ def _key(data_digest: str, config: Mapping[str, Any]) -> str:
 def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
     held = {name: getattr(frames, name) for name in _OWN}
     held["history"] = None if frames.history is frames.train else frames.history
-    note = {"digest": frames.digest, "n_users": frames.n_users, "steps": steps}
+    digests = {"digest": frames.digest, "identity": frames.identity}
+    note = {**digests, "n_users": frames.n_users, "steps": steps}
     return Entry(held, {**note, "config": dict(config)})
 
 
@@ -125,4 +136,5 @@ def _as_frames(entry: Entry) -> SplitFrames:
         items=frames["items"],
         n_users=entry.note["n_users"],
         digest=entry.note["digest"],
+        identity=entry.note["identity"],
     )

@@ -49,7 +49,8 @@ class Plan:
     repeats: Sequence[Axis]
     total: int
     compose: Compose
-    split_digests: dict[str, str] = field(default_factory=dict)  # by what splits are made from
+    # `digest` and `identity` of SplitFrames, by what splits are made from
+    split_digests: dict[str, tuple[str, str]] = field(default_factory=dict)
     n_planned: int = 0
     _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values met, by key
 
@@ -91,8 +92,8 @@ class Plan:
         config: dict[str, Any],
         tests: bool,
     ) -> Trial:
-        digest = self._split_digest(config)
-        hash_ = trial_hash(config, digest)
+        digest, identity = self._split_digests(config)
+        hash_ = trial_hash(config, identity)
         varied = {key: self._shown(key, value) for key, value in setting.values.items()}
         self.n_planned += 1
         spec = TrialSpec(
@@ -124,13 +125,13 @@ class Plan:
         place = known.index(value) + 1
         return masked if place == 1 else f"{masked} ({place})"
 
-    def _split_digest(self, config: dict[str, Any]) -> str:
-        """Prepares the split too: the trials find it in the cache."""
+    def _split_digests(self, config: dict[str, Any]) -> tuple[str, str]:
+        """Prepare the split, which trials then read from the cache; return its digests."""
         made_from = digest_of([config[key] for key in ("dataset", "preprocessing", "split")])
         if made_from not in self.split_digests:
             experiment: Experiment = build(config)
             _, frames = experiment.load()
-            self.split_digests[made_from] = frames.digest
+            self.split_digests[made_from] = frames.digest, frames.identity
         return self.split_digests[made_from]
 
 

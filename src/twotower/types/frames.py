@@ -57,6 +57,8 @@ class SplitFrames:
     users, items: features of ids, those that occur in no part too; None where the source has none.
     n_users: how many users the log has after the filters, in any part or none.
     digest: hex digest of the content of the parts, the identity of the split.
+    identity: hex digest of the parts and the features, all the data that a run depends on; equal
+        to `digest` if there are no features.
     """
 
     train: pl.DataFrame
@@ -69,3 +71,4 @@ class SplitFrames:
     items: pl.DataFrame | None
     n_users: int
     digest: str
+    identity: str
