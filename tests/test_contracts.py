@@ -25,7 +25,8 @@ from torch import Generator, Tensor, nn
 from twotower.config import CONF_DIR, build, compose
 from twotower.loss import SampledSoftmax
 from twotower.tower import HistoryEncoder
-from twotower.training.batches import Batches, FoldBatches
+from twotower.training.batches import Batches
+from twotower.training.fold_batches import FoldBatches
 from twotower.types import (
     Fold,
     Holdout,

@@ -13,7 +13,8 @@ from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
 from twotower.core import seeding
 from twotower.negative_sampling import CrossBatchSampler
-from twotower.training.batches import Batches, FoldBatches
+from twotower.training.batches import Batches
+from twotower.training.fold_batches import FoldBatches
 from twotower.types import Fold, Holdout, ItemLists, Vocabulary
 
 # 10 interactions; counts are 4, 3, 2, 1.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_histories import CPU, make_train  # type: ignore[import-not-found]
 
-from twotower.negative_sampling.seen import PoolValidity, SeenItems
+from twotower.negative_sampling.seen import PoolValidity
 
 
 @given(
@@ -19,7 +19,6 @@ def test_both_look_ups_agree_with_the_histories(
     histories: list[set[int]], users: list[int], pool: list[int]
 ) -> None:
     train = make_train(histories, 7)
-    seen = SeenItems(train, CPU)
     rows = torch.tensor([user % len(histories) for user in users], dtype=torch.int64)
     items = torch.tensor(pool, dtype=torch.int64)
     truth = torch.zeros(len(rows), len(items), dtype=torch.bool)
@@ -29,7 +28,7 @@ def test_both_look_ups_agree_with_the_histories(
     no_item_of_pool = torch.full((len(rows),), 6)
     counts = PoolValidity(train, CPU, exclude_seen=True)
     assert torch.equal(counts(rows, no_item_of_pool, items), ~truth)
-    assert torch.equal(seen.contains(rows, items.expand(len(rows), -1)), truth)
+    assert torch.equal(train.items_by_user.contains(rows, items.expand(len(rows), -1)), truth)
 
 
 def test_a_pool_place_is_valid_for_whom_it_is_neither_positive_nor_seen() -> None:

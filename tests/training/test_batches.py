@@ -13,7 +13,8 @@ import torch
 
 from twotower.core.errors import DataError
 from twotower.negative_sampling import UniformSampler
-from twotower.training.batches import Batches, FoldBatches
+from twotower.training.batches import Batches
+from twotower.training.fold_batches import FoldBatches
 from twotower.types import Fold, Holdout, ItemLists, TrainInteractions, Vocabulary
 
 # 11 pairs of 3 users and 7 items; user 3 and item 7 of the holdout are cold to them.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from dataclasses import replace
 
 import pytest
 from test_trainer import TRAINER, fit, scripted  # type: ignore[import-not-found]
-
-from twotower.training import trainer as module
 
 SHOWN = replace(TRAINER, progress_bar=True, max_epochs=2)
 
@@ -19,7 +18,7 @@ def test_a_bar_shows_epoch_and_metrics(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "can_show_a_bar", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with caplog.at_level(logging.INFO, logger="twotower"):
         fit(SHOWN, title="a fit")
     shown = capsys.readouterr().err
@@ -55,7 +54,7 @@ def test_without_progress_there_is_neither(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for can in (True, False):
-        monkeypatch.setattr(module, "can_show_a_bar", lambda can=can: can)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda can=can: can)
         with caplog.at_level(logging.INFO, logger="twotower"):
             fit(replace(SHOWN, progress_bar=False))
     assert capsys.readouterr().err == caplog.text == ""

@@ -10,11 +10,9 @@ from torch import Tensor
 
 from twotower.baselines.popularity import Counts
 from twotower.core.errors import DataError
-from twotower.types import Scorer, TrainInteractions
+from twotower.types import Scorer, TrainInteractions, ages_in_days, half_life_weights
 
 __all__ = ["RecentPopularity"]
-
-_MICROSECONDS_A_DAY = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,10 @@ class RecentPopularity:
         # Rows are sorted by weight, then by count: their places are scores that keep both.
         return Counts(torch.unique(by_both, dim=0, return_inverse=True)[1].float())
 
-    def _weights(self, timestamps: Tensor) -> Tensor:
-        """[n] float64, of each interaction."""
-        ages = (timestamps.max() - timestamps).double() / _MICROSECONDS_A_DAY
-        weights = (
-            torch.ones_like(ages) if self.half_life is None else (-ages / self.half_life).exp2()
-        )
-        return weights if self.days is None else torch.where(ages <= self.days, weights, 0.0)
+    def _weights(self, moments: Tensor) -> Tensor:
+        """Return the weight [n] float64 of each interaction."""
+        ages = ages_in_days(moments)
+        weights = torch.ones_like(ages)
+        if self.half_life is not None:
+            weights = half_life_weights(ages, self.half_life)
+        return weights if self.days is None else weights.where(ages <= self.days, 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twotower.core.errors import DataError
-from twotower.types import Fold, ItemLists, Recommendations
+from twotower.types import Fold, Recommendations
 
 __all__ = ["JudgedLists", "Values"]
 
@@ -55,7 +55,7 @@ class JudgedLists:
             users=users,
             items=recommendations.items,
             n_relevant=relevant.lengths.numpy(),
-            hits=_members(recommendations.items, relevant).numpy(),
+            hits=relevant.contains(torch.arange(len(users)), recommendations.items).numpy(),
             fold=fold,
         )
 
@@ -74,20 +74,8 @@ class JudgedLists:
     @cached_property
     def in_history(self) -> NDArray[np.bool_]:
         """[U, K]: whether the item stands in the user's train history."""
-        train = self.fold.train
+        histories = self.fold.train.items_by_user
         known = torch.from_numpy(self.known)
         found = torch.zeros(self.items.shape, dtype=torch.bool)
-        found[known] = _members(self.items[known], train.items_by_user.select(self.users[known]))
+        found[known] = histories.contains(self.users[known], self.items[known])
         return found.numpy()
-
-
-def _members(items: Tensor, lists: ItemLists) -> Tensor:
-    """[U, K] bool: whether items[r, j] stands in row r of `lists`; never so for -1."""
-    highest = max(int(tensor.max()) if tensor.numel() else 0 for tensor in (items, lists.items))
-    stride = highest + 2  # one column for -1, which no list holds
-    keys = lists.rows * stride + lists.items + 1  # ascending
-    wanted = torch.arange(len(items))[:, None] * stride + items + 1
-    if not len(keys):
-        return torch.zeros(items.shape, dtype=torch.bool)
-    places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-    return keys[places] == wanted

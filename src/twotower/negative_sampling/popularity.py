@@ -8,7 +8,6 @@ from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives, log_count
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
-from twotower.negative_sampling.seen import SeenItems
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["PopularitySampler"]
@@ -49,10 +48,9 @@ class PopularitySampler(NegativeSampler):
             self._set_seen(train, device)
 
     def _set_seen(self, train: TrainInteractions, device: torch.device) -> None:
-        self._seen = SeenItems(train, device)
-        lists = train.items_by_user
-        rows, items = lists.rows.to(device), lists.items.to(device)
-        self._offsets = lists.offsets.to(device)
+        self._seen = train.items_by_user.to(device)
+        rows, items = self._seen.rows, self._seen.items
+        self._offsets = self._seen.offsets
         zero = self._total.new_zeros(1)
         self._seen_before = torch.cat([zero, self._weights[items].cumsum(0)])  # [n + 1]
         at_start = self._seen_before[self._offsets]  # [n_users + 1]

@@ -7,7 +7,6 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
-from twotower.negative_sampling.seen import SeenItems
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["UniformSampler"]
@@ -37,13 +36,12 @@ class UniformSampler(NegativeSampler):
         self.num_negatives = num_negatives
         self.exclude_seen = exclude_seen
         self._n_items = train.n_items
-        self._seen = SeenItems(train, device)
-        seen = train.items_by_user
-        ranks = torch.arange(len(seen.items)) - seen.offsets[seen.rows]
+        self._seen = train.items_by_user.to(device)
+        seen = self._seen
+        ranks = torch.arange(len(seen.items), device=device) - seen.offsets[seen.rows]
         # Ascending over the whole array: by user, then by unseen items below each seen one.
-        self._unseen_below = (seen.rows * (train.n_items + 1) + seen.items - ranks).to(device)
-        self._offsets = seen.offsets.to(device)
-        self._n_unseen = (train.n_items - seen.lengths).to(device)
+        self._unseen_below = seen.rows * (train.n_items + 1) + seen.items - ranks
+        self._n_unseen = train.n_items - seen.lengths
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are [B, num_negatives]."""
@@ -63,7 +61,7 @@ class UniformSampler(NegativeSampler):
         rank = (uniform * n_unseen).long()  # [B, N], the rank among the unseen items
         keys = users[:, None] * (self._n_items + 1) + rank
         below = torch.searchsorted(self._unseen_below, keys, right=True)
-        items = rank + below - self._offsets[users, None]
+        items = rank + below - self._seen.offsets[users, None]
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
         # A positive of the train part is never drawn, a held-out one may be.
         return Negatives(

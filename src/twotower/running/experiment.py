@@ -185,7 +185,7 @@ class Experiment(Configured):
             validation=validation,
             test=test,
             repeat=self.split.repeat,
-            notes=self._notes(judged, selected, frames),
+            notes=self._notes(judged, selected, fitted, frames),
             recommender=Recommender(
                 model=fitted.model,
                 tower=self.config["tower"],
@@ -196,10 +196,14 @@ class Experiment(Configured):
             ),
         )
 
-    def _notes(self, judged: Judged, selected: Fitted | None, frames: SplitFrames) -> list[str]:
+    def _notes(
+        self, judged: Judged, selected: Fitted | None, fitted: Fitted, frames: SplitFrames
+    ) -> list[str]:
         """Return what looks wrong with the run, one sentence each, naming the keys to change."""
         notes = self._judge.suspicions(judged, frames.n_users, self.split.judging_more)
-        if selected is not None:
+        if selected is None:
+            notes += fitted.warnings
+        else:
             monitor = self.evaluation.val_monitor
             notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
         repeats = repeat_note(frames, judged.part, self.evaluation)

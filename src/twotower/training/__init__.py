@@ -1,8 +1,10 @@
-"""Training: batches with their negatives, the Lightning wiring and what watches it."""
+"""Training: batches with their negatives, the Lightning wiring and its callbacks."""
 
-from twotower.training.callbacks import OnEpoch
+from twotower.training.epoch_metrics import OnEpoch
 from twotower.training.fitted import Fitted
+from twotower.training.lightning_trainer import is_first_process
+from twotower.training.objective import Objective
 from twotower.training.stopping import training_notes
-from twotower.training.trainer import Objective, Trainer, is_first_process
+from twotower.training.trainer import Trainer
 
 __all__ = ["Fitted", "Objective", "OnEpoch", "Trainer", "is_first_process", "training_notes"]

@@ -1,4 +1,4 @@
-"""What comes out of a fit."""
+"""The result of a fit."""
 
 from __future__ import annotations
 
@@ -16,36 +16,45 @@ __all__ = ["Fitted"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, and how it came about.
+    """A trained model and the record of its training.
 
-    model: the weights of `best_epoch`, on the CPU.
-    history: one row an epoch: `epoch` (from 1), `train/loss` and, with validation, `val/...`.
-    best_epoch: the epoch with the best validation metric; the last one without validation.
-    seconds: wall time of the whole fit.
+    Attributes:
+        model: The weights of `best_epoch`, on the CPU.
+        history: One row per epoch: `epoch` (from 1), `train/loss` and, with validation, `val/...`.
+        best_epoch: The epoch with the best validation metric; the last one without validation.
+        seconds: Wall time of the whole fit.
+        warnings: What the user should know about the fit, one sentence each.
     """
 
     model: TwoTower
     history: pl.DataFrame
     best_epoch: int
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write all of it, at once or not at all."""
+        """Write the fit to `path`, atomically."""
         content = {
             "weights": self.model.state_dict(),
             "history": self.history.to_dict(as_series=False),
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
+            "warnings": list(self.warnings),
         }
         write_atomically(path, lambda file: torch.save(content, file))
 
     @classmethod
     def load(cls, path: Path, model: TwoTower) -> Fitted:
-        """What `save` wrote, its weights in `model`."""
+        """Return what `save` wrote, with its weights loaded into `model`."""
         content = torch.load(path, weights_only=True, map_location="cpu")
         model.load_state_dict(content["weights"])
-        history = pl.DataFrame(content["history"])
-        return cls(model, history, content["best_epoch"], content["seconds"])
+        return cls(
+            model=model,
+            history=pl.DataFrame(content["history"]),
+            best_epoch=content["best_epoch"],
+            seconds=content["seconds"],
+            warnings=tuple(content["warnings"]),
+        )
 
     @property
     def kept(self) -> dict[str, float]:

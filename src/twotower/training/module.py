@@ -1,10 +1,10 @@
-"""The LightningModule: it steps the model and configures the optimizer, and nothing else."""
+"""The LightningModule: it steps the model and configures the optimizer, nothing else."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import pytorch_lightning as pl
 import torch
+from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
@@ -19,23 +19,32 @@ __all__ = ["Schedule", "TwoTowerModule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The step size over `epochs`: constant, then over their last share `decay` in a line to 0.
+    """The learning rate over the epochs: constant, then a linear decay to 0.
 
-    It is laid out over epochs, not over the steps of a fit, so that a fit which ends earlier or has
-    more interactions (the refit) has the same step sizes in each epoch as one that trains them all.
+    It is defined over epochs, not over the steps of a fit, so that a fit that ends earlier or has
+    more interactions (the refit) has the same learning rate in each epoch.
+
+    Attributes:
+        epochs: Epochs of the full schedule.
+        decay: Share of them, the last ones, over which the learning rate falls; 0 for none.
+
+    Example:
+        >>> schedule = Schedule(epochs=10, decay=0.5)
+        >>> [schedule.factor(epoch) for epoch in (0, 5, 7.5, 10)]
+        [1.0, 1.0, 0.5, 0.0]
     """
 
     epochs: int
     decay: float
 
     def factor(self, epoch: float) -> float:
-        """Of the step size when so many epochs (or parts of one) have been trained."""
+        """Return the share of the full learning rate after `epoch` epochs or parts of them."""
         if not self.decay:
             return 1.0
         return min(1.0, max(0.0, self.epochs - epoch) / (self.decay * self.epochs))
 
 
-class TwoTowerModule(pl.LightningModule):
+class TwoTowerModule(LightningModule):
     """Wraps a TwoTower for Lightning's Trainer."""
 
     def __init__(
@@ -46,7 +55,15 @@ class TwoTowerModule(pl.LightningModule):
         l2: float,
         schedule: Schedule,
     ) -> None:
-        """`l2` weighs the mean squared norms of the embeddings of each batch."""
+        """Wrap `model`.
+
+        Args:
+            model: The two towers.
+            loss: Maps the scores of a batch to a scalar.
+            optimizer: Makes the optimizer, given the parameters.
+            l2: Weight of the mean squared norms of each batch's embeddings.
+            schedule: Learning rate over the epochs.
+        """
         super().__init__()
         self.model = model
         self.loss = loss
@@ -55,8 +72,12 @@ class TwoTowerModule(pl.LightningModule):
         self.schedule = schedule
 
     def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
-        """Scalars: `loss`, what is minimised, `unpenalised`, the same without the L2 term, and
-        `without_negatives`, the number of positives that had none, where the loss needs some."""
+        """Return the scalars of one batch.
+
+        Returns:
+            `loss`, which is minimised; `unpenalised`, the same without the L2 term; and
+            `without_negatives`, how many positives had none (0 if the loss needs none).
+        """
         scored = self.model.score(*batch)
         loss = self.loss(scored.scores)
         penalised = loss + self.l2 * scored.mean_squared_norms() if self.l2 else loss
@@ -66,11 +87,11 @@ class TwoTowerModule(pl.LightningModule):
         return {"loss": penalised, "unpenalised": loss.detach(), "without_negatives": without}
 
     def validation_step(self, batch: Batch, _: int) -> Tensor:
-        """The loss of one batch of held-out positives, without the L2 term: a scalar."""
+        """Return the loss of one batch of held-out positives, without the L2 term: a scalar."""
         return self.loss(self.model.score(*batch).scores)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer over all parameters of both towers, and its step sizes."""
+        """Return the optimizer over all parameters of both towers, and its schedule."""
         optimizer = self.optimizer(self.parameters())
         if not self.schedule.decay:
             return optimizer

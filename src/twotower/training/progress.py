@@ -7,24 +7,31 @@ import sys
 import time
 from typing import Any
 
-import pytorch_lightning as pl
+from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
-from twotower.training.callbacks import EpochMetrics
+from twotower.training.epoch_metrics import EpochMetrics
 
-__all__ = ["ProgressBar", "ProgressLines", "can_show_a_bar"]
+__all__ = ["ProgressBar", "ProgressLines", "progress_callback"]
 
 logger = logging.getLogger(__name__)
 
 
-def can_show_a_bar() -> bool:
-    """Whether what is written to standard error can be drawn over."""
-    return sys.stderr.isatty() or issubclass(tqdm, notebook_tqdm)
+def progress_callback(title: str, monitor: str, metrics: EpochMetrics) -> Callback:
+    """Return a bar where standard error can be redrawn (terminal, notebook), else log lines."""
+    can_redraw = sys.stderr.isatty() or issubclass(tqdm, notebook_tqdm)
+    return (ProgressBar if can_redraw else ProgressLines)(title, monitor, metrics)
 
 
-class ProgressLines(pl.Callback):
-    """Logs one line per epoch: its losses, its validation metric and its seconds."""
+def _shown(metrics: EpochMetrics, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the metrics `names` of the last finished epoch, formatted."""
+    last = metrics.history[-1] if metrics.history else {}
+    return {name: f"{last[name]:.4f}" for name in names if name in last}
+
+
+class ProgressLines(Callback):
+    """Logs one line per epoch: losses, validation metric and seconds."""
 
     def __init__(self, title: str, monitor: str, metrics: EpochMetrics) -> None:
         self._title = title
@@ -32,23 +39,23 @@ class ProgressLines(pl.Callback):
         self._metrics = metrics
         self._started = 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Log the epoch, which `metrics`, a callback before this one, has closed."""
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Log the epoch, which `metrics`, an earlier callback, has closed."""
         if not trainer.is_global_zero:
             return
-        last = self._metrics.history[-1]
-        shown = ", ".join(f"{name} {last[name]:.4f}" for name in self._shown if name in last)
+        values = _shown(self._metrics, self._shown).items()
+        shown = ", ".join(f"{name} {value}" for name, value in values)
         epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
         seconds = time.perf_counter() - self._started
         logger.info("%s, epoch %s: %s, %.1f s", self._title, epoch, shown, seconds)
 
 
-class ProgressBar(pl.Callback):
-    """One bar over all batches of all epochs, with the latest metrics beside it."""
+class ProgressBar(Callback):
+    """One bar over all batches of all epochs, with the latest metrics."""
 
     def __init__(self, title: str, monitor: str, metrics: EpochMetrics) -> None:
         self._title = title
@@ -56,13 +63,13 @@ class ProgressBar(pl.Callback):
         self._metrics = metrics
         self._bar: tqdm[Any] | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Open the bar."""
         assert trainer.max_epochs is not None
         batches = int(trainer.num_training_batches)
         self._bar = tqdm(
             total=trainer.max_epochs * batches,
-            initial=trainer.current_epoch * batches,  # of a fit that goes on
+            initial=trainer.current_epoch * batches,  # of a resumed fit
             desc=self._title,
             unit="batch",
             disable=not trainer.is_global_zero,
@@ -73,15 +80,13 @@ class ProgressBar(pl.Callback):
         assert self._bar is not None
         self._bar.update()
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Show the epoch and the metrics of the one before it."""
         assert self._bar is not None
         self._bar.set_description(
             f"{self._title}, epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", refresh=False
         )
-        last = self._metrics.history[-1] if self._metrics.history else {}
-        shown = {name: f"{last[name]:.4f}" for name in self._shown if name in last}
-        self._bar.set_postfix(shown, refresh=False)
+        self._bar.set_postfix(_shown(self._metrics, self._shown), refresh=False)
 
     def on_train_end(self, *_: Any) -> None:
         """Close the bar, full even where training stopped early."""
@@ -90,6 +95,6 @@ class ProgressBar(pl.Callback):
             self._bar.close()
 
     def on_exception(self, *_: Any) -> None:
-        """Close the bar as it stands."""
+        """Close the bar where it is."""
         if self._bar is not None:
             self._bar.close()

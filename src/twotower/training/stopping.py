@@ -1,4 +1,4 @@
-"""When training ends: early stopping in steps, and what the end says about the settings."""
+"""When training ends: early stopping in steps, and warnings about the best epoch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import EarlyStopping
 
 from twotower.training.fitted import Fitted
+from twotower.training.module import Schedule
 
-__all__ = ["Patience", "training_notes"]
+__all__ = ["Patience", "training_notes", "unfinished_decay"]
 
 # A best epoch in this last share of all epochs means that training ended while it was improving.
 _LATE = 0.1
 
 
 class Patience(EarlyStopping):
-    """Stops after `validations` in a row without a better metric that took at least `steps`.
+    """Stops after `validations` in a row, of at least `steps` optimizer steps, without a new best.
 
-    An epoch of a small log is a few optimizer steps, too few for a model to improve in. Steps, like
-    Lightning's own patience, are counted in validations, so that a checkpoint holds the count.
+    An epoch of a small log has too few optimizer steps for a model to improve in. Steps, like
+    Lightning's own patience, are counted in validations, so that a checkpoint stores the count.
     """
 
     def __init__(self, monitor: str, validations: int, steps: int) -> None:
@@ -29,18 +30,36 @@ class Patience(EarlyStopping):
         self._steps = steps
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Turn steps into validations, now that the length of an epoch is known."""
+        """Convert steps to validations, now that the length of an epoch is known."""
         steps_per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         between = max(1, steps_per_epoch) * (trainer.check_val_every_n_epoch or 1)
         self.patience = max(self.patience, math.ceil(self._steps / between))
 
 
-def training_notes(fitted: Fitted, monitor: str, max_epochs: int, decay: float) -> Iterator[str]:
-    """What is suspicious about the best epoch of a fit with validation, a sentence each.
+def unfinished_decay(schedule: Schedule, best_epoch: int) -> str | None:
+    """Return a warning if the best epoch, and so the refit, ends before the learning rate is 0."""
+    factor = schedule.factor(best_epoch)
+    if not schedule.decay or factor <= 0:
+        return None
+    return (
+        f"trainer.decay: the best epoch is {best_epoch} of {schedule.epochs}, where the learning "
+        f"rate is still {factor:.2g} of optimizer.lr; a refit stops there too. To train until it "
+        f"is 0, set trainer.max_epochs={best_epoch} trainer.patience=null, or validate only the "
+        f"last epoch with trainer.validate_every={schedule.epochs}"
+    )
 
-    monitor: the metric that chose it, such as `val/ndcg_at_10`. With a `decay` the last epochs,
-    those of the smallest steps, are meant to be the best.
+
+def training_notes(fitted: Fitted, monitor: str, max_epochs: int, decay: float) -> Iterator[str]:
+    """Yield the warnings of a fit with validation, a sentence each, about its best epoch too.
+
+    Args:
+        fitted: The fit.
+        monitor: Metric that selected the epoch, such as `val/ndcg_at_10`.
+        max_epochs: Epochs that could have been trained.
+        decay: Share of them over which the learning rate falls; above 0, the last epochs are
+            meant to be the best.
     """
+    yield from fitted.warnings
     epochs, best = fitted.history.height, fitted.best_epoch
     if epochs == max_epochs and not decay and best > (1 - _LATE) * epochs:
         yield (

@@ -20,6 +20,7 @@ from twotower.types.lists import Histories, ItemLists, Past
 from twotower.types.order import in_time, time_order, turns
 from twotower.types.positives import PositiveDistribution
 from twotower.types.ranking import EVERYBODY, Recommendations, Scorer
+from twotower.types.recency import ages_in_days, half_life_weights
 
 __all__ = [
     "EVERYBODY",
@@ -44,6 +45,8 @@ __all__ = [
     "SplitFrames",
     "TrainInteractions",
     "Vocabulary",
+    "ages_in_days",
+    "half_life_weights",
     "in_time",
     "time_order",
     "turns",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -33,19 +34,24 @@ class _Ragged:
     @property
     def rows(self) -> Tensor:
         """[n] int64: the row that each of `items` belongs to."""
-        return torch.repeat_interleave(torch.arange(self.n_rows), self.lengths)
+        return torch.repeat_interleave(self.lengths)
+
+    def to(self, device: torch.device) -> Self:
+        """Return a copy on `device`."""
+        return replace(self, offsets=self.offsets.to(device), items=self.items.to(device))
 
     def select(self, rows: Tensor) -> Self:
-        """What `rows` ([m] int64) own, in that order."""
-        lengths = self.lengths[rows]
+        """Return the lists of `rows` ([m] int64), in that order."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
         offsets = _offsets(lengths)
-        within = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], lengths)
-        starts = torch.repeat_interleave(self.offsets[rows], lengths)
-        return replace(self, offsets=offsets, items=self.items[starts + within])
+        shifts = torch.repeat_interleave(starts - offsets[:-1], lengths)
+        places = torch.arange(len(shifts), device=shifts.device) + shifts
+        return replace(self, offsets=offsets, items=self.items[places])
 
 
 def _offsets(lengths: Tensor) -> Tensor:
-    return torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,30 @@ class ItemLists(_Ragged):
         stride = int(items.max()) + 1 if len(items) else 1
         keys = torch.unique(rows * stride + items)  # ascending: by row, then by item
         return cls(_offsets(torch.bincount(keys // stride, minlength=n_rows)), keys % stride)
+
+    def contains(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Return whether each item is in the list of its row, by one binary search each.
+
+        Args:
+            rows: [B] int64.
+            items: [B, M] int64; -1, which marks an empty place, is in no list.
+
+        Returns:
+            [B, M] bool.
+        """
+        stride, keys = self._keys
+        # One column more at either end, for -1 and for items that no list has.
+        wanted = rows[:, None] * stride + items.clamp(-1, stride - 2) + 1
+        if not len(keys):
+            return torch.zeros_like(wanted, dtype=torch.bool)
+        places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+        return keys[places] == wanted
+
+    @cached_property
+    def _keys(self) -> tuple[int, Tensor]:
+        """A stride, and row * stride + item + 1 of each entry, [n] int64 ascending."""
+        stride = int(self.items.max()) + 3 if len(self.items) else 2
+        return stride, self.rows * stride + self.items + 1
 
 
 @dataclass(frozen=True)
@@ -97,10 +127,6 @@ class Histories(_Ragged):
     def distinct(self) -> ItemLists:
         """[n_users] lists of the same items, ascending, each once."""
         return ItemLists.from_pairs(self.rows, self.items, self.n_rows)
-
-    def to(self, device: torch.device) -> Histories:
-        """The same on `device`."""
-        return Histories(self.offsets.to(device), self.items.to(device))
 
     def latest(self, users: Tensor, length: int, before: Tensor | None = None) -> Past:
         """The newest `length` items of `users` [B]; `before` [B]: of each one's first so many."""

@@ -37,9 +37,7 @@ class Bag(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """[M, dim] of `rows` ([M] int64)."""
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
-        firsts = lengths.cumsum(0) - lengths  # [M] where each row begins in what follows
-        shift = torch.repeat_interleave(starts - firsts, lengths)
-        values = self.values[torch.arange(len(shift), device=rows.device) + shift]
-        return nn.functional.embedding_bag(values, self.weight, firsts, mode="mean")
+        lists = ItemLists(self.offsets, self.values).select(rows)
+        return nn.functional.embedding_bag(
+            lists.items, self.weight, lists.offsets[:-1], mode="mean"
+        )

@@ -1,0 +1,145 @@
+"""The callback that gathers the metrics of each epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from twotower.core.errors import DataError, TrainingError
+from twotower.training.batches import Batch
+from twotower.training.module import TwoTowerModule
+from twotower.training.positives_without_negatives import PositivesWithoutNegatives
+from twotower.types import Histories, Scorer
+from twotower.types.metric_name import MetricName
+
+__all__ = ["EpochMetrics", "OnEpoch", "Validate"]
+
+Validate = Callable[[Scorer], Mapping[str, float]]
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+
+
+class EpochMetrics(Callback):
+    """Gathers `train/loss`, `val/loss` and the validation metrics of each epoch.
+
+    Validation metrics are also logged to Lightning, for its early stopping and checkpoints. Means
+    over batches are taken once per epoch: `self.log` costs more than a small training step.
+
+    Attributes:
+        history: One dict per epoch: `epoch` (from 1) and its metrics.
+    """
+
+    def __init__(self, validate: Validate | None, on_epoch: OnEpoch, histories: Histories) -> None:
+        """Prepare for one fit.
+
+        Args:
+            validate: Returns the metrics of a scorer on the validation part; None for no
+                validation.
+            on_epoch: Called as on_epoch(epoch, metrics) at the end of each epoch, counted from 1,
+                in the first process.
+            histories: [n_users] histories of the validation users.
+        """
+        self.history: list[dict[str, float]] = []
+        self._seconds_before = 0.0  # of the interrupted fits that this one resumes
+        self._started = time.perf_counter()
+        self._validate = validate
+        self._histories = histories
+        self._on_epoch = on_epoch
+        self._train_losses: list[Tensor] = []
+        self._without_negatives = PositivesWithoutNegatives()
+        self._val_losses: list[Tensor] = []
+        self._metrics: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the fit so far, including the interrupted fits that it resumes."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings of the fit so far, one sentence each."""
+        warning = self._without_negatives.warning
+        return [] if warning is None else [warning]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint stores."""
+        return {
+            "history": self.history,
+            "seconds": self.seconds,
+            "warning": self._without_negatives.warning,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume from a checkpoint."""
+        self.history = list(state_dict["history"])
+        self._seconds_before = state_dict["seconds"]
+        self._without_negatives.warning = state_dict.get("warning")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        """Keep the loss and the number of positives without negatives."""
+        self._train_losses.append(outputs["unpenalised"])
+        self._without_negatives.count(len(batch.users), outputs["without_negatives"])
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Check the training loss before a diverged model is ranked."""
+        self._close_training(trainer)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Keep the loss."""
+        self._val_losses.append(outputs)
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Rank the validation part."""
+        assert isinstance(module, TwoTowerModule)
+        assert self._validate is not None
+        metrics = {**self._validate(module.model.scorer(self._histories))}
+        if self._val_losses:  # empty where every held-out pair is cold
+            metrics["loss"] = torch.stack(self._val_losses).mean().item()
+            self._val_losses.clear()
+        metrics = {str(MetricName.parse(name).on("val")): value for name, value in metrics.items()}
+        logged = {
+            name: torch.tensor(value, device=module.device) for name, value in metrics.items()
+        }
+        module.log_dict(logged, sync_dist=True)  # every process ranks all, so all agree
+        self._metrics |= metrics
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Close the epoch.
+
+        Raises:
+            DataError: If the epoch had no batch.
+        """
+        self._close_training(trainer)
+        epoch = trainer.current_epoch + 1
+        if "train/loss" not in self._metrics:
+            raise DataError(
+                f"epoch {epoch} had no batch: there are fewer train interactions than processes; "
+                "set trainer.devices=1"
+            )
+        self.history.append({"epoch": epoch, **self._metrics})
+        if trainer.is_global_zero:
+            self._on_epoch(epoch, self._metrics)
+        self._metrics = {}
+
+    def _close_training(self, trainer: Trainer) -> None:
+        """Average the losses of the epoch's batches; raise TrainingError if they diverged."""
+        if not self._train_losses:
+            return
+        mean = trainer.strategy.reduce(torch.stack(self._train_losses).mean(), reduce_op="mean")
+        self._train_losses.clear()
+        self._without_negatives.close_epoch(trainer)
+        loss = float(mean)
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrainingError(
+                f"the training loss is {loss} in epoch {trainer.current_epoch + 1}: training has "
+                "diverged; lower optimizer.lr or tower.init_std"
+            )
+        self._metrics["train/loss"] = loss

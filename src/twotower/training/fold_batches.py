@@ -1,0 +1,136 @@
+"""The data module: the batches of a fold, made on the device where the model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Generator, Tensor
+
+from twotower.core import seeding
+from twotower.core.errors import DataError
+from twotower.negative_sampling import NegativeSampler
+from twotower.training.batches import Batches, Pasts
+from twotower.types import (
+    Fold,
+    PositiveDistribution,
+    TrainInteractions,
+    ages_in_days,
+    half_life_weights,
+)
+
+__all__ = ["FoldBatches"]
+
+
+class FoldBatches(LightningDataModule):
+    """The training and validation batches of a fold.
+
+    Order and negatives of an epoch depend on the seed and the epoch's number alone. With several
+    processes, each takes an equal share of one common order; up to world_size - 1 pairs, different
+    ones in each epoch, are left out.
+    """
+
+    def __init__(
+        self,
+        fold: Fold,
+        sampler: Callable[..., NegativeSampler],
+        *,
+        batch_size: int,
+        half_life: float | None,
+        seed: int,
+        device: torch.device,
+        history_length: int | None,
+    ) -> None:
+        """Place the fold's pairs on `device`.
+
+        Args:
+            fold: Train part and holdout.
+            sampler: Makes the sampler, given `train` and `device`.
+            batch_size: Positives per batch.
+            half_life: Days after which an interaction is drawn half as often; None for a
+                permutation of all interactions.
+            seed: Seed of order and negatives.
+            device: Where batches are made and used.
+            history_length: Items of a user's history that the model reads; None if it reads none.
+
+        Raises:
+            DataError: If `half_life` is set and the log has no timestamps.
+        """
+        super().__init__()
+        if half_life is not None:
+            fold = replace(fold, train=_with_recency(fold.train, half_life))
+        self._fold = fold
+        self._history_length = history_length
+        self._sampler = sampler(train=fold.train, device=device)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._device = device
+        self._train = (fold.train.users.to(device), fold.train.items.to(device))
+        self._holdout = tuple(pairs.to(device) for pairs in _known_pairs(fold))
+
+    def train_dataloader(self) -> Batches:
+        """Return the batches of the trainer's current epoch."""
+        assert self.trainer is not None
+        epoch, rank, world_size = (
+            self.trainer.current_epoch,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+        users, positives = self._train
+        n = len(users)
+        shuffle = self._generator(seeding.TRAINING, epoch)
+        order = self._fold.train.positives.draw(n, shuffle)
+        order = order[rank : n - n % world_size : world_size]
+        draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
+        return self._batches(users[order], positives[order], draws, self._train_pasts(order))
+
+    def _train_pasts(self, order: Tensor) -> Pasts | None:
+        """Return the history before each of the interactions in `order`."""
+        if self._history_length is None:
+            return None
+        train = self._fold.train
+        before = None if train.before is None else train.before.to(self._device)[order]
+        return Pasts(train.histories.to(self._device), self._history_length, before)
+
+    def val_dataloader(self) -> Batches:
+        """Return the held-out pairs that train knows, with the same negatives at each call."""
+        users, positives = self._holdout
+        pasts = None
+        if self._history_length is not None:
+            pasts = Pasts(self._fold.train_histories.to(self._device), self._history_length, None)
+        return self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
+        """Return the batch as it is: it was made on the device where it is used."""
+        return batch
+
+    def _generator(self, *stream: int) -> Generator:
+        return seeding.generator(self._seed, *stream, device=self._device)
+
+    def _batches(
+        self, users: Tensor, positives: Tensor, generator: Generator, pasts: Pasts | None
+    ) -> Batches:
+        return Batches(users, positives, self._sampler, self._batch_size, generator, pasts)
+
+
+def _with_recency(train: TrainInteractions, half_life: float) -> TrainInteractions:
+    """Return `train` with positives drawn by 2^(-age / half_life), age in days."""
+    if train.moments is None:
+        raise DataError(
+            f"trainer.half_life: got {half_life}, which needs the time of each interaction, and "
+            "the log has none (dataset.timestamp_unit=order gives an order alone): set "
+            "dataset.columns.timestamp, or trainer.half_life=null"
+        )
+    weights = half_life_weights(ages_in_days(train.moments), half_life)
+    return replace(train, positives=PositiveDistribution(weights))
+
+
+def _known_pairs(fold: Fold) -> tuple[Tensor, Tensor]:
+    """Return [m] users and [m] items: the holdout's pairs without cold users and items."""
+    relevant = fold.holdout.relevant
+    users, items = fold.holdout.users[relevant.rows], relevant.items
+    known = (users < fold.train.n_users) & (items < fold.train.n_items)
+    return users[known], items[known]

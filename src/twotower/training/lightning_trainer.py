@@ -1,0 +1,143 @@
+"""Lightning's Trainer: how it is made and run, and its errors in terms of the config."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-defined]
+    MisconfigurationException,
+    SIGTERMException,
+)
+
+from twotower.core.errors import ConfigError, TrainingError
+from twotower.training.double_model import DoubleModel
+from twotower.training.fold_batches import FoldBatches
+from twotower.training.module import TwoTowerModule
+
+__all__ = ["is_first_process", "lightning_trainer", "restored_torch_settings", "run_fit"]
+
+
+def is_first_process() -> bool:
+    """Return whether this process logs and writes; exactly one of several does."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
+
+
+def lightning_trainer(
+    *,
+    max_epochs: int,
+    accelerator: str,
+    devices: int | str,
+    strategy: str,
+    precision: str,
+    callbacks: Sequence[Callback],
+    validate_every: int | None,
+    arguments: Mapping[str, Any],
+) -> Trainer:
+    """Return Lightning's Trainer for one fit.
+
+    Args:
+        max_epochs: Epochs to train at most.
+        accelerator: `cpu`, `gpu` or `auto`.
+        devices: Number of devices, or `auto`.
+        strategy: `auto` or `ddp`.
+        precision: One of Lightning's names; with `64-true` the model is float64 too.
+        callbacks: Everything that watches the fit.
+        validate_every: Epochs from one validation to the next; None for no validation.
+        arguments: Further arguments of Lightning's Trainer.
+
+    Raises:
+        ConfigError: If this machine cannot train with these settings.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # Not "gpu" or "auto", which select Apple's mps where it exists: it has no float64, which
+    # sampling needs.
+    on_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
+    if precision == "16-mixed" and not on_gpu:
+        raise ConfigError(
+            "trainer.precision: got 16-mixed, which needs a GPU; must be one of 32-true, "
+            "bf16-mixed, 64-true on a CPU"
+        )
+    try:
+        return Trainer(
+            max_epochs=max_epochs,
+            accelerator="cuda" if on_gpu else "cpu",
+            devices=devices,
+            strategy=strategy,
+            precision=None if precision == "64-true" else precision,  # type: ignore[arg-type]
+            plugins=DoubleModel() if precision == "64-true" else None,
+            callbacks=list(callbacks),
+            logger=False,
+            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            limit_val_batches=0 if validate_every is None else None,
+            check_val_every_n_epoch=validate_every or 1,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            **arguments,
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"trainer: this machine cannot train with accelerator={accelerator} "
+            f"devices={devices} strategy={strategy} precision={precision}: {error}"
+        ) from error
+
+
+def run_fit(
+    trainer: Trainer, module: TwoTowerModule, batches: FoldBatches, checkpoint: Path
+) -> None:
+    """Fit `module`, resuming from `checkpoint` if it exists.
+
+    Raises:
+        TrainingError: If anomaly detection found NaN.
+        ConfigError: If an argument in `trainer.lightning` does not suit the data.
+        KeyboardInterrupt: On Ctrl-C, which Lightning would turn into SystemExit.
+    """
+    with warnings.catch_warnings():
+        # From Lightning's own use of torch: nothing that a user could change.
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
+        # A resumed fit finds its own checkpoints.
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        try:
+            trainer.fit(
+                module,
+                datamodule=batches,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
+        except RuntimeError as error:
+            if "returned nan values" in str(error):  # from lightning.detect_anomaly
+                raise TrainingError(f"training has diverged: {error}") from error
+            raise
+        except MisconfigurationException as error:  # such as a share of less than one batch
+            raise ConfigError(f"trainer.lightning: {error}") from error
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            if isinstance(error, SIGTERMException):  # Lightning sets no exit code
+                raise SystemExit(128 + signal.SIGTERM) from None
+            raise
+
+
+@contextmanager
+def restored_torch_settings() -> Iterator[None]:
+    """Restore, on exit, the process-wide settings that Lightning's Trainer changes."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
