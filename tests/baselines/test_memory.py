@@ -68,12 +68,12 @@ def test_ease_refuses_what_does_not_fit(system: Path) -> None:
     with pytest.raises(ConfigError) as error:
         Ease(l2=1.0, precision="float64").fit(train(n_items=210))
     assert str(error.value) == (
-        "baselines.ease: 210 items need about 0.0 GB in float64, and 0.0 GB are free; valid is "
+        "baselines.ease: 210 items need about 0.0 GB in float64, and 0.0 GB are free; use "
         "baselines.ease.precision=float32 (0.0 GB), fewer items (filters in preprocessing), or "
         "`baselines` without ease"
     )
     Ease(l2=1.0, precision="float32").fit(train(n_items=210))
-    with pytest.raises(ConfigError, match="valid is fewer items"):
+    with pytest.raises(ConfigError, match="use fewer items"):
         Ease(l2=1.0, precision="float32").fit(train(n_items=2_000_000))  # 48 TB are not asked for
 
 

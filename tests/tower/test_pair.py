@@ -62,9 +62,9 @@ def test_what_both_share_is_told_where_it_is_set_for_one() -> None:
     with pytest.raises(ConfigError) as error:
         compose("train", ["tower=pair", "tower.item.emb_dim=3", "tower.user.similarity=cosine"])
     message = str(error.value)
-    assert "tower.item.emb_dim: got 3; valid is that of both, tower.emb_dim=16" in message
+    assert "tower.item.emb_dim: got 3; expected that of both, tower.emb_dim=16" in message
     assert (
-        "tower.user.similarity: got cosine; valid is that of both, tower.similarity=dot" in message
+        "tower.user.similarity: got cosine; expected that of both, tower.similarity=dot" in message
     )
 
 
@@ -100,7 +100,7 @@ def test_items_are_no_readers_of_histories() -> None:
         tower_of_pair(2, "dot", Reader, Reader, side=USERS, generator=generator), Reader
     )
     with pytest.raises(
-        ConfigError, match=r"tower\.item: got a tower that reads what users had met"
+        ConfigError, match=r"tower\.item: got a tower that reads histories of users"
     ):
         tower_of_pair(2, "dot", Reader, Reader, side=ITEMS, generator=generator)
 

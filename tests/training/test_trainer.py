@@ -96,7 +96,7 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
 
 
 def step_sizes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Filled with the step size of each step of Adam."""
+    """Record the learning rate of each step of Adam."""
     sizes: list[float] = []
     original = torch.optim.Adam.step
 

@@ -1,4 +1,4 @@
-"""Implicit ALS, by the `implicit` library."""
+"""Implicit ALS, from the library `implicit`."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,17 @@ __all__ = ["ALS"]
 
 @dataclass(frozen=True)
 class ALS:
-    """Factors that explain all user-item pairs, interactions weighted by `alpha` (Hu, Koren and
-    Volinsky 2008, ICDM, "Collaborative filtering for implicit feedback datasets")."""
+    """Matrix factorisation of all user-item pairs, interactions weighted by `alpha`.
+
+    Hu, Koren and Volinsky 2008 (ICDM, "Collaborative filtering for implicit feedback datasets").
+
+    Attributes:
+        factors: Dimension of the factors.
+        iterations: Alternations over users and items.
+        regularization: L2 penalty of the factors.
+        alpha: Weight of an interaction; pairs without one weigh 1.
+        seed: Seed of the initial factors.
+    """
 
     factors: PositiveInt
     iterations: PositiveInt
@@ -27,8 +36,12 @@ class ALS:
     seed: NonNegativeInt
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline. Raises ConfigError where `implicit` is not installed."""
-        # The library spreads over threads itself and warns where BLAS does so too.
+        """Return the fitted scorer; see Baseline.
+
+        Raises:
+            ConfigError: If `implicit` is not installed.
+        """
+        # The library uses threads itself and warns if BLAS does so too.
         with threadpool_limits(limits=1, user_api="blas"):
             model = import_implicit("als", "als").AlternatingLeastSquares(
                 factors=self.factors,

@@ -1,4 +1,4 @@
-"""The contract that every baseline keeps."""
+"""The contract of a baseline."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -14,22 +14,49 @@ __all__ = ["Baseline", "HistoryScorer", "interaction_matrix"]
 
 
 class Baseline(Protocol):
-    """A model without a training loop, fitted on the train part of a fold and nothing else.
+    """A model without a training loop, fitted on the train part of a fold alone.
 
-    A frozen dataclass whose fields are its keys in YAML. Its scorer makes [B, n_items] at a time:
-    users x items never stands in memory as a whole.
+    To add a baseline, write a frozen dataclass whose fields are its YAML keys, and name it in a
+    YAML file of `conf/baselines`. It must be deterministic: the same fields and data give the same
+    scores, because results are cached.
+
+    Example:
+        >>> import torch
+        >>> from dataclasses import dataclass
+        >>> from twotower.types import EVERYBODY
+        >>> @dataclass(frozen=True)
+        ... class Constant:
+        ...     def fit(self, train: TrainInteractions) -> Scorer:
+        ...         return ConstantScorer(train.n_items)
+        >>> @dataclass(frozen=True)
+        ... class ConstantScorer:
+        ...     n_items: int
+        ...     n_users = EVERYBODY
+        ...     def score_all(self, users: Tensor) -> Tensor:
+        ...         return torch.zeros(len(users), self.n_items)
+        >>> baseline: Baseline = Constant()
     """
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """A scorer for the users and items of `train`."""
+        """Return a scorer of all items of `train`.
+
+        Args:
+            train: Users and items as row numbers, `n_users` and `n_items`, and the counts and
+                histories derived from them.
+
+        Returns:
+            A Scorer, on the CPU. Its `score_all` computes [B, n_items] at a time; it must not hold
+            users x items in memory as a whole.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class HistoryScorer(ABC):
-    """A scorer that knows users by what they had met, so that it can serve new ones.
+    """A scorer that represents users by their histories, so that it can serve new ones.
 
-    matrix: [n_users, n_items] sparse: 1 where the user had met the item.
+    Attributes:
+        matrix: [n_users, n_items] sparse, 1 where the user interacted with the item.
     """
 
     matrix: csr_array
@@ -45,7 +72,7 @@ class HistoryScorer(ABC):
         return int(self.matrix.shape[1])
 
     def told(self, histories: Histories) -> Self:
-        """The same for the users of these `histories`, of any number."""
+        """Return the scorer for the users of `histories`, [n_users] of them."""
         matrix = _zero_one(histories.distinct(), self.n_items, self.matrix.dtype)
         return replace(self, matrix=matrix)
 
@@ -55,12 +82,12 @@ class HistoryScorer(ABC):
 
 
 def interaction_matrix(train: TrainInteractions, dtype: Literal["float32", "float64"]) -> csr_array:
-    """[n_users, n_items] sparse: 1 where the user has interacted with the item."""
+    """Return [n_users, n_items] sparse, 1 where the user interacted with the item."""
     return _zero_one(train.items_by_user, train.n_items, np.dtype(dtype))
 
 
 def _zero_one(lists: ItemLists, n_items: int, dtype: np.dtype[Any]) -> csr_array:
-    """[n_rows, n_items] sparse: 1 where the list of the row holds the item."""
+    """Return [n_rows, n_items] sparse, 1 where the row's list has the item."""
     ones = np.ones(len(lists.items), dtype=dtype)
     shape = (lists.n_rows, n_items)
     return csr_array((ones, lists.items.numpy(), lists.offsets.numpy()), shape=shape)

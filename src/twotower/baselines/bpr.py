@@ -1,4 +1,4 @@
-"""BPR matrix factorisation, by the `implicit` library."""
+"""BPR matrix factorisation, from the library `implicit`."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,17 @@ __all__ = ["BPR"]
 
 @dataclass(frozen=True)
 class BPR:
-    """Factors and item biases that rank a user's items above others, drawn one at a time (Rendle
-    et al. 2009, UAI, "BPR: Bayesian personalized ranking from implicit feedback").
+    """Factors and item biases that rank a user's items above sampled others.
 
-    In one thread: where several update the same factors at once, no two fits are alike.
+    Rendle et al. 2009 (UAI, "BPR: Bayesian personalized ranking from implicit feedback"). It runs
+    in one thread: with several, which update the same factors, fits are not reproducible.
+
+    Attributes:
+        factors: Dimension of the factors.
+        iterations: Passes over the interactions.
+        learning_rate: Step size of SGD.
+        regularization: L2 penalty of the factors.
+        seed: Seed of initial factors and sampling.
     """
 
     factors: PositiveInt
@@ -29,7 +36,11 @@ class BPR:
     seed: NonNegativeInt
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline. Raises ConfigError where `implicit` is not installed."""
+        """Return the fitted scorer; see Baseline.
+
+        Raises:
+            ConfigError: If `implicit` is not installed.
+        """
         model = import_implicit("bpr", "bpr").BayesianPersonalizedRanking(
             factors=self.factors,
             iterations=self.iterations,

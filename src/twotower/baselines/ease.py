@@ -22,18 +22,39 @@ _MATRICES = 3  # of n_items x n_items, at the peak
 
 @dataclass(frozen=True)
 class Ease:
-    """Ridge regression of each item on all others (Steck 2019, WWW, "Embarrassingly shallow
-    autoencoders for sparse data").
+    """Ridge regression of each item on all others.
 
-    With the Gram matrix G of the interactions, P = (G + l2 I)^-1 and weights B = I - P / diag(P).
-    Dense: about three n_items x n_items matrices at the peak and a Cholesky of one.
+    Steck 2019 (WWW, "Embarrassingly shallow autoencoders for sparse data", eq. 8): with the Gram
+    matrix G of the interactions, P = (G + l2 I)^-1 and weights B = I - P / diag(P). It is dense:
+    about three n_items x n_items matrices at the peak, and a Cholesky decomposition.
+
+    Attributes:
+        l2: Ridge penalty.
+        precision: `float64`, or `float32` for half the memory.
+
+    Example:
+        G + I = [[2, 1], [1, 3]] for items 0 and 1, so P = [[3, -1], [-1, 2]] / 5, B_01 = 1 / 2 and
+        B_10 = 1 / 3. User 1 has item 1 alone.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 1]), n_users=2, n_items=3
+        ... )
+        >>> scores = Ease(l2=1.0, precision="float64").fit(train).score_all(torch.tensor([1]))
+        >>> torch.allclose(scores, torch.tensor([[1 / 3, 0, 0]], dtype=torch.float64))
+        True
     """
 
     l2: PositiveFloat
     precision: Literal["float32", "float64"]
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline. Raises ConfigError where the memory that is free would not do."""
+        """Return the fitted scorer; see Baseline.
+
+        Raises:
+            ConfigError: If there is not enough free memory.
+        """
         self._refuse_too_many(train.n_items)
         matrix = interaction_matrix(train, self.precision)
         gram = torch.from_numpy((matrix.T @ matrix).toarray())
@@ -52,7 +73,7 @@ class Ease:
         )
         raise ConfigError(
             f"baselines.ease: {n_items:,} items need about {gigabytes(needed)} in "
-            f"{self.precision}, and {gigabytes(free)} are free; valid is {halved}fewer items "
+            f"{self.precision}, and {gigabytes(free)} are free; use {halved}fewer items "
             "(filters in preprocessing), or `baselines` without ease"
         )
 

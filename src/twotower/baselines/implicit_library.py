@@ -11,7 +11,7 @@ __all__ = ["import_implicit"]
 
 
 def import_implicit(module: str, choice: str) -> Any:
-    """`implicit.cpu.<module>`. Raises ConfigError where the library is not installed."""
+    """Return `implicit.cpu.<module>`; raise ConfigError if the library is not installed."""
     try:
         return import_module(f"implicit.cpu.{module}")
     except ImportError as error:

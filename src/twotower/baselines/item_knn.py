@@ -1,4 +1,4 @@
-"""ItemKNN: items like those that the user has interacted with."""
+"""ItemKNN: items similar to those that the user interacted with."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,33 @@ _BLOCK_ENTRIES = 4_000_000  # similarities held dense at a time
 
 @dataclass(frozen=True)
 class ItemKNN:
-    """Score of an item: sum of its similarities to the user's items.
+    """Scores an item by the sum of its similarities to the user's items.
 
-    Similarity is the cosine of the items' user vectors, its denominator |i| |j| raised by `shrink`,
-    and counts for the `neighbours` most similar items of each item, itself excluded (Sarwar et al.
-    2001, WWW; Ferrari Dacrema et al. 2019, RecSys, for the form of `shrink`).
+    Similarity is the cosine of the items' user vectors with `shrink` added to its denominator
+    |i| |j|, kept for the `neighbours` most similar items of each item, itself excluded (Sarwar et
+    al. 2001, WWW; Ferrari Dacrema et al. 2019, RecSys, for the form of `shrink`).
+
+    Attributes:
+        neighbours: Most similar items kept per item.
+        shrink: Term added to the denominator.
+
+    Example:
+        Items 0 and 1 share one user: 1 / sqrt(1 * 2). User 1 has item 1 alone.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 1]), n_users=2, n_items=3
+        ... )
+        >>> ItemKNN(neighbours=1, shrink=0.0).fit(train).score_all(torch.tensor([1])).float()
+        tensor([[0.7071, 0.0000, 0.0000]])
     """
 
     neighbours: PositiveInt
     shrink: NonNegativeFloat
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline."""
+        """Return the fitted scorer; see Baseline."""
         matrix = interaction_matrix(train, "float64")
         by_item = matrix.T.tocsr()
         norms = torch.from_numpy(matrix.sum(0)).sqrt()  # of 0/1 vectors
@@ -45,9 +60,9 @@ class ItemKNN:
     def _similar(
         self, block: csr_array, matrix: csr_array, rows: Tensor, norms: Tensor, width: int
     ) -> csr_array:
-        """[B, n_items] sparse: the similarities of the items `rows` to their neighbours."""
+        """Return [B, n_items] sparse: the similarities of the items `rows` to their neighbours."""
         common = torch.from_numpy((block @ matrix).toarray())
-        # Where the norms are 0 nothing is common either: any denominator does.
+        # If a norm is 0, so is the overlap: any positive denominator works.
         similar = common / (norms[rows, None] * norms + self.shrink).clamp_(min=1e-12)
         similar[torch.arange(len(rows)), rows] = 0.0
         values, columns = similar.topk(width)

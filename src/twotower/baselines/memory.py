@@ -1,4 +1,4 @@
-"""How much memory is free: better refused in words than killed by the system."""
+"""Free memory, so that a fit that is too large can be refused with a message."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int | None:
-    """What can be allocated without swapping, within the container's limit where there is one.
+    """Return how much can be allocated without swapping, within the container's limit if any.
 
-    All of the machine's memory where the system does not tell what is free; None where it tells
-    neither.
+    Returns:
+        The machine's total memory if the system does not report what is free; None if it reports
+        neither.
     """
     known = [size for size in (_of_machine(), _of_container()) if size is not None]
     return min(known) if known else None
 
 
 def gigabytes(size: int) -> str:
-    """`14.4 GB` for 14,400,000,000 bytes."""
+    """Return `14.4 GB` for 14,400,000,000 bytes."""
     return f"{size / 1e9:,.1f} GB"
 
 
@@ -39,7 +40,7 @@ def _of_machine() -> int | None:
 
 
 def _of_container() -> int | None:
-    """By the files of cgroup v2; the cache of files counts as free."""
+    """Return the free memory by cgroup v2; the file cache counts as free."""
     try:
         limit = int((_CGROUP / "memory.max").read_text())
         used = int((_CGROUP / "memory.current").read_text())

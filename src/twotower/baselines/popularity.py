@@ -1,4 +1,4 @@
-"""Popularity: the same ranking for everybody."""
+"""Popularity: the same ranking for every user."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,28 @@ __all__ = ["Counts", "Popularity"]
 
 @dataclass(frozen=True)
 class Popularity:
-    """Items by their number of train interactions.
+    """Ranks items by their number of train interactions.
 
-    Items with equal counts come as equal scores; the ranking puts the higher row number first.
+    Items with equal counts get equal scores; the ranking then puts the higher row number first.
+
+    Example:
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 1]), n_users=2, n_items=3
+        ... )
+        >>> Popularity().fit(train).score_all(torch.tensor([0]))
+        tensor([[1., 2., 0.]])
     """
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline."""
+        """Return the fitted scorer; see Baseline."""
         return Counts(train.item_counts.float())
 
 
 @dataclass(frozen=True)
 class Counts:
-    """A scorer that gives an item one and the same score for every user."""
+    """A scorer with one score per item, the same for every user."""
 
     counts: Tensor  # [n_items], exact in float32 up to 2**24
     n_users = EVERYBODY
@@ -34,5 +43,5 @@ class Counts:
         return len(self.counts)
 
     def score_all(self, users: Tensor) -> Tensor:
-        """[B, n_items]."""
+        """See Scorer."""
         return self.counts.expand(len(users), -1)

@@ -1,4 +1,4 @@
-"""Random: the floor that every model must clear."""
+"""Random: a lower bound for every model."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,26 @@ __all__ = ["Random"]
 
 @dataclass(frozen=True)
 class Random:
-    """A ranking of its own for each user, drawn uniformly."""
+    """Ranks items in a uniformly random order per user.
+
+    Example:
+        Scores depend on the seed and the user alone, not on the batch.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 1]), n_users=2, n_items=3
+        ... )
+        >>> scorer = Random(seed=0).fit(train)
+        >>> both = scorer.score_all(torch.tensor([0, 1]))
+        >>> torch.equal(both[1:], scorer.score_all(torch.tensor([1])))
+        True
+    """
 
     seed: NonNegativeInt
 
     def fit(self, train: TrainInteractions) -> Scorer:
-        """See Baseline."""
+        """Return the fitted scorer; see Baseline."""
         return _Draws(self.seed, train.n_items)
 
 
@@ -30,7 +44,7 @@ class _Draws:
     n_users = EVERYBODY
 
     def score_all(self, users: Tensor) -> Tensor:
-        # A generator for each user: the scores do not depend on the block a user comes in.
+        # A generator per user: scores do not depend on the block that a user is in.
         scores = np.empty((len(users), self.n_items), dtype=np.float32)
         for row, user in zip(scores, users.tolist(), strict=True):
             np.random.default_rng([self.seed, user]).random(out=row, dtype=np.float32)

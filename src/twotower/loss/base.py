@@ -1,4 +1,4 @@
-"""The contract that every loss keeps."""
+"""The contract of a loss."""
 
 from typing import Protocol
 
@@ -10,16 +10,37 @@ __all__ = ["Loss", "needs_negatives"]
 
 
 class Loss(Protocol):
-    """Turns the scores of a batch into one number to minimise.
+    """Maps the scores of a batch to one number to minimise.
 
-    A class whose losses use no negatives says so by `needs_negatives = False`.
+    To add a loss, write a class with a `__call__` as below and name it in a YAML file of
+    `conf/loss`; the constructor takes the YAML keys. A loss sees scores alone: it does not know
+    which sampler drew the negatives, nor which towers made the scores.
+
+    A class whose loss uses no negatives sets `needs_negatives = False`; otherwise training warns
+    about positives without negatives and stops if no positive has one.
+
+    Example:
+        >>> class NegativeMargin:
+        ...     def __call__(self, scores: Scores) -> Tensor:
+        ...         return scores.negative.mean() - scores.positive.mean()
+        >>> loss: Loss = NegativeMargin()
     """
 
     def __call__(self, scores: Scores) -> Tensor:
-        """A scalar; negatives that are not valid take no part in it."""
+        """Return the loss of one batch.
+
+        Args:
+            scores: `positive` [B], `negative` [B, N], `valid` [B, N] bool or None (all valid), and
+                `log_expected_count` [B, N] or [N]. See `twotower.types.Scores`.
+
+        Returns:
+            A scalar that can be differentiated. Negatives that are not valid must have no influence
+            on it or on its gradient, whatever their scores (`twotower.loss.masking`). It must be
+            finite where a row has no valid negative.
+        """
         ...
 
 
 def needs_negatives(loss: object) -> bool:
-    """Whether a loss has nothing to contrast a positive with where it has no negatives."""
+    """Return whether `loss` contrasts positives with negatives; True unless its class opts out."""
     return bool(getattr(loss, "needs_negatives", True))

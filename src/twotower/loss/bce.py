@@ -12,10 +12,25 @@ __all__ = ["BinaryCrossEntropy"]
 class BinaryCrossEntropy:
     """Mean of -log sigmoid(s) over positives and -log(1 - sigmoid(s)) over valid negatives.
 
-    Each score weighs the same, as in `torch.nn.BCEWithLogitsLoss` on the scores put in one row.
+    Every score has the same weight, as in `torch.nn.BCEWithLogitsLoss` on all scores in one row.
+
+    Example:
+        A score of 0 is a probability of 1/2, so each of the three terms is log 2 = 0.6931.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([0.0]),
+        ...     negative=torch.tensor([[0.0, 0.0]]),
+        ...     valid=None,
+        ...     log_expected_count=torch.zeros(2),
+        ... )
+        >>> BinaryCrossEntropy()(scores)
+        tensor(0.6931)
     """
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         positive = softplus(-scores.positive)
         negative = softplus(where_valid(scores.negative, scores, 0.0))
         total = positive.sum() + where_valid(negative, scores, 0.0).sum()

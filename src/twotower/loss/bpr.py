@@ -13,9 +13,25 @@ class BayesianPersonalisedRanking:
     """Mean of -log sigmoid(s+ - s_n) over all pairs of a positive and a valid negative of its row.
 
     BPR-Opt of Rendle et al. 2009 (UAI, "BPR: Bayesian personalized ranking from implicit
-    feedback") without its regularisation, which is the trainer's. 0 where no negative is valid.
+    feedback", section 4.1) without its regularisation, which is `trainer.l2`. 0 where no negative
+    is valid.
+
+    Example:
+        Equal scores give -log sigmoid(0) = log 2; a masked negative has no influence.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([1.0]),
+        ...     negative=torch.tensor([[1.0, 9.0]]),
+        ...     valid=torch.tensor([[True, False]]),
+        ...     log_expected_count=torch.zeros(2),
+        ... )
+        >>> BayesianPersonalisedRanking()(scores)
+        tensor(0.6931)
     """
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         return mean_of_valid(softplus(negative - scores.positive[:, None]), scores)

@@ -16,16 +16,37 @@ class CosineContrastive:
     """Mean over rows of 1 - s+ + w / |N| sum_n max(0, s_n - margin), n over |N| valid negatives.
 
     CCL of Mao et al. 2021 (CIKM, "SimpleX: a simple and strong baseline for collaborative
-    filtering"). Negatives below the margin are easy and have no gradient. It is meant for cosines:
-    with an unbounded similarity nothing holds the positive scores back but the l2 penalty.
+    filtering", eq. 1). Negatives below the margin are easy and have no gradient. It is meant for
+    cosines: with an unbounded similarity only `trainer.l2` limits the positive scores.
+
+    Example:
+        Positive: 1 - 0.8 = 0.2. Negatives: 2 * (0.1 + 0) / 2 = 0.1.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([0.8]),
+        ...     negative=torch.tensor([[0.5, 0.1]]),
+        ...     valid=None,
+        ...     log_expected_count=torch.zeros(2),
+        ... )
+        >>> CosineContrastive(margin=0.4, negative_weight=2.0)(scores)
+        tensor(0.3000)
     """
 
     def __init__(
         self, margin: Annotated[float, Field(ge=-1, lt=1)], negative_weight: PositiveFloat
     ) -> None:
+        """Set the constants.
+
+        Args:
+            margin: Score up to which a negative costs nothing.
+            negative_weight: Weight w of a row's negatives; the positive's is 1.
+        """
         self.margin = margin
         self.negative_weight = negative_weight
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         negative = relu(where_valid(scores.negative, scores, 0.0) - self.margin)  # [B, N]
         return (1 - scores.positive + self.negative_weight * row_means(negative, scores)).mean()

@@ -1,4 +1,4 @@
-"""Pairwise hinge: a positive should lead each of its negatives by a margin."""
+"""Pairwise hinge: a positive should score above each of its negatives by a margin."""
 
 from pydantic import PositiveFloat
 from torch import Tensor
@@ -15,11 +15,27 @@ class Hinge:
 
     The large-margin ranking of Herbrich et al. 2000 ("Large margin rank boundaries for ordinal
     regression"). A pair that keeps the margin has no gradient. 0 where no negative is valid.
+
+    Example:
+        The first negative violates the margin by 0.5, the second keeps it: (0.5 + 0) / 2.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([1.0]),
+        ...     negative=torch.tensor([[0.5, -1.0]]),
+        ...     valid=None,
+        ...     log_expected_count=torch.zeros(2),
+        ... )
+        >>> Hinge(margin=1.0)(scores)
+        tensor(0.2500)
     """
 
     def __init__(self, margin: PositiveFloat) -> None:
+        """Set the margin, in units of the score."""
         self.margin = margin
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         return mean_of_valid(relu(self.margin - scores.positive[:, None] + negative), scores)

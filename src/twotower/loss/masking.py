@@ -1,4 +1,4 @@
-"""Negatives that are not valid take no part in a loss, whatever their scores are."""
+"""Keep negatives that are not valid out of a loss, whatever their scores."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,9 @@ __all__ = ["item_weights", "mean_of_valid", "row_means", "valid_counts", "where_
 
 
 def where_valid(values: Tensor, scores: Scores, other: float) -> Tensor:
-    """[B, N] `values` ([B, N]) of valid negatives, `other` elsewhere.
+    """Return `values` [B, N] with those of negatives that are not valid replaced by `other`.
 
-    Scores are replaced before a curved function sees them: a weight of 0 after it would leave
+    Replace scores before a nonlinear function, not after: a weight of 0 after it would leave
     0 * inf = NaN in the value or the gradient.
     """
     if scores.valid is None:
@@ -20,7 +20,7 @@ def where_valid(values: Tensor, scores: Scores, other: float) -> Tensor:
 
 
 def valid_counts(scores: Scores) -> Tensor:
-    """[B] int64: number of valid negatives of each row."""
+    """Return the number of valid negatives of each row, [B] int64."""
     if scores.valid is None:
         rows, places = scores.negative.shape
         return torch.full((rows,), places, device=scores.negative.device)
@@ -28,20 +28,23 @@ def valid_counts(scores: Scores) -> Tensor:
 
 
 def mean_of_valid(values: Tensor, scores: Scores) -> Tensor:
-    """Scalar: mean of `values` ([B, N]) over all valid negatives; 0 where there are none."""
+    """Return the mean of `values` [B, N] over all valid negatives, a scalar; 0 if none is valid."""
     return where_valid(values, scores, 0.0).sum() / valid_counts(scores).sum().clamp(min=1)
 
 
 def row_means(values: Tensor, scores: Scores) -> Tensor:
-    """[B] mean of `values` ([B, N]) over each row's valid negatives; 0 where it has none."""
+    """Return the mean [B] of `values` [B, N] over each row's valid negatives; 0 if it has none."""
     return where_valid(values, scores, 0.0).sum(1) / valid_counts(scores).clamp(min=1)
 
 
 def item_weights(scores: Scores) -> Tensor:
-    """[B, N] how many items each draw stands for, 1 / expected count; 0 where it is not valid.
+    """Return how many items each negative represents, 1 / expected count; 0 if it is not valid.
 
-    An item that is expected c times comes with c places of weight 1 / c in the mean, so a sum over
-    draws with these weights estimates the sum over all items that can be drawn, without bias.
+    An item expected c times gets, in expectation, c places of weight 1 / c. So a sum over the
+    sample with these weights is an unbiased estimate of the sum over all items that can be sampled.
+
+    Returns:
+        [B, N] float.
     """
     weights = torch.exp(-scores.log_expected_count).expand_as(scores.negative)
     return where_valid(weights, scores, 0.0)

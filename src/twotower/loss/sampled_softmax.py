@@ -1,4 +1,4 @@
-"""Sampled softmax: pick the positive out of its negatives, with logQ correction or without."""
+"""Sampled softmax: the positive among its negatives, with or without logQ correction."""
 
 import torch
 from pydantic import PositiveFloat
@@ -18,22 +18,40 @@ class SampledSoftmax:
 
     The logQ correction is that of Yi et al. 2019 (RecSys, "Sampling-bias-corrected neural modeling
     for large corpus item recommendations"), after Bengio & Senécal 2008: *subtracting* log c_n
-    divides e^(s_n / T) by c_n, so that an item which comes c times as often counts c times less.
-    The sum then estimates, without bias, the sum over all items that can be drawn and are not the
-    positive. It is applied after the division by T: what has to be right is the sum of the terms of
-    the softmax, and these are e^(s / T). The positive is not corrected: draws of it are not valid,
-    so it stands in the denominator through its own score alone, once and for certain; its count is
-    1, and log 1 = 0. With the pool of all items, each expected once, this is the exact softmax.
+    divides e^(s_n / T) by c_n, so that an item sampled c times as often counts c times less. The
+    sum then is an unbiased estimate of the sum over all items that can be sampled, the positive
+    excluded. It is applied after the division by T, because the terms of the softmax, e^(s / T),
+    are what must be estimated. The positive is not corrected: its samples are not valid, so it
+    enters the denominator exactly once, by its own score (count 1, log 1 = 0). With all items as
+    the pool, each expected once, this is the exact softmax.
 
-    Without correction, frequent negatives are pushed down in proportion to how often they come: the
-    softmax of s / T + log c, in which popular items get lower scores than their frequency says.
+    Without correction, negatives are pushed down in proportion to how often they are sampled, so
+    that popular items score lower than their frequency warrants.
+
+    Example:
+        Two negatives, each expected twice: the denominator is 1 + 1/2 + 1/2 = 2.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([0.0]),
+        ...     negative=torch.tensor([[0.0, 0.0]]),
+        ...     valid=None,
+        ...     log_expected_count=torch.tensor([2.0, 2.0]).log(),
+        ... )
+        >>> SampledSoftmax(temperature=1.0, logq_correction=True)(scores)
+        tensor(0.6931)
+        >>> SampledSoftmax(temperature=1.0, logq_correction=False)(scores)  # log 3
+        tensor(1.0986)
     """
 
     def __init__(self, temperature: PositiveFloat, logq_correction: bool) -> None:
+        """Set the temperature T, and whether log c_n is subtracted from each negative's logit."""
         self.temperature = temperature
         self.logq_correction = logq_correction
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         logits = scores.negative / self.temperature  # [B, N]
         if self.logq_correction:
             logits = logits - scores.log_expected_count

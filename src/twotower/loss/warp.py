@@ -1,4 +1,4 @@
-"""WARP: a pairwise hinge that weighs a positive by how far down the ranking it stands."""
+"""WARP: a pairwise hinge that weights each positive by its estimated rank."""
 
 import torch
 from pydantic import PositiveFloat
@@ -20,20 +20,36 @@ class Warp:
     costs L(rank) / rank * sum_i h_i, where L(r) = 1 + 1/2 + ... + 1/r: an improvement counts most
     near the top. The loss is the mean over positives.
 
-    The paper draws negatives one by one until one violates the margin, and takes the rank from
-    the number of trials. Here all N negatives of a row are looked at at once: each valid one
-    stands for 1 / expected count items, so the weights of those that violate add up to an unbiased
+    The paper samples negatives one by one until one violates the margin, and estimates the rank
+    from the number of trials. Here all N negatives of a row are used at once: each valid one
+    represents 1 / expected count items, so the weights of the violating ones add up to an unbiased
     estimate of the rank (for N uniform negatives from m items: their share times m), and the sum
     of h over all items is estimated likewise. Between whole ranks L is psi(r + 1) + 0.5772..., psi
     the digamma function. The rank has no gradient. 0 where no valid negative violates the margin.
     As in the paper the value is not monotone: L(rank) / rank, the weight of each pair, rises a
     little when an item stops violating the margin.
+
+    Example:
+        One of two items violates the margin, by 0.5: rank 1, L(1) / 1 * 0.5 = 0.5.
+
+        >>> import torch
+        >>> from twotower.types import Scores
+        >>> scores = Scores(
+        ...     positive=torch.tensor([1.0]),
+        ...     negative=torch.tensor([[0.5, -1.0]]),
+        ...     valid=None,
+        ...     log_expected_count=torch.zeros(2),
+        ... )
+        >>> Warp(margin=1.0)(scores)
+        tensor(0.5000)
     """
 
     def __init__(self, margin: PositiveFloat) -> None:
+        """Set the margin, in units of the score."""
         self.margin = margin
 
     def __call__(self, scores: Scores) -> Tensor:
+        """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)
         hinge = relu(self.margin - scores.positive[:, None] + negative)  # [B, N]
         weights = item_weights(scores)  # [B, N]

@@ -1,4 +1,4 @@
-"""Every item is a negative: the full softmax, without sampling."""
+"""All items as negatives: the full softmax, without sampling."""
 
 import torch
 from torch import Generator, Tensor
@@ -11,9 +11,26 @@ __all__ = ["AllItems"]
 
 
 class AllItems(NegativeSampler):
-    """All items once, as one pool: each is expected once, so nothing is to be corrected.
+    """All items as one pool; each is expected exactly once.
 
-    In a row its positive is not valid, nor with `exclude_seen` what its user has seen.
+    A row's positive is not valid, nor, with `exclude_seen`, the items that its user has seen.
+
+    Example:
+        User 0 has seen items 0 and 1.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
+        ... )
+        >>> cpu = torch.device("cpu")
+        >>> user, positive = torch.tensor([0]), torch.tensor([0])
+        >>> sampler = AllItems(exclude_seen=True, train=train, device=cpu)
+        >>> negatives = sampler.sample(user, positive, torch.Generator().manual_seed(0))
+        >>> negatives.items
+        tensor([0, 1, 2])
+        >>> negatives.valid
+        tensor([[False, False,  True]])
     """
 
     def __init__(
@@ -24,7 +41,7 @@ class AllItems(NegativeSampler):
         self._validity = PoolValidity(train, device, exclude_seen)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
-        """See NegativeSampler; items are [n_items]."""
+        """See NegativeSampler; `items` is [n_items]."""
         return Negatives(
             items=self._items,
             log_expected_count=self._log_count,

@@ -1,4 +1,4 @@
-"""The contract that every negative sampler keeps."""
+"""The contract of a negative sampler."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -13,51 +13,78 @@ __all__ = ["NegativeSampler", "check_num_negatives", "log_count", "needs_other_r
 
 
 class NegativeSampler(Protocol):
-    """Draws negatives for a whole batch at once.
+    """Samples negatives for a whole batch at once.
 
-    A sampler is built from its config and, after `*`, the train part of a fold and the device on
-    which it draws: it can know nothing else of the data.
+    To add a sampler, write a class with the methods below and name it in a YAML file of
+    `conf/negative_sampling`. Its constructor takes the YAML keys, then, after `*`, `train`
+    (TrainInteractions, the train part of a fold) and `device` (torch.device, where it samples). It
+    sees no other data.
 
-    A class whose negatives are all positives of other rows says so by a static method
-    `needs_other_rows`, which takes what stands before `*` in the constructor.
+    A class whose negatives are all positives of other rows declares that by a static method
+    `needs_other_rows`, which takes the YAML keys and returns a bool: a batch of one row would then
+    have no negatives, and `trainer.batch_size=1` is refused.
     """
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
-        """Negatives for `users` ([B] int64) and their `positives` ([B] int64).
+        """Sample negatives for one batch.
 
-        All tensors and the generator are on the sampler's device.
+        All tensors and the generator are on the sampler's device, and all randomness comes from the
+        generator.
+
+        Args:
+            users: [B] int64.
+            positives: [B] int64, the item of each row's interaction.
+            generator: Source of randomness.
+
+        Returns:
+            `items`, [B, N] int64 for own negatives per row or [N] for one pool per batch;
+            `log_expected_count`, float32 of the same shape, the log of `expected_count` of each
+            item; and `valid`, [B, N] bool, False for the row's positive and for every item that
+            must not count against the row. Places that are not valid may hold any item.
         """
         ...
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
-        """How often the last draw, for `users` ([B]), was expected to bring each of `items`.
+        """Return how often the last sample was expected to contain each item.
 
-        Given the row's own positive, for items that are not that positive (draws of it are not
-        valid), and under `train.positives`, the distribution that positives are drawn from.
+        The count is exact, conditional on the row's own positive, for items other than that
+        positive (whose samples are not valid), and under `train.positives`, the distribution from
+        which positives are drawn. A mixture adds the counts of its components.
 
-        items: [B, M], or [M] where the sampler draws one pool for the batch. Float64 of a shape
-        that broadcasts to it; 0 for what cannot come. A mixture adds these up over its parts.
+        Args:
+            users: [B] int64, those of the last sample.
+            items: [B, M] int64, or [M] if the sampler draws one pool per batch.
+
+        Returns:
+            Float64 that broadcasts to the shape of `items`; 0 for items that cannot be sampled.
         """
         ...
 
     def fresh(self) -> "NegativeSampler":
-        """The sampler for one pass over the data, which remembers nothing of any other pass."""
+        """Return the sampler for one pass over the data, without memory of any other pass.
+
+        A sampler without memory returns itself, the default.
+        """
         return self
 
 
 def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:
-    """Raises ConfigError where there are fewer items than negatives asked for."""
+    """Raise ConfigError if `num_negatives` is more than the number of items in `train`."""
     if num_negatives > train.n_items:
         raise ConfigError(
             f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
-            f"only {train.n_items} items; valid are 1 to {train.n_items}"
+            f"only {train.n_items} items; must be from 1 to {train.n_items}"
         )
 
 
 def needs_other_rows(sampler: Callable[..., NegativeSampler]) -> bool:
-    """Whether a batch of one row has no negatives from what is, or wraps, a sampler's class.
+    """Return whether all negatives of a sampler are positives of other rows.
 
-    sampler: the class, or a functools.partial of it. False where the class does not say.
+    Args:
+        sampler: The sampler's class, or a functools.partial of it.
+
+    Returns:
+        What the class declares by `needs_other_rows`; False if it has no such method.
     """
     ask = getattr(getattr(sampler, "func", sampler), "needs_other_rows", None)
     if ask is None:
@@ -66,9 +93,9 @@ def needs_other_rows(sampler: Callable[..., NegativeSampler]) -> bool:
 
 
 def log_count(count: Tensor) -> Tensor:
-    """`Negatives.log_expected_count` (float32) of expected counts.
+    """Return `Negatives.log_expected_count` (float32) for expected counts.
 
-    0 for a count of 0: what stands in such a place could not come and is not valid, or, in
-    validation, has no interactions in train; either way the loss stays finite.
+    A count of 0 gives 0, so that the loss stays finite: such a place is not valid or, in
+    validation, holds an item without train interactions.
     """
     return torch.where(count > 0, count, 1.0).log().float()

@@ -1,4 +1,4 @@
-"""Hard negatives: of what another sampler draws, those that the model scores highest."""
+"""Hard negatives: of another sampler's candidates, those that the model scores highest."""
 
 from __future__ import annotations
 
@@ -23,18 +23,35 @@ __all__ = ["HardSampler"]
 
 
 class HardSampler(NegativeSampler):
-    """`num_negatives` of the candidates of each positive, chosen by the model as it stands.
+    """The `num_negatives` candidates of each positive that the current model scores highest.
 
     Dynamic negative sampling of Zhang et al. 2013 (SIGIR, "Optimizing top-N collaborative filtering
-    via dynamic negative item sampling"). With `of_each` the candidates of a row make as many equal
-    groups, of each of which the best counts, as in the paper; without, the best of all of them. For
-    one negative both are the same. Where candidates are one pool, each row chooses its own of it.
+    via dynamic negative item sampling"). With `of_each`, a row's candidates are split into
+    `num_negatives` equal groups and the best of each is kept, as in the paper; without it, the best
+    of all. For one negative both are the same. From a shared pool each row keeps its own.
 
-    The draw is that of the candidates, and so is the log of its expected count: how often the
-    model then chooses an item depends on the model and has no count of its own. A softmax with logQ
-    correction keeps, of its estimate of the sum over all items, the terms of highest score, and
-    estimates that sum too low; losses that estimate another sum over all items (squared, warp) are
-    as biased.
+    The expected counts are those of the candidates: how often the model then selects an item
+    depends on the model and has no count. So a softmax with logQ correction keeps only the largest
+    terms of its estimate of the sum over all items and underestimates it; losses that estimate
+    another such sum (squared, warp) are biased likewise.
+
+    Example:
+        The sampler returns all candidates; `TwoTower.score` keeps the hardest.
+
+        >>> from functools import partial
+        >>> from twotower.negative_sampling import UniformSampler
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
+        ... )
+        >>> cpu = torch.device("cpu")
+        >>> user, positive = torch.tensor([0]), torch.tensor([0])
+        >>> candidates = partial(UniformSampler, 3, False)
+        >>> sampler = HardSampler(1, False, candidates, train=train, device=cpu)
+        >>> negatives = sampler.sample(user, positive, torch.Generator().manual_seed(0))
+        >>> negatives.items.shape, negatives.hardest
+        (torch.Size([1, 3]), Hardest(n=1, of_each=False))
     """
 
     def __init__(
@@ -46,7 +63,19 @@ class HardSampler(NegativeSampler):
         train: TrainInteractions,
         device: torch.device,
     ) -> None:
-        """Raises ConfigError where there are fewer items than negatives, or the candidates do."""
+        """Build the sampler and its candidates.
+
+        Args:
+            num_negatives: Negatives kept per positive.
+            of_each: Keep the best of each of `num_negatives` groups instead of the best of all.
+            candidates: Makes the sampler of the candidates.
+            train: Train part of the fold.
+            device: Where negatives are sampled.
+
+        Raises:
+            ConfigError: If `num_negatives`, or that of the candidates, is more than the number of
+                items.
+        """
         check_num_negatives(num_negatives, train)
         self._hardest = Hardest(num_negatives, of_each)
         with below("negative_sampling", "candidates"):
@@ -86,17 +115,17 @@ class HardSampler(NegativeSampler):
         return needs_other_rows(candidates)
 
     def fresh(self) -> HardSampler:
-        """The same of fresh candidates."""
+        """Return the sampler with fresh candidates."""
         sampler = copy.copy(self)
         sampler._candidates = self._candidates.fresh()
         return sampler
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
-        """See NegativeSampler; all candidates, of which the model keeps `hardest`."""
+        """See NegativeSampler; `items` are all candidates, of which the model keeps `hardest`."""
         return replace(self._candidates.sample(users, positives, generator), hardest=self._hardest)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
-        """See NegativeSampler: of the candidates."""
+        """See NegativeSampler; the counts are those of the candidates."""
         return self._candidates.expected_count(users, items)
 
 

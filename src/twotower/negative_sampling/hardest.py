@@ -1,4 +1,4 @@
-"""Which of its candidates are a row's negatives, once the model has scored them."""
+"""Selection of each row's hardest candidates, once the model has scored them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ __all__ = ["hardest_places", "kept"]
 
 
 def hardest_places(scores: Tensor, valid: Tensor | None, hardest: Hardest) -> Tensor:
-    """[B, n] int64: the places of each row's negatives among its candidates, all different.
+    """Return the places of each row's negatives among its candidates, all different.
 
-    scores: [B, N] of the candidates. valid: [B, N] bool or None, as of `Negatives`: a candidate
-    that is not valid is taken only where too few others are left. With fewer than `hardest.n`
-    candidates (the last batch may be short) all are taken.
-
-    Group g of n holds the places g, g + n, g + 2n, ...: of one size where n divides N, else some
+    Group g of n holds the places g, g + n, g + 2n, ...: all of one size if n divides N, else some
     have one more.
+
+    Args:
+        scores: [B, N], of the candidates.
+        valid: [B, N] bool or None, as in `Negatives`. A candidate that is not valid is selected
+            only if too few others are left.
+        hardest: How many are kept, and how.
+
+    Returns:
+        [B, n] int64; fewer columns if there are fewer than n candidates (the last batch may be
+        small).
+
+    Example:
+        >>> scores = torch.tensor([[0.1, 0.9, 0.3, 0.2]])
+        >>> hardest_places(scores, None, Hardest(n=2, of_each=False))
+        tensor([[1, 2]])
     """
     rows, candidates = scores.shape
     n = min(hardest.n, candidates)
@@ -34,7 +45,7 @@ def hardest_places(scores: Tensor, valid: Tensor | None, hardest: Hardest) -> Te
 
 
 def kept(candidates: Negatives, places: Tensor) -> Negatives:
-    """The negatives at `places` [B, n] of each row of `candidates`, with what is known of each."""
+    """Return the candidates at `places` [B, n] of each row, with their counts and validity."""
 
     def at_places(values: Tensor) -> Tensor:
         return values.expand(len(places), -1).gather(1, places)

@@ -1,4 +1,4 @@
-"""Several samplers at once."""
+"""A mixture of several samplers."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +15,27 @@ __all__ = ["MixedSampler"]
 
 
 class MixedSampler(NegativeSampler):
-    """The draws of all `components`, one after the other.
+    """The negatives of all `components`, concatenated.
 
     Yang et al. 2020 (WWW, "Mixed negative sampling for learning two-tower neural networks in
-    recommendations") add uniform negatives to those of the batch. Whichever component brings an
-    item, its expected count is the sum over all of them, so that the correction is that of the
-    mixture. Pools alone stay one pool; next to negatives that rows have of their own, a pool
-    becomes part of every row ([B, N]) and costs as much.
+    recommendations") add uniform negatives to those of the batch. Whichever component samples an
+    item, its expected count is the sum over all components, so the correction is that of the
+    mixture. Pools stay one pool; combined with a sampler that draws per row, a pool becomes part of
+    every row ([B, N]) and costs as much.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> from twotower.negative_sampling import AllItems, InBatchSampler
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
+        ... )
+        >>> components = {"in_batch": partial(InBatchSampler, True), "all": partial(AllItems, True)}
+        >>> sampler = MixedSampler(components, train=train, device=torch.device("cpu"))
+        >>> users, positives = torch.tensor([0, 1]), torch.tensor([0, 2])
+        >>> sampler.sample(users, positives, torch.Generator()).items
+        tensor([0, 2, 0, 1, 2])
     """
 
     def __init__(
@@ -31,7 +45,16 @@ class MixedSampler(NegativeSampler):
         train: TrainInteractions,
         device: torch.device,
     ) -> None:
-        """Raises ConfigError where a component does."""
+        """Build all components.
+
+        Args:
+            components: What makes each sampler, by name.
+            train: Train part of the fold.
+            device: Where negatives are sampled.
+
+        Raises:
+            ConfigError: If a component raises it.
+        """
         self._parts: list[NegativeSampler] = []
         for name, component in components.items():
             with below("negative_sampling", f"components.{name}"):
@@ -68,7 +91,7 @@ class MixedSampler(NegativeSampler):
         return all(needs_other_rows(component) for component in components.values())
 
     def fresh(self) -> "MixedSampler":
-        """The same of fresh components."""
+        """Return the sampler with fresh components."""
         sampler = copy.copy(self)
         sampler._parts = [part.fresh() for part in self._parts]
         return sampler

@@ -1,4 +1,4 @@
-"""Popular negatives: an item is as likely as its train count, raised to a power."""
+"""Popular negatives: the probability of an item is a power of its train count."""
 
 from typing import Annotated
 
@@ -17,15 +17,31 @@ class PopularitySampler(NegativeSampler):
     """`num_negatives` items for each positive, p(i) ~ count(i)^alpha, with replacement.
 
     Mikolov et al. 2013 (NIPS, "Distributed representations of words and phrases") use 0.75. Counts
-    are those of the train part, each interaction once, however positives are drawn: a recency
-    weighting of positives does not change what is popular here.
+    are those of the train part, each interaction once, also with `trainer.half_life`.
 
-    With `exclude_seen` a row draws from the items outside its user's train history, exactly and
-    without rejection. Put the items side by side, each as wide as its weight. Of the items seen,
-    in ascending order s_0 < s_1 < ..., s_j has below it the unseen width u_j and the seen width
-    v_j. A point x of the user's unseen width lies at x + v_j on the whole line, where j counts the
-    u_j <= x, and two binary searches find it. A user with no unseen item that can come has no
-    negatives: the row is not valid. A draw of the row's own positive is never valid.
+    With `exclude_seen` a row samples from the items outside its user's train history, exactly and
+    without rejection. Place the items on a line, each as wide as its weight. Of the items seen, in
+    ascending order s_0 < s_1 < ..., s_j has below it the unseen width u_j and the seen width v_j.
+    A point x of the user's unseen width is at x + v_j on the whole line, where j is the number of
+    u_j <= x, and two binary searches find it. A user without an unseen item of positive weight has
+    no valid negatives. A sample of the row's own positive is never valid.
+
+    Example:
+        User 0 has seen items 0 and 1, so both negatives are item 2, expected 2 times.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
+        ... )
+        >>> cpu = torch.device("cpu")
+        >>> user, positive = torch.tensor([0]), torch.tensor([0])
+        >>> sampler = PopularitySampler(2, alpha=0.75, exclude_seen=True, train=train, device=cpu)
+        >>> negatives = sampler.sample(user, positive, torch.Generator().manual_seed(0))
+        >>> negatives.items
+        tensor([[2, 2]])
+        >>> negatives.log_expected_count.exp()
+        tensor([[2., 2.]])
     """
 
     def __init__(
@@ -37,7 +53,18 @@ class PopularitySampler(NegativeSampler):
         train: TrainInteractions,
         device: torch.device,
     ) -> None:
-        """Raises ConfigError where there are fewer items than negatives asked for."""
+        """Build the sampler for one fold.
+
+        Args:
+            num_negatives: Negatives per positive.
+            alpha: Exponent of the counts; 0 is uniform, 1 proportional.
+            exclude_seen: Exclude the items of the user's train history, not only the positive.
+            train: Train part of the fold.
+            device: Where negatives are sampled.
+
+        Raises:
+            ConfigError: If `num_negatives` is more than the number of items.
+        """
         check_num_negatives(num_negatives, train)
         self.num_negatives = num_negatives
         self.exclude_seen = exclude_seen
@@ -61,7 +88,7 @@ class PopularitySampler(NegativeSampler):
         self._keys = rows * (self._total + 1) + unseen_below
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
-        """See NegativeSampler; items are [B, num_negatives]."""
+        """See NegativeSampler; `items` is [B, num_negatives]."""
         shape = (len(users), self.num_negatives)
         if self.exclude_seen:
             total = self._unseen_total[users, None]  # [B, 1]
@@ -74,7 +101,7 @@ class PopularitySampler(NegativeSampler):
             total = self._total.expand(len(users), 1)
             point = random_ranks(shape, total, generator)
         items = torch.searchsorted(self._ends, point, right=True)
-        items = items.clamp_(max=len(self._ends) - 1)  # past the end only where nothing can come
+        items = items.clamp_(max=len(self._ends) - 1)  # past the end only if no item can be sampled
         possible = total > 0
         count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
         return Negatives(

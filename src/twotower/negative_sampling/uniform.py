@@ -1,4 +1,4 @@
-"""Uniform negatives: each item as likely as any other."""
+"""Uniform negatives: all items are equally likely."""
 
 import math
 
@@ -15,12 +15,29 @@ __all__ = ["UniformSampler"]
 class UniformSampler(NegativeSampler):
     """`num_negatives` items for each positive, uniformly and with replacement.
 
-    With `exclude_seen` a row draws from the items outside its user's train history, exactly and
+    With `exclude_seen` a row samples from the items outside its user's train history, exactly and
     without rejection: of the m items seen, in ascending order s_0 < s_1 < ..., item s_j has
     s_j - j unseen items below it, so the r-th unseen item is r + #{j : s_j - j <= r}, one binary
-    search in the user's part of a sorted array. A user who has seen every item has no negatives:
-    the row is not valid. Without `exclude_seen` a row draws from all items. A draw of the row's own
+    search in the user's part of a sorted array. A user who has seen every item has no valid
+    negatives. Without `exclude_seen` a row samples from all items. A sample of the row's own
     positive is never valid.
+
+    Example:
+        User 0 has seen items 0 and 1, so both negatives are item 2, expected 2 times.
+
+        >>> import torch
+        >>> from twotower.types import TrainInteractions
+        >>> train = TrainInteractions(
+        ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
+        ... )
+        >>> cpu = torch.device("cpu")
+        >>> user, positive = torch.tensor([0]), torch.tensor([0])
+        >>> sampler = UniformSampler(num_negatives=2, exclude_seen=True, train=train, device=cpu)
+        >>> negatives = sampler.sample(user, positive, torch.Generator().manual_seed(0))
+        >>> negatives.items
+        tensor([[2, 2]])
+        >>> negatives.log_expected_count.exp()
+        tensor([[2., 2.]])
     """
 
     def __init__(
@@ -31,7 +48,17 @@ class UniformSampler(NegativeSampler):
         train: TrainInteractions,
         device: torch.device,
     ) -> None:
-        """Raises ConfigError where there are fewer items than negatives asked for."""
+        """Build the sampler for one fold.
+
+        Args:
+            num_negatives: Negatives per positive.
+            exclude_seen: Exclude the items of the user's train history, not only the positive.
+            train: Train part of the fold.
+            device: Where negatives are sampled.
+
+        Raises:
+            ConfigError: If `num_negatives` is more than the number of items.
+        """
         check_num_negatives(num_negatives, train)
         self.num_negatives = num_negatives
         self.exclude_seen = exclude_seen
@@ -44,7 +71,7 @@ class UniformSampler(NegativeSampler):
         self._n_unseen = train.n_items - seen.lengths
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
-        """See NegativeSampler; items are [B, num_negatives]."""
+        """See NegativeSampler; `items` is [B, num_negatives]."""
         shape = (len(users), self.num_negatives)
         if not self.exclude_seen:
             items = torch.randint(
@@ -63,7 +90,7 @@ class UniformSampler(NegativeSampler):
         below = torch.searchsorted(self._unseen_below, keys, right=True)
         items = rank + below - self._seen.offsets[users, None]
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
-        # A positive of the train part is never drawn, a held-out one may be.
+        # A positive from train is never sampled, a held-out one may be.
         return Negatives(
             items=items.clamp_(max=self._n_items - 1),
             log_expected_count=log_count.expand(shape),

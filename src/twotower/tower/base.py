@@ -1,4 +1,4 @@
-"""The contracts that towers keep."""
+"""The contracts of towers."""
 
 from __future__ import annotations
 
@@ -13,41 +13,69 @@ __all__ = ["HistoryEncoder", "Tower", "TowerFactory"]
 
 
 class Tower(Protocol):
-    """A torch module that encodes row numbers of its side (users or items) as embeddings.
+    """A torch module that encodes the rows of its side (users or items) as embeddings.
 
-    It is built from its config and, after `*`, `side` (a twotower.types.Side) and `generator`, of
-    which it draws its first weights. It knows nothing of the other tower, of negatives or the loss.
+    To add a tower, write an nn.Module with the methods below and name it, with `_partial_: true`,
+    in a YAML file of `conf/tower`. Its constructor takes the YAML keys, then, after `*`, `side` (a
+    twotower.types.Side: its kind, number of rows and features) and `generator`, from which it must
+    draw all its initial weights. It is built once per side and knows nothing of the other tower,
+    the negatives or the loss.
     """
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Embeddings [..., emb_dim] of `rows` ([...] int64)."""
+        """Return the embeddings of some rows, with gradients.
+
+        Args:
+            rows: [...] int64 row numbers, repeats allowed.
+
+        Returns:
+            [..., emb_dim] float, on the module's device.
+        """
         ...
 
     def table(self) -> Tensor:
-        """Embeddings [n, emb_dim] of every row that it can serve, in order: those of train, or,
-        where it knows more than ids, of the whole side."""
+        """Return the embeddings of every row that the tower can serve, in the order of rows.
+
+        Equal to `self(torch.arange(n))` in evaluation mode.
+
+        Returns:
+            [n, emb_dim] float: n is the number of train rows, or of all rows of the side if the
+            tower knows more than ids.
+        """
         ...
 
 
 @runtime_checkable
 class HistoryEncoder(Protocol):
-    """A torch module in the place of a user tower that encodes what users had met, whoever they
-    are; each item comes as the item tower's own embedding of it."""
+    """A torch module that takes the place of a user tower and encodes histories.
 
-    history_length: int  # how many of the newest items are read
+    Users are represented by the items they interacted with, each as the item tower's embedding of
+    it, so users unknown to train can be served. It is built as a Tower is, for the user side.
+
+    Attributes:
+        history_length: How many of the newest items are read.
+    """
+
+    history_length: int
 
     @property
     def ordered(self) -> bool:
-        """Whether it matters which item came first: the log then has to tell times."""
+        """Whether the order of the items matters; the log must then have timestamps."""
         ...
 
     def encode(self, items: Tensor, valid: Tensor) -> Tensor:
-        """[B, emb_dim] of `items` [B, L, emb_dim], the newest last, where `valid` [B, L].
+        """Return the embeddings of B users.
 
-        A row may have nothing valid: a user of whom nothing is known.
+        Args:
+            items: [B, L, emb_dim] item embeddings, the newest last; L is at most history_length.
+            valid: [B, L] bool, False where there is no item. A row may have none at all.
+
+        Returns:
+            [B, emb_dim] float, finite. Places that are not valid must have no influence.
         """
         ...
 
 
-# What a node of the group `tower` gives: called with `side` and `generator`, a tower.
+# What a node of the group `tower` is instantiated as: called with `side` and `generator`, it
+# returns a Tower or a HistoryEncoder.
 TowerFactory = Annotated[Callable[..., nn.Module], Contract(Tower, HistoryEncoder)]

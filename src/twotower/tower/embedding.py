@@ -1,4 +1,4 @@
-"""The id tower: one free vector for each user or item."""
+"""The id tower: one trained vector per user or item."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -13,11 +13,23 @@ __all__ = ["EmbeddingTower"]
 
 
 class EmbeddingTower(nn.Module):
-    """A table of embeddings of `emb_dim`, one for each row of train, drawn from N(0, init_std^2).
+    """A table of embeddings, one per row of train, initialised from N(0, init_std^2).
 
-    With the similarity `cosine` it gives them at length 1, in training and in retrieval alike, so
-    that the model's dot product is the cosine. With `bias` the last number of every user is 1, and
-    with it the last number of an item is what the item's scores have in common: its bias.
+    With the similarity `cosine` embeddings are normalised to length 1, in training and in
+    retrieval, so that the model's dot product is the cosine. With `bias` the last component of
+    every user is 1, so the last component of an item is its bias.
+
+    Example:
+        >>> import torch
+        >>> from twotower.types import Side
+        >>> users = Side(kind="user", n=3, n_train=3, features=None)
+        >>> tower = EmbeddingTower(
+        ...     4, 0.01, "dot", bias=True, side=users, generator=torch.Generator().manual_seed(0)
+        ... )
+        >>> tower(torch.tensor([0, 2])).shape
+        torch.Size([2, 4])
+        >>> tower.table()[:, -1].tolist()
+        [1.0, 1.0, 1.0]
     """
 
     def __init__(
@@ -30,6 +42,16 @@ class EmbeddingTower(nn.Module):
         side: Side,
         generator: Generator,
     ) -> None:
+        """Build the tower of one side.
+
+        Args:
+            emb_dim: Length of the embeddings.
+            init_std: Standard deviation of the initial embeddings.
+            similarity: `dot` or `cosine`.
+            bias: Whether items have a bias; with `dot` only.
+            side: Users or items.
+            generator: Source of the initial weights.
+        """
         super().__init__()
         self._cosine = similarity == "cosine"
         self._ends_in_one = bias and side.kind == "user"
@@ -39,14 +61,14 @@ class EmbeddingTower(nn.Module):
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        """At length 1 no number of a vector can be the same for all users."""
+        """Yield an error for a bias with `cosine`: normalisation would change the constant 1."""
         if node.get("bias") is True and node.get("similarity") == "cosine":
-            yield f"{path}.bias: got true with {path}.similarity=cosine; valid is false, or dot"
+            yield f"{path}.bias: got true with {path}.similarity=cosine; expected false, or dot"
 
     def forward(self, ids: Tensor) -> Tensor:
-        """[..., emb_dim] for `ids` ([...] int64)."""
+        """Return [..., emb_dim] for `ids` ([...] int64)."""
         if self.weight.device.type == "cpu":
-            # Its gradient is summed by index_add_, in half the time of torch's own embedding.
+            # Its gradient is summed by index_add_, in half the time of nn.functional.embedding.
             rows = self.weight.index_select(0, ids.flatten())
             rows = rows.view(*ids.shape, self.weight.shape[1])
         else:
@@ -54,7 +76,7 @@ class EmbeddingTower(nn.Module):
         return self._finished(rows)
 
     def table(self) -> Tensor:
-        """[n_train, emb_dim]: what `forward` gives for every id."""
+        """Return `forward` of every id, [n_train, emb_dim]."""
         return self._finished(self.weight)
 
     def _finished(self, rows: Tensor) -> Tensor:

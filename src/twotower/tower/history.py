@@ -1,4 +1,4 @@
-"""The user as what they had met, in the embeddings of the item tower."""
+"""A user represented by the items they interacted with, in the item tower's embeddings."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -15,12 +15,22 @@ __all__ = ["HistoryTower", "tower_of_side"]
 
 
 class HistoryTower(nn.Module):
-    """A HistoryEncoder: users are what `encoder` makes of the items that they had met.
+    """A HistoryEncoder: a user's embedding is `start` plus the encoded history.
 
-    It knows no user by a row of its own, so users who came after training are served as well. One
-    vector, `start`, is learned for all, drawn from N(0, init_std^2): that of a user of whom nothing
-    is known, to which what is known is added. It lets items be popular, which a mean of the items'
-    own embeddings alone can hardly say. With the similarity `cosine` users come at length 1.
+    It has no parameters per user, so users who arrive after training are served too. `start`, one
+    trained vector for all users, initialised from N(0, init_std^2), is the embedding of a user
+    without history. It lets the model represent item popularity, which a mean of item embeddings
+    alone hardly can. With the similarity `cosine` embeddings are normalised to length 1.
+
+    Example:
+        >>> import torch
+        >>> from twotower.tower.encoder import MeanEncoder
+        >>> tower = HistoryTower(
+        ...     2, 0.01, "dot", 50, MeanEncoder, generator=torch.Generator().manual_seed(0)
+        ... )
+        >>> items = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> tower.encode(items, torch.tensor([[True, True]])) - tower.start
+        tensor([[0.5000, 0.5000]], grad_fn=<SubBackward0>)
     """
 
     def __init__(
@@ -41,12 +51,12 @@ class HistoryTower(nn.Module):
 
     @property
     def ordered(self) -> bool:
-        """Whether it matters in which order items were met."""
+        """Whether the order of the items matters."""
         return self.encoder.ordered
 
     def encode(self, items: Tensor, valid: Tensor) -> Tensor:
         """See HistoryEncoder."""
-        # What stands where nothing is valid must not count, in gradients too, be it NaN.
+        # Places that are not valid must not contribute, nor to gradients, even if NaN.
         encoded = self.encoder(items.where(valid[..., None], 0.0), valid)
         vectors = self.start + encoded.where(valid.any(1, keepdim=True), 0.0)
         return nn.functional.normalize(vectors, dim=-1) if self._cosine else vectors
@@ -62,7 +72,7 @@ def tower_of_side(
     side: Side,
     generator: Generator,
 ) -> EmbeddingTower | HistoryTower:
-    """A HistoryTower of users, or the EmbeddingTower of the items that it reads."""
+    """Return a HistoryTower for users, or the EmbeddingTower of the items that it reads."""
     if side.kind == "item":
         return EmbeddingTower(emb_dim, init_std, similarity, False, side=side, generator=generator)
     return HistoryTower(emb_dim, init_std, similarity, history_length, encoder, generator=generator)

@@ -25,33 +25,40 @@ def tower_of_pair(
     side: Side,
     generator: Generator,
 ) -> Annotated[nn.Module, Contract(Tower, HistoryEncoder)]:
-    """The tower of that side: what `user` gives for users, what `item` gives for items.
+    """Return the tower of one side: from `user` for users, from `item` for items.
 
-    emb_dim, similarity: those of both, which YAML hands on to them. Raises ConfigError where the
-    tower does, and where the item tower is one that reads histories of users.
+    Args:
+        emb_dim: Length of the embeddings; YAML passes it on to both towers.
+        similarity: As `emb_dim`.
+        user: Makes the user tower.
+        item: Makes the item tower.
+        side: Users or items.
+        generator: Source of the initial weights.
+
+    Raises:
+        ConfigError: If the tower raises it, or if the item tower reads histories of users.
     """
     with below("tower", side.kind):
         tower = {"user": user, "item": item}[side.kind](side=side, generator=generator)
     if side.kind == "item" and isinstance(tower, HistoryEncoder):
         raise ConfigError(
-            "tower.item: got a tower that reads what users had met; valid is one of items"
+            "tower.item: got a tower that reads histories of users; expected one of items"
         )
     return tower
 
 
 def _conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-    """Embeddings of users and items have one length and are compared in one way, and a bias of
-    items needs users who end in 1."""
+    """Yield an error if the towers differ in emb_dim or similarity, or only items have a bias."""
     user, item = node.get("user"), node.get("item")
     biased = isinstance(item, Mapping) and item.get("bias") is True
     if biased and not (isinstance(user, Mapping) and user.get("bias") is True):
-        yield f"{path}.item.bias: got true; valid is false, or {path}.user=embedding with bias too"
+        yield f"{path}.item.bias: got true; expected false, or {path}.user=embedding with bias=true"
     for side in ("user", "item"):
         tower = node.get(side)
         for key in ("emb_dim", "similarity"):
             if isinstance(tower, Mapping) and tower.get(key) != node.get(key):
                 yield (
-                    f"{path}.{side}.{key}: got {tower.get(key)}; valid is that of both, "
+                    f"{path}.{side}.{key}: got {tower.get(key)}; expected that of both, "
                     f"{path}.{key}={node.get(key)}"
                 )
 

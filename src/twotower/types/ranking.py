@@ -14,20 +14,32 @@ EVERYBODY = sys.maxsize  # the `n_users` of a scorer that needs to know nothing 
 
 
 class Scorer(Protocol):
-    """Anything that can score items for some users: a trained model or a baseline."""
+    """Anything that scores all items for some users: a trained model or a baseline.
+
+    `twotower.evaluation.top_k` turns its scores into rankings.
+    """
 
     @property
     def n_users(self) -> int:
-        """Users of row numbers below it can be served."""
+        """Users with row numbers below it can be served; EVERYBODY if users do not matter."""
         ...
 
     @property
     def n_items(self) -> int:
-        """Items of row numbers below it are scored: all of train, or of the fold."""
+        """Number of scored items: those of train or, with cold ones, of the whole fold."""
         ...
 
     def score_all(self, users: Tensor) -> Tensor:
-        """Scores [B, n_items] (float) for `users` ([B] int64 row numbers); higher is better."""
+        """Return the scores of all items for some users.
+
+        The scores of a user must not depend on the other users of the call.
+
+        Args:
+            users: [B] int64 row numbers, all below `n_users`.
+
+        Returns:
+            [B, n_items] float; higher is better, -inf excludes an item. NaN and +inf are errors.
+        """
         ...
 
 

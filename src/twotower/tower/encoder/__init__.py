@@ -1,4 +1,4 @@
-"""Encoders: what makes one vector of the items that a user had met."""
+"""Encoders: a user's history as one vector."""
 
 from twotower.tower.encoder.attention import AttentionEncoder
 from twotower.tower.encoder.base import Encoder

@@ -1,4 +1,4 @@
-"""A learned weighing of the items."""
+"""A learned weighted mean of a history."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -7,11 +7,22 @@ __all__ = ["AttentionEncoder"]
 
 
 class AttentionEncoder(nn.Module):
-    """The mean of the items, weighed by what they are and, with `recency`, by how new they are.
+    """The mean of the items, weighted by content and, with `recency`, by position.
 
-    One learned query q attends over them, as in the pooling of Yang et al. 2016 (NAACL,
+    One learned query q attends over the items, as in the pooling of Yang et al. 2016 (NAACL,
     "Hierarchical attention networks for document classification"): the weights are the softmax of
-    q . item + r[place], the place counted from the newest. All start at 0, as the plain mean.
+    q . item + r[position], the position counted from the newest item. All parameters start at 0, so
+    training starts from the plain mean.
+
+    Example:
+        >>> import torch
+        >>> items = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> valid = torch.tensor([[False, True, True]])
+        >>> encoder = AttentionEncoder(
+        ...     recency=True, emb_dim=2, history_length=3, generator=torch.Generator()
+        ... )
+        >>> encoder(items, valid).detach()
+        tensor([[0.5000, 0.5000]])
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The contract that encoders keep."""
+"""The contract of history encoders."""
 
 from typing import Protocol
 
@@ -8,17 +8,27 @@ __all__ = ["Encoder"]
 
 
 class Encoder(Protocol):
-    """A torch module that makes one vector of the items that a user had met.
+    """A torch module that encodes the items a user interacted with as one vector.
 
-    It is built from its config and, after `*`, `emb_dim`, `history_length` (of the longest history
-    that it is given) and `generator`, of which it draws its first weights.
+    To add an encoder, write an nn.Module and name it, with `_partial_: true`, in a YAML file of the
+    encoder's config group. Its constructor takes the YAML keys, then, after `*`, `emb_dim`,
+    `history_length` (of the longest history) and `generator`, from which it must draw all its
+    initial weights.
+
+    Attributes:
+        ordered: Whether the order of the items matters; the log must then have timestamps.
     """
 
-    ordered: bool  # whether it matters which item came first: the log then has to tell times
+    ordered: bool
 
     def __call__(self, items: Tensor, valid: Tensor) -> Tensor:
-        """[B, emb_dim], finite, of `items` [B, L, emb_dim], the newest last, where `valid` [B, L].
+        """Return one vector per history.
 
-        Items that are not valid are zeros. Where none is valid, any finite vector may come.
+        Args:
+            items: [B, L, emb_dim] item embeddings, the newest last; zeros where not valid.
+            valid: [B, L] bool.
+
+        Returns:
+            [B, emb_dim] float, finite. Where no item is valid, any finite vector: it is ignored.
         """
         ...

@@ -1,4 +1,4 @@
-"""A recurrent network over the items."""
+"""A recurrent network over a history."""
 
 from typing import Annotated
 
@@ -15,8 +15,18 @@ class GRUEncoder(nn.Module):
     """The last state of a GRU that reads the items from the oldest to the newest.
 
     GRU4Rec, of Hidasi et al. 2016 (ICLR, "Session-based recommendations with recurrent neural
-    networks"), as a two-tower model: the state, of `hidden` numbers, is mapped to the embedding of
+    networks"), as a two-tower model: the state, of size `hidden`, is projected to the embedding of
     a user.
+
+    Example:
+        >>> import torch
+        >>> items = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> valid = torch.tensor([[False, True, True]])
+        >>> encoder = GRUEncoder(
+        ...     8, 0.0, emb_dim=2, history_length=3, generator=torch.Generator().manual_seed(0)
+        ... )
+        >>> encoder(items, valid).shape
+        torch.Size([1, 2])
     """
 
     ordered = True
@@ -39,7 +49,7 @@ class GRUEncoder(nn.Module):
 
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:
         """See Encoder."""
-        # Padding goes to the back: the state is still 0 when the first valid item is read.
+        # Padding moves to the back: the state is still 0 when the first valid item is read.
         order = torch.argsort(~valid, dim=1, stable=True)
         read = items.gather(1, order[..., None].expand_as(items))
         states, _ = self.gru(self.dropout(self.norm(read)))  # [B, L, hidden]

@@ -1,4 +1,4 @@
-"""The mean of the items."""
+"""The mean of a history."""
 
 from torch import Generator, Tensor, nn
 
@@ -6,10 +6,18 @@ __all__ = ["MeanEncoder"]
 
 
 class MeanEncoder(nn.Module):
-    """The mean of the valid items; it learns nothing of its own.
+    """The mean of the valid items; it has no parameters.
 
-    How Covington et al. 2016 (RecSys, "Deep neural networks for YouTube recommendations") read what
-    a user had watched.
+    Covington et al. 2016 (RecSys, "Deep neural networks for YouTube recommendations") encode watch
+    histories in this way.
+
+    Example:
+        >>> import torch
+        >>> items = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> valid = torch.tensor([[False, True, True]])
+        >>> encoder = MeanEncoder(emb_dim=2, history_length=3, generator=torch.Generator())
+        >>> encoder(items, valid)
+        tensor([[0.5000, 0.5000]])
     """
 
     ordered = False

@@ -1,4 +1,4 @@
-"""Self-attention over the items."""
+"""Self-attention over a history."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -13,11 +13,21 @@ __all__ = ["SASRecEncoder"]
 
 
 class SASRecEncoder(nn.Module):
-    """The newest place, after blocks of self-attention in which each place sees the older ones.
+    """The newest position, after blocks of causal self-attention.
 
     SASRec, of Kang and McAuley 2018 (ICDM, "Self-attentive sequential recommendation"), as a
-    two-tower model; places are counted from the newest and are learned. Inside, each place holds
-    `hidden` numbers, which `n_heads` heads share.
+    two-tower model, with learned positions counted from the newest item. Hidden vectors have
+    `hidden` components, divided among `n_heads` heads.
+
+    Example:
+        >>> import torch
+        >>> items = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> valid = torch.tensor([[False, True, True]])
+        >>> encoder = SASRecEncoder(
+        ...     8, 1, 2, 0.0, emb_dim=2, history_length=3, generator=torch.Generator()
+        ... )
+        >>> encoder(items, valid).shape
+        torch.Size([1, 2])
     """
 
     ordered = True
@@ -48,14 +58,14 @@ class SASRecEncoder(nn.Module):
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        """Every head has as many of the hidden numbers."""
+        """Yield an error if `hidden` cannot be divided equally among the heads."""
         hidden, n_heads = node.get("hidden"), node.get("n_heads")
         if not isinstance(hidden, int) or not isinstance(n_heads, int) or n_heads < 1:
             return  # told by the type hints
         if hidden % n_heads:
             yield (
                 f"{path}.n_heads: got {n_heads}, which does not divide "
-                f"{path}.hidden={hidden}; valid are its divisors"
+                f"{path}.hidden={hidden}; must be one of its divisors"
             )
 
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:
@@ -63,7 +73,7 @@ class SASRecEncoder(nn.Module):
         length = items.shape[1]
         hidden = self.dropout(self.input(items) + self.places[-length:])  # [B, L, H]
         older = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
-        # Each place sees itself, valid or not: the attention of a place that sees none is NaN.
+        # Each position sees itself, valid or not: attention over nothing is NaN.
         itself = torch.eye(length, dtype=torch.bool, device=items.device)
         sees = (older & valid[:, None, :]) | itself  # [B, L, L]
         for block in self.blocks[:-1]:
@@ -74,9 +84,9 @@ class SASRecEncoder(nn.Module):
 
 
 class _Block(nn.Module):
-    """Self-attention, then a feed-forward network of each place, each added to what came in.
+    """Self-attention, then a feed-forward network per position, both with residual connections.
 
-    What goes into either is normalised before: deep stacks then train without a warm-up.
+    Layer normalisation comes first in each, so that deep stacks train without a warm-up.
     """
 
     def __init__(self, hidden: int, n_heads: int, dropout: float, *, generator: Generator) -> None:

@@ -1,4 +1,4 @@
-"""Chance inside torch's modules, of a run's own generator in place of torch's global one."""
+"""Randomness of torch's modules, from a run's own generator instead of the global one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ __all__ = ["SeededDropout", "drawing_from"]
 
 @contextmanager
 def drawing_from(generator: Generator) -> Iterator[None]:
-    """Modules that are made in it draw their first weights of `generator`.
+    """Initialise the modules that are built inside the context from `generator`.
 
-    torch's modules draw of its global generator on the CPU, which is left as it was.
+    torch's modules draw from its global CPU generator, whose state is restored on exit.
     """
     seed = seeding.draw_seed(generator)
     with torch.random.fork_rng(devices=[]):
@@ -24,7 +24,7 @@ def drawing_from(generator: Generator) -> Iterator[None]:
 
 
 class SeededDropout(nn.Module):
-    """In training, zeros a share `dropout` of all numbers and scales the others up to make up."""
+    """Dropout with a seeded generator: zeros a share of all values and scales up the others."""
 
     def __init__(self, dropout: float, *, generator: Generator) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class SeededDropout(nn.Module):
         self.draws = seeding.Draws(generator)
 
     def forward(self, values: Tensor) -> Tensor:
-        """The shape of `values`."""
+        """Return a tensor of the shape of `values`."""
         if not self.training or not self._dropout:
             return values
         kept: Tensor = self.draws(values.shape, values.device) >= self._dropout
