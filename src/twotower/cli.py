@@ -34,22 +34,22 @@ _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
   twotower train [-m] [key=value ...]   train a model, log the run to MLflow; -m sweeps a=1,2,3
-  twotower sweep status [key=value ...] how far the sweeps are
-  twotower compare [key=value ...]      earlier runs or the trials of a sweep, user by user
-  twotower baselines [key=value ...]    the models to beat, on the same split
-  twotower recommend [key=value ...]    the best items for users, from the model of a run
-  twotower ui [key=value ...]           the MLflow UI on the runs
-  twotower --version                    the version that is installed
+  twotower sweep status [key=value ...] print the progress of sweeps
+  twotower compare [key=value ...]      compare earlier runs, or the trials of a sweep, per user
+  twotower baselines [key=value ...]    measure the models to beat on the same split
+  twotower recommend [key=value ...]    recommend items to users with the model of a run
+  twotower ui [key=value ...]           open the MLflow UI on the runs
+  twotower --version                    print the installed version
 
 `twotower <command> --help` lists its keys and choices.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point; exits with 0, or 1 after an error of twotower's own, told on stderr."""
+    """Run the command line; exit with 1 and a message on stderr after a TwoTowerError."""
     command, *arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if "LOCAL_RANK" in os.environ and command not in _COMMANDS:
-        # Lightning starts the further processes of a run with Hydra's arguments alone.
+        # Lightning starts the other processes of a run with Hydra's arguments only.
         command, arguments = "train", [command, *arguments]
     remember(arguments)
     with masked_output():
@@ -110,14 +110,14 @@ def _train(arguments: list[str]) -> None:
 
 
 def _complete(arguments: list[str]) -> None:
-    """Tab completion, asked of the program by the shell: commands here, the rest by Hydra."""
+    """Complete commands; Hydra completes everything after them."""
     line = os.environ.get("COMP_LINE", "")
     program, _, typed = line.partition(" ")
     command, space, rest = typed.lstrip().partition(" ")
     if "COMP_LINE" in os.environ and not space:
         print(" ".join(name for name in _COMMANDS if name.startswith(command)))
     elif not space or command == "train":
-        os.environ["COMP_LINE"] = f"{program} {rest}"  # Hydra knows overrides alone
+        os.environ["COMP_LINE"] = f"{program} {rest}"  # Hydra only knows overrides
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
         _hydra(arguments)
 
@@ -129,14 +129,14 @@ def _hydra(arguments: list[str]) -> None:
 
 @hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")
 def _job(composed: DictConfig) -> float | None:
-    """One run; returns the validation metric that sweepers maximise, never one of the test."""
+    """Run once; return the validation metric that sweepers maximise, never a test metric."""
     from twotower.reporting.links import where_to_look
     from twotower.reporting.run import print_result
     from twotower.training import is_first_process
 
     if not is_first_process():
         logging.getLogger("twotower").setLevel(logging.WARNING)
-    # Paths in a config start where the command was called, also with hydra.job.chdir=true.
+    # Relative paths start from the working directory of the command, even with hydra.job.chdir.
     os.chdir(HydraConfig.get().runtime.cwd)
     try:
         config = conf.plain(composed)
@@ -158,13 +158,13 @@ def _job(composed: DictConfig) -> float | None:
 
 
 def _write_config(config: dict[str, Any]) -> None:
-    """Without secrets, which is why Hydra does not write it itself."""
+    """Write the config without secrets; Hydra itself would write them."""
     text = yaml.safe_dump(mask_all(config), sort_keys=False, allow_unicode=True)
     Path(HydraConfig.get().runtime.output_dir, "config.yaml").write_text(text, encoding="utf-8")
 
 
 def _trial(experiment: Any, spec: TrialSpec) -> float | None:
-    """One trial of a sweep; what became of it stands in its folder."""
+    """Run one trial of a sweep; its outcome is written to its folder."""
     from twotower.sweeping.run_trial import run_trial
 
     hydra_config = HydraConfig.get()

@@ -146,7 +146,7 @@ def test_what_is_there_is_neither_fitted_nor_logged_again(
     caplog.clear()
     measure(*data, TWO)
     assert "baseline popularity: fitted" not in caplog.text
-    assert "baseline popularity: its run is there already" in caplog.text
+    assert "baseline popularity: its run exists already" in caplog.text
     both = runs(output_dir)
     assert both.keys() == {"popularity", "item_knn"}
     assert both["popularity"].info.run_id == first["popularity"].info.run_id
@@ -239,7 +239,7 @@ def test_parts_that_are_not_wanted_are_not_measured(
     assert "ordered by NDCG@10 on test" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"evaluation\.test: got never"):
         compose("baselines", [*fixed, "split.validation=false", "evaluation.test=never"])
-    with pytest.raises(ConfigError, match=r"baselines: got none; valid is a list"):
+    with pytest.raises(ConfigError, match=r"baselines: got none; must be a list"):
         compose("baselines", [*data, "baselines=[]"])
 
 

@@ -63,7 +63,7 @@ def test_users_who_came_later_are_served_by_a_file(
     frame = pl.read_csv(file)
     assert frame["user_id"].to_list() == ["neo"] * 4
     assert not set(frame["item_id"]) & set(known)
-    assert "new_users: got a file beside users" in refusal("recommend", *where, "users=[1]")
+    assert "new_users: got a file together with users" in refusal("recommend", *where, "users=[1]")
     log.write_text("user_id,thing\nneo,1\n")
     assert "item_id" in refusal("recommend", *where)
 

@@ -139,9 +139,9 @@ def test_the_test_part_is_to_report_only(
     tracked(tracking, "x", range(9), parts=["validation", "test"])
     tracked(tracking, "y", range(3), parts=["test"])
     compare(output_dir, "runs=[x,y]", "part=test")
-    assert "This is the test part: to report." in capsys.readouterr().out
+    assert "This is the test part, to report results." in capsys.readouterr().out
     told = refusal(RunNotFoundError, output_dir, "runs=[x,y]")
-    assert told.startswith("part=validation: run 'y' was not judged on it. Run ")
+    assert told.startswith("part=validation: run 'y' was not evaluated on it. Run ")
 
 
 def test_another_metric(tracking: MlflowTracking, output_dir: Path) -> None:
@@ -224,9 +224,7 @@ def test_the_metric_is_the_one_that_the_runs_were_chosen_by(
 def test_what_to_compare_must_be_said_once(output_dir: Path) -> None:
     for overrides, got in (([], "neither"), (["runs=[x,y]", "sweep=latest"], "both")):
         told = refusal(ConfigError, output_dir, *overrides)
-        assert told.startswith(
-            f"runs, sweep: got {got}; valid is one of them, such as sweep=latest"
-        )
+        assert told.startswith(f"runs, sweep: got {got}; must be one of them, such as sweep=latest")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twotower.config import Axis, axes, combinations, with_seeds
-from twotower.config.overrides import with_ids
 from twotower.config.tree import choices
+from twotower.config.typed_ids import with_ids
 from twotower.core.errors import ConfigError
 
 
@@ -33,14 +33,14 @@ def test_one_run_stays_one_run(overrides: list[str]) -> None:
 def test_seeds_are_counted_by_a_whole_number(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         with_seeds([f"seeds={text}"])
-    assert str(caught.value) == f"seeds={text}: valid is one whole number, 1 or more"
+    assert str(caught.value) == f"seeds={text}: expected one integer >= 1"
 
 
 @pytest.mark.parametrize("seed", ["1,2", "range(0,3)", "interval(0,4)", "first", "null"])
 def test_seeds_and_a_sweep_over_the_seed_exclude_each_other(seed: str) -> None:
     with pytest.raises(ConfigError) as caught:
         with_seeds(["seeds=2", f"seed={seed}"])
-    assert str(caught.value) == f"seed={seed} with seeds=2: valid is one or the other"
+    assert str(caught.value) == f"seed={seed} with seeds=2: seed must be one integer"
 
 
 def test_what_varies_is_told_from_what_does_not_in_the_order_of_the_command() -> None:
@@ -117,14 +117,14 @@ def test_an_interval_has_ends(text: str, low: float, high: float, integer: bool,
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("a=interval(1,0.1)", "a=interval(1,0.1): valid is interval(low, high), low <= high"),
+        ("a=interval(1,0.1)", "a=interval(1,0.1): expected interval(low, high) with low <= high"),
         (
             "a=tag(log,interval(0,1))",
-            "a=tag(log,interval(0,1)): valid is interval(low, high), 0 < low <= high",
+            "a=tag(log,interval(0,1)): expected interval(low, high) with 0 < low <= high",
         ),
-        ("a=range(3,3)", "a=range(3,3): holds no value; valid is one or more"),
-        ("loss=glob(z*)", "loss=glob(z*): holds no value; valid is one or more"),
-        ("tower.emb_dim=glob(*)", "tower.emb_dim=glob(*): holds no value; valid is one or more"),
+        ("a=range(3,3)", "a=range(3,3): holds no value; expected one or more"),
+        ("loss=glob(z*)", "loss=glob(z*): holds no value; expected one or more"),
+        ("tower.emb_dim=glob(*)", "tower.emb_dim=glob(*): holds no value; expected one or more"),
         ("a=range(1,5,0)", "a=range(1,5,0): range() arg 3 must not be zero"),
     ],
 )

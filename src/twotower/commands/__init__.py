@@ -1,1 +1,1 @@
-"""What the command line does besides training; each command is the object of a file in conf/."""
+"""The commands other than train; each is the object of a file in conf/."""

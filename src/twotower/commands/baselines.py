@@ -58,7 +58,7 @@ class Baselines(Configured):
 
     @staticmethod
     def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
-        """What does not fit together in a config, which may hold other mistakes."""
+        """Yield errors of values that do not fit together; the config may have other errors."""
         split, evaluation = config.get("split"), config.get("evaluation")
         parts = (
             not isinstance(split, Mapping) or split.get("validation") is not False,
@@ -67,15 +67,16 @@ class Baselines(Configured):
         if not any(parts):
             yield (
                 "evaluation.test: got never, but split.validation=false cuts no validation part "
-                "either, so nothing would be measured; valid are best, all"
+                "either, so nothing would be measured; must be best or all"
             )
         if not config.get("baselines", True):
-            yield "baselines: got none; valid is a list of choices, such as [popularity,ease]"
+            yield "baselines: got none; must be a list of choices, such as [popularity,ease]"
 
     def __call__(self) -> dict[str, dict[str, Reference]]:
-        """Measure, log and print; gives back each baseline's part -> reference.
+        """Measure, log and print the baselines; return by baseline and part its reference.
 
-        Raises TwoTowerError at the end where some could not be measured; the others are.
+        Raises:
+            TwoTowerError: some baselines could not be measured; raised after the others were.
         """
         if isinstance(self.tracking, MlflowTracking):
             open_store(self.tracking.uri)  # or baselines would be fitted for nothing
@@ -94,7 +95,7 @@ class Baselines(Configured):
         return measured
 
     def _folds(self, frames: SplitFrames) -> dict[str, Fold]:
-        """By part, as a run makes them: validation after train, test after all before it."""
+        """Return the folds by part, as in a run: validation follows train, test follows both."""
         parts: list[Part] = ["validation"] if frames.validation is not None else []
         if self.evaluation.test != "never":
             parts.append("test")
@@ -103,7 +104,7 @@ class Baselines(Configured):
     def _measure(
         self, folds: Mapping[str, Fold], data: str, tags: Mapping[str, str]
     ) -> tuple[dict[str, dict[str, Reference]], list[str]]:
-        """What each baseline came to, and why others came to nothing. Each is logged at once."""
+        """Measure and log each baseline; return the references and the errors."""
         cache = Path(self.output_dir) / "cache" / "baselines"
         references = References(self.baselines, self.evaluation, self.config, cache)
         keys = {part: f"{data}/{part}" for part in folds}
@@ -117,7 +118,7 @@ class Baselines(Configured):
                 }
             except (TwoTowerError, MemoryError, RuntimeError) as error:
                 logger.info("baseline %s: could not be measured", name)
-                failures.append(f"{name}: {_told(error)}")
+                failures.append(f"{name}: {_message(error)}")
             else:
                 measured[name] = parts
                 digest = digest_of([references.identity(name, key) for key in keys.values()])
@@ -131,9 +132,9 @@ class Baselines(Configured):
         parts: Mapping[str, Reference],
         tags: Mapping[str, str],
     ) -> None:
-        """A run of its own, unless one with the same numbers is there."""
+        """Log the baseline as a run of its own, unless a run with the same digest exists."""
         if _is_logged(self.tracking, tags[DIGEST_TAG]):
-            logger.info("baseline %s: its run is there already", name)
+            logger.info("baseline %s: its run exists already", name)
             return
         config = {
             "baseline": self.config["baselines"][name],
@@ -149,10 +150,12 @@ class Baselines(Configured):
                 run.log_frame(reference.relevant, f"{part}/{RELEVANT}")
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, TwoTowerError):
         return str(error)
-    return f"{type(error).__name__}: {error}".rstrip(": ")  # out of memory, as libraries say it
+    return f"{type(error).__name__}: {error}".rstrip(
+        ": "
+    )  # libraries raise many classes when out of memory
 
 
 def _is_logged(tracking: Tracking, digest: str) -> bool:

@@ -53,21 +53,22 @@ class Compare:
     tracking: MlflowTracking
 
     def __post_init__(self) -> None:
-        """Raises ConfigError unless one of `runs` and `sweep` is given, and for an unknown file."""
+        """Raise ConfigError unless one of `runs` and `sweep` is given, or for an unknown suffix."""
         if (self.runs is None) == (self.sweep is None):
             got = "neither" if self.runs is None else "both"
             raise ConfigError(
-                f"runs, sweep: got {got}; valid is one of them, such as sweep=latest or "
+                f"runs, sweep: got {got}; must be one of them, such as sweep=latest or "
                 'runs=[4e1c,"my run"]'
             )
         if self.file is not None:
             require_table_suffix("file", self.file)
 
     def __call__(self) -> Compared:
-        """Print the comparison, and write its tables where asked to.
+        """Print and return the comparison, and write its tables if `file` is set.
 
-        Raises RunNotFoundError for a run or its values that are not there, and what
-        `Comparison.compare` raises.
+        Raises:
+            RunNotFoundError: a run, or its per-user values, do not exist.
+            DataError: the runs cannot be compared; see `Comparison.compare`.
         """
         if self.file is not None:
             require_writable_file("file", self.file)
@@ -81,8 +82,8 @@ class Compare:
         print_compared(compared)
         if self.part == "test":
             print(
-                "This is the test part: to report. Who chooses a model by it has no test part left "
-                "to judge the choice; choose by part=validation."
+                "This is the test part, to report results. Choose a model with part=validation: "
+                "choosing on the test part leaves nothing to judge the choice by."
             )
         if self.file is not None:
             for path in _write(compared, Path(self.file)):
@@ -146,7 +147,7 @@ class Compare:
             path = download(self.tracking.uri, run.id, f"{self.part}/{name}.parquet", target)
         except RunNotFoundError as error:
             raise RunNotFoundError(
-                f"part={self.part}: run {run.name!r} was not judged on it. {error}"
+                f"part={self.part}: run {run.name!r} was not evaluated on it. {error}"
             ) from error
         return pl.read_parquet(path)
 
@@ -158,7 +159,7 @@ def _tag(run: FoundRun, tag: str, without: str) -> str:
 
 
 def _monitor(found: Sequence[FoundRun]) -> str:
-    """The metric that all runs were chosen by."""
+    """Return the metric that all runs were selected by."""
     by_monitor: dict[str, list[str]] = {}
     for run in found:
         monitor = _tag(run, MONITOR_TAG, "give `metric`, such as metric=ndcg_at_10")
@@ -188,7 +189,7 @@ def _means(runs: Sequence[FoundRun], part: str) -> dict[str, float]:
 
 
 def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:
-    """The setting or the run's name, and the start of the first id where several have that name."""
+    """Return the setting or the name of each run, with the start of its id where names repeat."""
     names = [runs[0].tags.get(_SETTING) or runs[0].name for runs in groups]
     return [
         name if names.count(name) == 1 else f"{name} ({runs[0].id[:_SHORT_ID]})"

@@ -51,13 +51,13 @@ class Recommend:
     tracking: MlflowTracking
 
     def __post_init__(self) -> None:
-        """Raises ConfigError where the file's kind cannot be written."""
+        """Raise ConfigError if the file has an unknown suffix, or users are given twice."""
         require_table_suffix("file", self.file)
         if self.users is not None and self.new_users is not None:
-            raise ConfigError("new_users: got a file beside users; valid is one of the two")
+            raise ConfigError("new_users: got a file together with users; must be one of the two")
 
     def __call__(self) -> pl.DataFrame:
-        """Print and write `user_id`, `item_id`, `rank`, `score` and, where known, `title`."""
+        """Print, write and return `user_id`, `item_id`, `rank`, `score` and, if known, `title`."""
         require_writable_file("file", self.file)
         run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
         newcomers = None
@@ -85,7 +85,7 @@ class Recommend:
 
 
 def _unknown(frame: pl.DataFrame) -> str | None:
-    """What to say of new users who interacted with nothing that the model knows."""
+    """Return a warning if new users interacted with no item that the model knows, else None."""
     nobody = frame.filter(pl.col(N_KNOWN) == 0)[USER].unique(maintain_order=True)
     if nobody.is_empty():
         return None

@@ -1,4 +1,4 @@
-"""`twotower sweep status`: how far the sweeps are."""
+"""`twotower sweep status`: the progress of sweeps."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class SweepStatus:
     output_dir: str
 
     def __call__(self) -> list[SweepProgress]:
-        """Print the sweeps below the output directory, the latest last.
+        """Print and return the sweeps below the output directory, the newest last.
 
-        Raises ConfigError where there is none, or none of that name.
+        Raises:
+            ConfigError: there is no sweep, or none of that name.
         """
         folder = Path(self.output_dir, "sweeps")
         found = [status for path in folder.glob("*") if (status := progress_of(path)) is not None]
@@ -38,7 +39,7 @@ class SweepStatus:
             if not found:
                 raise ConfigError(
                     f"no sweeps in {folder}: `twotower train -m tower.emb_dim=16,32` makes one; "
-                    "output_dir says where they are"
+                    "output_dir sets where they are"
                 )
             there = ", ".join(status.record.folder.name for status in found)
             raise ConfigError(f"sweep: got {self.sweep}; in {folder} there are {there}")

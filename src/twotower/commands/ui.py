@@ -35,9 +35,9 @@ class Ui:
             host=self.host,
             port=self.port,
             open_browser=self.open_browser,
-            tell=_tell,
+            tell=_print_address,
         )
 
 
-def _tell(address: str) -> None:
+def _print_address(address: str) -> None:
     print(f"MLflow UI: {visible(address)}\nCtrl-C stops it", flush=True)

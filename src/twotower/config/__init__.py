@@ -1,5 +1,6 @@
 """The config: composed by Hydra, checked whole before any data is read, then instantiated."""
 
+from twotower.config.axes import Axis, axes, combinations, with_params
 from twotower.config.baselines import with_baselines
 from twotower.config.check import check
 from twotower.config.compose import (
@@ -18,9 +19,9 @@ from twotower.config.flags import parse_flags, shown_flags
 from twotower.config.hydra_part import check_hydra
 from twotower.config.instantiate import Configured
 from twotower.config.kinds import Contract, KeywordsOf
-from twotower.config.overrides import Axis, axes, combinations, lenient, with_params, with_seeds
+from twotower.config.overrides import lenient
 from twotower.config.render import command, literal, render, render_value
-from twotower.config.repeats import REPEATS, with_repeats
+from twotower.config.repeats import REPEATS, with_repeats, with_seeds
 from twotower.config.source import Source
 from twotower.config.tree import CONF_DIR
 

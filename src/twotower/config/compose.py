@@ -15,10 +15,11 @@ from twotower.config.decode import decodable, replace_at
 from twotower.config.elsewhere import unmounted
 from twotower.config.instantiate import TARGET, instantiate
 from twotower.config.kinds import Contract
-from twotower.config.overrides import known_choices, lenient, with_ids
+from twotower.config.overrides import known_choices, lenient
 from twotower.config.source import Source, searchpath_of
 from twotower.config.targets import Targets
 from twotower.config.tree import CONF_DIR
+from twotower.config.typed_ids import with_ids
 from twotower.core.errors import ConfigError
 from twotower.core.secrets import remember
 

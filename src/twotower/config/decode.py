@@ -1,4 +1,4 @@
-"""Text that an interpolation gives, such as `${oc.env:EMB_DIM}`, where a key wants a number."""
+"""Text from interpolations, such as `${oc.env:EMB_DIM}`, for keys that expect a number."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Path = tuple[str | int, ...]
 
 
 def decodable(config: Any, path: Path = ()) -> Iterator[tuple[Path, tuple[str, Any]]]:
-    """By path the text that an interpolation gives, and what it is on a command line if not text.
+    """Yield by path the text of an interpolation, and its value if parsed as an override.
 
-    Whether a key wants the one or the other is for its type to say.
+    Only text that parses to another type is included; the type of the key decides between the two.
     """
     if isinstance(config, DictConfig):
         keys: Any = list(config.keys())

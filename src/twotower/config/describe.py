@@ -11,11 +11,11 @@ from omegaconf.errors import OmegaConfBaseException
 from twotower.config.compose import compose_from
 from twotower.config.overrides import lenient
 from twotower.config.source import Source
+from twotower.config.tree import LIST_GROUP
 
 __all__ = ["describe"]
 
 _WIDTH = 22
-_SEVERAL = "baselines"  # the group of which a config takes several
 _HIDDEN = ("_target_:", "_partial_:", "_recursive_:", "# @package")
 _OWN_OF_HYDRA = ("hydra/launcher", "hydra/sweeper")
 _USAGE = """\
@@ -25,7 +25,7 @@ twotower train: train a two-tower recommender and log its run to MLflow
   twotower train experiment=notebook                 a whole recipe
   twotower train dataset=file dataset.path=log.csv preprocessing=none
                                                      your own interactions
-  twotower train -m tower.emb_dim=16,32,64           a sweep: one run for each value
+  twotower train -m tower.emb_dim=16,32,64           a sweep: one run per value
   twotower train tower=history --help                the keys of another choice
   twotower train --config-dir mine tower=mine        choices of your own, from a folder
   twotower train --cfg job                           print the config and stop
@@ -36,9 +36,10 @@ twotower train: train a two-tower recommender and log its run to MLflow
 
 
 def describe(source: Source, overrides: Sequence[str]) -> str:
-    """Usage, then every group with its choices, then the files of those that `overrides` select.
+    """Return the usage, every group with its choices, and the files that `overrides` select.
 
-    Raises ConfigError where the overrides select what does not exist.
+    Raises:
+        ConfigError: the overrides select a choice that does not exist.
     """
     try:
         config = source.load(lenient(overrides, source))
@@ -47,9 +48,10 @@ def describe(source: Source, overrides: Sequence[str]) -> str:
         raise
     runtime = config.hydra.runtime
     folders = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
-    chosen: dict[str, list[str | None]] = {_SEVERAL: [str(key) for key in config.get(_SEVERAL, {})]}
+    listed: list[str | None] = [str(key) for key in config.get(LIST_GROUP, {})]
+    chosen = {LIST_GROUP: listed}
     chosen |= {str(key): [value] for key, value in runtime.choices.items()}
-    chosen = dict(reversed(chosen.items()))  # as the root config has them
+    chosen = dict(reversed(chosen.items()))  # in the order of the root config
     lines = [_USAGE, "== Choices: group=choice; * is selected ==", ""]
     for group in _groups(chosen):
         lines += _choices(source, folders, group, chosen[group])
@@ -70,7 +72,7 @@ def _groups(chosen: Mapping[str, object]) -> list[str]:
 def _choices(
     source: Source, folders: Sequence[Path], key: str, selected: Sequence[str | None]
 ) -> Iterator[str]:
-    """The group, and each of its choices with the first line of its file."""
+    """Yield the group, and each of its choices with the first comment of its file."""
     group = key.partition("@")[0]
     yield key
     for name in source.choices(group):
@@ -83,7 +85,7 @@ def _choices(
 
 
 def _file(folders: Sequence[Path], name: str, title: str) -> Iterator[str]:
-    """A file as it is written, without what is for the program alone."""
+    """Yield the lines of a file, without targets, defaults and settings of Hydra."""
     text = _text(folders, name)
     if not text:
         return

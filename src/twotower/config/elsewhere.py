@@ -1,4 +1,4 @@
-"""Where in the config tree a key or a choice is that somebody looked for in another place."""
+"""Suggestions for a key or choice that exists in another place of the config tree."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from twotower.config.recipes import (
+    PLUMBING,
     default_choices,
     leaves,
     mounts,
@@ -17,15 +18,13 @@ from twotower.config.recipes import (
     root_values,
     selector,
 )
-from twotower.config.tree import choices
+from twotower.config.tree import LIST_GROUP, choices
 
 __all__ = ["choice_elsewhere", "is_key_elsewhere", "key_elsewhere", "nested_selector", "unmounted"]
 
-_PLUMBING = ("_target_", "_partial_", "_recursive_", "_convert_")
 _NO_MATCH = re.compile(r"Could not override '(?P<key>(?P<group>[\w/]+)(?:@[\w.]+)?)'")
 _CLOSE = 0.75
 _MOST = 3
-_SEVERAL = "baselines"  # the group of which a config takes several
 
 
 def is_key_elsewhere(name: str) -> bool:
@@ -34,10 +33,11 @@ def is_key_elsewhere(name: str) -> bool:
 
 
 def key_elsewhere(name: str, value: Any) -> str:
-    """`did you mean 'tower.emb_dim'? ` for `emb_dim`; empty where no key is called alike.
+    """Return `did you mean 'tower.emb_dim'? ` for `emb_dim`; empty if no key has a similar name.
 
-    name: the last part of a key that does not exist; value: what it was to be, which may be a
-    choice of some group.
+    Args:
+        name: the last part of a key that does not exist.
+        value: its value, which may be a choice of some group.
     """
     meant = _nearest_root([key for key in _keys() if key.rpartition(".")[2] == name])
     if not meant and isinstance(value, str):
@@ -50,23 +50,23 @@ def key_elsewhere(name: str, value: Any) -> str:
 
 
 def _nearest_root(keys: Sequence[str]) -> list[str]:
-    """Those that the default choices have, else those with the fewest parts."""
+    """Return the keys that the default choices have, else those with the fewest parts."""
     texts = {key: _with(_keys()[key], key) for key in keys}
     rank = {key: (bool(texts[key]), key.count(".")) for key in keys}
     return [f"{key!r}{texts[key]}" for key in keys if rank[key] == min(rank.values())]
 
 
 def choice_elsewhere(value: str, group: str) -> str:
-    """`did you mean 'split=time'? ` for `dataset=time`; empty where no other group has it."""
+    """Return `did you mean 'split=time'? ` for `dataset=time`; empty if no group has it."""
     name = value.rpartition("/")[2]
     found = [repr(override) for override in _selecting(name) if override != f"{group}={value}"]
     return f"did you mean {' or '.join(found[:_MOST])}? " if found else ""
 
 
 def nested_selector(key: str, package: str | None) -> list[str]:
-    """What selects a choice of a nested group: `tower/encoder` for `encoder` or `tower.encoder`.
+    """Return how a nested group is selected: `tower/encoder` for `encoder` or `tower.encoder`.
 
-    package: that the override names after `@`. Empty where no nested group is called `key`.
+    Empty if no nested group has that name. package: the part of the override after `@`, if any.
     """
     found = {
         group: group.replace("/", ".")
@@ -77,9 +77,9 @@ def nested_selector(key: str, package: str | None) -> list[str]:
 
 
 def unmounted(message: str) -> str | None:
-    """Hydra's message about a nested group that no selected choice has, in words of this project.
+    """Explain Hydra's message about a nested group that the selected choice does not have.
 
-    Such as `tower/encoder=gru` without `tower=history`. None for any other message.
+    Such as `tower/encoder=gru` without `tower=history`. Return None for any other message.
     """
     found = _NO_MATCH.match(message)
     if found is None or found["group"] not in nested_groups():
@@ -95,19 +95,19 @@ def unmounted(message: str) -> str | None:
 
 @cache
 def _keys() -> dict[str, tuple[str, ...]]:
-    """By key the overrides that select the choices which have it."""
+    """Return by key the overrides that select the choices with that key."""
     found: dict[str, list[str]] = {path: [] for path, _ in leaves(root_values())}
     for at, group in mounts().items():
         selected = selector(group, at)
         for choice in choices(group):
             for path, _ in leaves(recipe(group, choice).values):
-                if path.rpartition(".")[2] not in _PLUMBING:
+                if path.rpartition(".")[2] not in PLUMBING:
                     found.setdefault(f"{at}.{path}", []).append(f"{selected}={choice}")
     return {key: tuple(overrides) for key, overrides in sorted(found.items())}
 
 
 def _with(overrides: tuple[str, ...], key: str) -> str:
-    """What has to be chosen for the key to exist, unless the default has it."""
+    """Return what must be selected for the key to exist; empty if the default has it."""
     group = key.partition(".")[0]
     if not overrides or f"{group}={default_choices().get(group)}" in overrides:
         return ""
@@ -115,9 +115,9 @@ def _with(overrides: tuple[str, ...], key: str) -> str:
 
 
 def _selecting(choice: str) -> Iterator[str]:
-    """The overrides that select a choice of that name, one for each group that has it."""
-    if choice in choices(_SEVERAL):
-        yield f"{_SEVERAL}=[{choice}]"
+    """Yield the overrides that select a choice of that name, one per group that has it."""
+    if choice in choices(LIST_GROUP):
+        yield f"{LIST_GROUP}=[{choice}]"
     seen = set()
     for at, group in sorted(mounts().items(), key=lambda item: item[0].count(".")):
         if choice in choices(group) and group not in seen:

@@ -1,4 +1,4 @@
-"""The flags of a command line, apart from its overrides."""
+"""Flags of the command line, separated from its overrides."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from twotower.core.errors import ConfigError
 
 __all__ = ["parse_flags", "shown_flags"]
 
-# What prints something in place of a run.
+# Flags that print something instead of running.
 _SHOW = ("cfg", "info", "hydra_help", "shell_completion")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises in place of printing its usage and ending the process."""
+    """A parser that raises instead of printing its usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(message)
 
 
 def parse_flags(arguments: Sequence[str], command: str) -> argparse.Namespace:
-    """Hydra's flags and, as `overrides`, what is none, in any order.
+    """Return Hydra's flags and, as `overrides`, all other words, in any order.
 
     `train` takes all of Hydra's flags, every other command `--config-dir` and `--help`.
-    Raises ConfigError for a flag that does not exist or lacks its value.
+
+    Raises:
+        ConfigError: a flag does not exist or lacks its value.
     """
     parser = _parser() if command == "train" else _short_parser()
     # An override may begin with a minus only by mistake: `-tower.emb_dim=8`.
@@ -43,7 +45,7 @@ def parse_flags(arguments: Sequence[str], command: str) -> argparse.Namespace:
 
 
 def shown_flags(parsed: argparse.Namespace) -> list[str]:
-    """The flags for Hydra of a command that only shows something; empty for any other."""
+    """Return the flags for Hydra if the command only prints something, else an empty list."""
     if not any(getattr(parsed, name) for name in _SHOW):
         return []
     values = {"cfg": "--cfg", "info": "--info", "package": "--package"}
@@ -74,8 +76,9 @@ def _unknown(flag: str, parser: Any, command: str) -> str:
     known = [name for action in parser._actions for name in action.option_strings]
     close = get_close_matches(flag.partition("=")[0], known, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
-    told = f"{flag}: no such flag of `twotower {command}`; {meant}Flags: {', '.join(known)}"
-    return f"{told}. Values have no minus: key=value" if "=" in flag and not close else told
+    message = f"{flag}: no such flag of `twotower {command}`; {meant}Flags: {', '.join(known)}"
+    hint = ". Values have no minus: key=value" if "=" in flag and not close else ""
+    return message + hint
 
 
 def _check(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What makes two runs the same run."""
+"""Identity of runs and sweeps."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["digest_of", "is_elsewhere", "sweep_id", "trial_hash"]
+__all__ = ["ELSEWHERE", "digest_of", "is_elsewhere", "sweep_id", "trial_hash"]
 
-# Keys that say where and how a run goes, not what comes out of it.
+# Keys that set where and how a run is carried out, without effect on its results.
 ELSEWHERE = (
     "baselines",
     "comparison",
@@ -22,7 +22,7 @@ ELSEWHERE = (
     "trainer.progress_bar",
 )
 
-# Of a search what says which trials a sweep has, and which are compared.
+# Keys of a search that determine which trials a sweep has, and which are compared.
 _SEARCH = ("_target_", "seed")
 
 
@@ -47,13 +47,14 @@ def sweep_id(
     keys: Sequence[str],
     search: Mapping[str, Any],
 ) -> str:
-    """Identity of a sweep: what its trials share, which keys vary and what searches them, but not
-    the values, nor how many are tried, so that more are added to it.
+    """Return the identity of a sweep: what its trials share, which keys vary, and the search.
+
+    Neither the values nor the number of trials are part of it, so that a sweep can be extended.
 
     Args:
-        experiment_name: that the runs are tracked in.
-        shared: the config without what varies, as plain containers.
-        keys: what varies, in any order.
+        experiment_name: the MLflow experiment of the runs.
+        shared: the config without the varying keys, as plain containers.
+        keys: the varying keys, in any order.
         search: the config of the search.
     """
     searched = {key: search[key] for key in _SEARCH if key in search}
@@ -61,7 +62,7 @@ def sweep_id(
 
 
 def digest_of(value: object) -> str:
-    """24 hex digits of plain nested containers; the order of keys does not matter."""
+    """Return 24 hex digits for plain nested containers; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

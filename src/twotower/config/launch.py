@@ -1,4 +1,4 @@
-"""From the command line of `twotower train` to what Hydra is started with, all checked before."""
+"""Check the command line of `twotower train`, and build the arguments for Hydra."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _MULTIRUN = "MULTIRUN"
 
 
 def launch(parsed: Namespace) -> list[str]:
-    """The arguments for Hydra: flags, then overrides.
+    """Return the arguments for Hydra: flags, then overrides.
 
-    Raises ConfigError for whatever can be known to be wrong before any data is read.
+    Raises:
+        ConfigError: anything that can be found to be wrong before data is read.
     """
     source = conf.Source.of_flags(parsed)
     command = _typed(source, parsed)
@@ -31,7 +32,7 @@ def launch(parsed: Namespace) -> list[str]:
     require_writable_folder("output_dir", config["output_dir"])
     _, axes = conf.axes(command.overrides, source)
     if any(axis.choices is None for axis in axes):
-        for ends in others:  # a search draws from between them
+        for ends in others:  # a search draws values between them
             conf.build(conf.compose_from(source, ends))
     overrides = conf.lenient(command.given, source)
     key = "hydra.sweep.dir" if command.sweeps else "hydra.run.dir"
@@ -46,7 +47,7 @@ def launch(parsed: Namespace) -> list[str]:
 
 @dataclass(frozen=True)
 class _Command:
-    """given: overrides as Hydra gets them; overrides: these and the sweep of the config's own."""
+    """given: overrides for Hydra. overrides: these, and the sweep that the config defines."""
 
     given: list[str]
     overrides: list[str]
@@ -95,7 +96,7 @@ def _refuse_same(axes: Sequence[conf.Axis]) -> None:
 
 
 def _folder(source: conf.Source, config: Mapping[str, Any], command: _Command) -> Path:
-    """The same for the same sweep, which then resumes with what it finds there."""
+    """Return the folder of the sweep, the same for the same sweep, so that it can resume."""
     fixed, axes = conf.axes(command.overrides, source)
     first, *_ = conf.combinations(command.overrides, source)
     search = conf.hydra_node(source, first).get("sweeper", {}).get("search") or {}

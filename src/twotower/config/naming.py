@@ -1,4 +1,4 @@
-"""How runs are called."""
+"""Names of runs and settings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 
 
 def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
-    """What differs from the default recipe, such as `emb_dim=32 num_negatives=10`.
+    """Return what differs from the default recipe, such as `emb_dim=32 num_negatives=10`.
 
-    It makes no difference whether a value came from the command line, an experiment file or a
-    config of one's own. The experiment's name comes first; values that the command line names
-    before others. Where all is as in `conf/train.yaml`: `movielens_100k default`. Names are at most
-    80 characters long, and hold neither paths nor what is tracked where.
+    Values count wherever they come from: the command line, an experiment file or a user's own
+    config. The experiment's name comes first, then values in the order of the command line, then
+    all others. A run of the defaults is `movielens_100k default`. Names have at most 80 characters,
+    and contain neither paths nor tracking settings.
     """
     found = params(config)
     different = [param for param in found if not param.is_default and _is_namable(param)]
@@ -47,7 +47,7 @@ def run_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
 
 
 def setting_name(varied: Mapping[str, Any]) -> str:
-    """Return such as `emb_dim=32 num_negatives=10`: values by the labels of their keys."""
+    """Return values by the labels of their keys, such as `emb_dim=32 num_negatives=10`."""
     names = labels(list(varied))
     return " ".join(f"{names[key]}={render_value(value)}" for key, value in varied.items())
 
@@ -66,7 +66,7 @@ def _shortest_end(path: str, paths: Sequence[str]) -> str:
 
 
 def _is_namable(param: Param) -> bool:
-    """Paths and secrets are not, nor what is too long for a name."""
+    """Whether a value may be in a name: paths, secrets and long values may not."""
     if _UNNAMED.search(param.path):
         return False
     text = _text(param.value)
@@ -74,7 +74,7 @@ def _is_namable(param: Param) -> bool:
 
 
 def _order(param: Param, typed: Sequence[str]) -> tuple[int, int]:
-    """What was typed in its order, then what is of the model, then what is of the data."""
+    """Sort typed keys first, in their order, then keys of the model, then keys of the data."""
     of_data = param.path.partition(".")[0] in _DATA
     return typed.index(param.name) if param.name in typed else len(typed), int(of_data)
 
@@ -91,14 +91,14 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def _experiment(overrides: Sequence[str]) -> list[str]:
-    """The last part of what `experiment=` names; nothing where it names nothing."""
+    """Return the last part of the value of `experiment=`; empty if there is none."""
     pairs = [override.lstrip("+").partition("=") for override in overrides]
     chosen = [value.rpartition("/")[2] for key, _, value in pairs if key == "experiment"]
     return [chosen[-1]] if chosen and chosen[-1] != "null" else []
 
 
 def _fitting(parts: Sequence[str]) -> str:
-    """As many as fit, and how many more there are."""
+    """Join as many parts as fit, and append the number of the others."""
     kept = list(_shown(parts))
     left = len(parts) - len(kept)
     return " ".join(kept) + (f" and {left} more" if left else "")

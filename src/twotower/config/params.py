@@ -1,4 +1,4 @@
-"""What a person may vary of a config, under the names that runs are compared by."""
+"""Params of a run: values of a config that people vary, by the names that runs share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from twotower.config.identity import ELSEWHERE
+from twotower.config.instantiate import TARGET
 from twotower.config.recipes import (
-    TARGET,
+    PLUMBING,
     Recipe,
     default_choices,
     leaves,
@@ -22,10 +24,9 @@ from twotower.config.tree import choices, is_group
 
 __all__ = ["Param", "params", "path_of", "short_name"]
 
-# Where and how a run goes, and how a log is read: none of it is varied to compare models.
+# Not varied to compare models: what is not part of a run's identity, and how a log is read.
 _LEFT_OUT = (
-    "baselines",
-    "comparison",
+    *ELSEWHERE,
     "dataset.cache_dir",
     "dataset.columns",
     "dataset.connect_timeout_s",
@@ -37,21 +38,13 @@ _LEFT_OUT = (
     "dataset.title",
     "dataset.url",
     "dataset.wheel",
-    "evaluation.block_scores",
-    "evaluation.test",
-    "hydra",
-    "output_dir",
-    "run_name",
-    "seeds",
     "folds",
-    "tracking",
-    "trainer.checkpoint_seconds",
-    "trainer.progress_bar",
+    "hydra",
+    "seeds",
 )
-_PLUMBING = (TARGET, "_partial_", "_convert_", "_recursive_")
 _RELATIVE = re.compile(r"\$\{(?P<dots>\.+)(?P<key>\w+)\}")
 _KEY = re.compile(r"[\w-]+", re.ASCII)
-_LONG = "dataset"  # whose keys keep it in their names: `path` alone says nothing
+_LONG = "dataset"  # kept in the names of its keys: `path` alone would be unclear
 
 Nodes = tuple[Mapping[str, Any], ...]
 
@@ -60,8 +53,9 @@ Nodes = tuple[Mapping[str, Any], ...]
 class Param:
     """A value, or the choice of a group.
 
-    path: its key, such as `tower.emb_dim`; of a choice that of the group, such as `tower`.
-    is_default: whether it is as its group's file has it, or `conf/train.yaml`.
+    Attributes:
+        path: its key, such as `tower.emb_dim`; for a choice the key of its node, such as `tower`.
+        is_default: whether it is the value in the file of its choice, or in `conf/train.yaml`.
     """
 
     path: str
@@ -74,18 +68,21 @@ class Param:
 
 
 def params(config: Mapping[str, Any]) -> list[Param]:
-    """Of a resolved config, in its order, a group's choice before its values.
+    """Return the params of a resolved config, in its order, a group's choice before its values.
 
-    Left out: targets and other keys of Hydra's, where and how the run goes, and values that only
-    repeat another key's.
+    Hydra's own keys, settings of where and how the run is carried out, and values that only repeat
+    another key's are left out.
     """
     return list(_of_node((config,), "", Recipe(root_values(), {})))
 
 
 @cache
 def _names() -> dict[str, str]:
-    """By last part, the one path that is called by it: of all keys of the config tree that end
-    alike the one nearest to the root, if it is alone there."""
+    """Return by last part the path that has it as its short name.
+
+    This is the key nearest to the root of all keys of the config tree with that last part, if only
+    one is nearest.
+    """
     paths = {path for path, _ in leaves(root_values())}
     paths |= {at for at, group in mounts().items() if at == group.replace("/", ".")}
     for at, group in mounts().items():
@@ -104,15 +101,17 @@ def _is_left_out(path: str) -> bool:
 
 
 def short_name(path: str) -> str:
-    """`emb_dim` for `tower.emb_dim`: the last part where it means no other key of the config tree,
-    else the whole path. The same for every run, whatever the run has chosen."""
+    """Return `emb_dim` for `tower.emb_dim`: the last part if it is unambiguous, else the path.
+
+    Names depend on the config tree alone, so a key has the same name in every run.
+    """
     at = path_of(path)
     end = at.rpartition(".")[2]
     return end if _names().get(end) == at else at
 
 
 def path_of(key: str) -> str:
-    """The path that the key of an override sets: `tower.encoder` for `tower/encoder`."""
+    """Return the path that the key of an override sets: `tower.encoder` for `tower/encoder`."""
     return key.partition("@")[2] or key.replace("/", ".")
 
 
@@ -122,10 +121,10 @@ def _shallowest(paths: list[str]) -> list[str]:
 
 
 def _of_node(nodes: Nodes, at: str, written: Recipe) -> Iterator[Param]:
-    """nodes: from the root to the node itself. written: what its file says of it."""
+    """nodes: from the root to the node itself. written: the values in its file."""
     for key, value in nodes[-1].items():
         path = f"{at}{key}"
-        if key in _PLUMBING or path in _LEFT_OUT:
+        if key in PLUMBING or path in _LEFT_OUT:
             continue
         if isinstance(value, Mapping) and not _has_plain_keys(value):
             yield Param(path, dict(value), written.values.get(key) == value)
@@ -156,27 +155,27 @@ def _of_component(nodes: Nodes, path: str, around: Recipe) -> Iterator[Param]:
     choice = nearest(group, node) if group is not None else None
     yield Param(path, choice or _called(str(node[TARGET])), choice == default)
     written = recipe(group, choice) if group is not None and choice is not None else Recipe({}, {})
-    over = around.values.get(key)  # what the file around says of it comes last
+    over = around.values.get(key)  # values in the enclosing file come last
     if isinstance(over, Mapping):
         written = Recipe({**written.values, **over}, written.parts)
     yield from _of_node(nodes, f"{path}.", written)
 
 
 def _group_of(target: str, path: str) -> str | None:
-    """By the key of the node, else by its package: `twotower.tower.encoder.gru.GRUEncoder`."""
+    """Return the group by the key of the node, else by the package of its target."""
     packages = target.split(".")
     named = (path.replace(".", "/"), "/".join(packages[1:-2]))
     return next((name for name in named if is_group(name)), None)
 
 
 def _called(target: str) -> str:
-    """`ease` for `twotower.baselines.ease.Ease`, and the class alone for anybody else's."""
+    """Return `ease` for `twotower.baselines.ease.Ease`, and the class name for other packages."""
     parts = target.split(".")
     return parts[-2] if parts[0] == "twotower" and len(parts) > 2 else parts[-1]
 
 
 def _repeats(value: Any, written: Any, nodes: Nodes) -> bool:
-    """Whether it is what the file takes from another key, as in `${..emb_dim}`."""
+    """Whether the value is the one that the file interpolates from another key (`${..emb_dim}`)."""
     found = _RELATIVE.fullmatch(written) if isinstance(written, str) else None
     if found is None or len(found["dots"]) > len(nodes):
         return False

@@ -1,4 +1,4 @@
-"""The files of the config tree as written: which choice a node is, and its values there."""
+"""The files of the config tree, uncomposed: which choice a node is, and its values there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
+from twotower.config.instantiate import PARTIAL, TARGET
 from twotower.config.tree import CONF_DIR, choices
 
 __all__ = [
-    "TARGET",
+    "PLUMBING",
     "Recipe",
     "default_choices",
     "leaves",
@@ -24,13 +25,13 @@ __all__ = [
     "selector",
 ]
 
-TARGET = "_target_"
+PLUMBING = (TARGET, PARTIAL, "_convert_", "_recursive_")  # Hydra's own keys of a node
 _ROOT = "train"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A file of a group, as it is written: interpolations are text.
+    """A file of a group, uncomposed: interpolations are text.
 
     values: its values, over those of the files of the same group that it begins with.
     parts: by the key below its own, the group and the choice that fill it.
@@ -42,7 +43,7 @@ class Recipe:
 
 @cache
 def recipe(group: str, choice: str) -> Recipe:
-    """The file `conf/<group>/<choice>.yaml`."""
+    """Read the file `conf/<group>/<choice>.yaml`."""
     path = CONF_DIR / group / f"{choice}.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     values: dict[str, Any] = {}
@@ -69,13 +70,13 @@ def _train() -> dict[str, Any]:
 
 
 def root_values() -> dict[str, Any]:
-    """What `conf/train.yaml` says of keys that are in no group."""
+    """Return the values of `conf/train.yaml` that belong to no group."""
     return {key: value for key, value in _train().items() if key not in ("defaults", "hydra")}
 
 
 @cache
 def default_choices() -> dict[str, str]:
-    """By group, what `conf/train.yaml` takes; a group of which it takes several is left out."""
+    """Return by group the choice of `conf/train.yaml`; groups that take a list are left out."""
     entries = [entry for entry in _train()["defaults"] if isinstance(entry, dict)]
     return {
         group: choice
@@ -87,7 +88,7 @@ def default_choices() -> dict[str, str]:
 
 @cache
 def mounts() -> dict[str, str]:
-    """By the key of a node, the group that fills it: `tower/encoder` for `tower.encoder`."""
+    """Return by the key of a node the group that fills it: `tower/encoder` for `tower.encoder`."""
     found = {group: group for group in default_choices()}
     for group in default_choices():
         for choice in choices(group):
@@ -97,21 +98,23 @@ def mounts() -> dict[str, str]:
 
 
 def nested_groups() -> set[str]:
-    """The groups within another, such as `tower/encoder`."""
+    """Return the groups within another, such as `tower/encoder`."""
     return {group for group in mounts().values() if "/" in group}
 
 
 def selector(group: str, at: str) -> str:
-    """What selects a choice of `group` for the node at `at`, to the left of `=`.
+    """Return the left side of the override that selects a choice of `group` for the node at `at`.
 
-    Such as `tower/encoder`, or `tower/encoder@tower.user.encoder` where another node has that key.
+    Such as `tower/encoder`, or `tower/encoder@tower.user.encoder` for a node in another place.
     """
     return group if at == group.replace("/", ".") else f"{group}@{at}"
 
 
 def nearest(group: str, node: Mapping[str, Any]) -> str | None:
-    """The choice of `group` that `node` was most likely made of: of those with its target the one
-    with the fewest other values, the default first; None where none has its target."""
+    """Return the choice of `group` that `node` most likely comes from; None if none has its target.
+
+    This is the choice with the same target and the fewest different values, the default first.
+    """
     known = [name for name in choices(group) if recipe(group, name).values.get(TARGET)]
     alike = [name for name in known if recipe(group, name).values[TARGET] == node.get(TARGET)]
     default = default_choices().get(group)
@@ -125,7 +128,7 @@ def nearest(group: str, node: Mapping[str, Any]) -> str | None:
 
 
 def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Values by their path below `node`; lists and empty mappings are values."""
+    """Yield values by their path below `node`; lists and empty mappings are values."""
     for key, value in node.items():
         if isinstance(value, Mapping) and value:
             yield from leaves(value, f"{prefix}{key}.")

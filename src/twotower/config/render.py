@@ -1,4 +1,4 @@
-"""From values to overrides, and from these to commands: what is written can be read again."""
+"""Values to overrides, and overrides to commands; Hydra parses them back to the same values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w/.](?:[\w/.:@*%+ -]*[\w/.*%+-])?", re.ASCII)
 
 
 def render(key: str, value: Any) -> str:
-    """`key=value` such that Hydra's parser reads exactly this key and this value.
+    """Return `key=value` such that Hydra's parser reads exactly this key and value.
 
     Args:
         key: a dotted key, a group, or `group@package`, with any of the prefixes `+`, `++`.
@@ -29,7 +29,7 @@ def render(key: str, value: Any) -> str:
             `${...}` is read as an interpolation; see `literal`.
 
     Raises:
-        ConfigError: the grammar has no notation for it, as for a mapping key with quotes.
+        ConfigError: the grammar cannot express the value, as for a mapping key with quotes.
     """
     line = f"{key}={render_value(value)}"
     try:
@@ -44,7 +44,7 @@ def render(key: str, value: Any) -> str:
 
 
 def render_value(value: Any) -> str:
-    """The part of an override after `=`: `null`, `0.001`, `[64,32]`, `'runs/lr=0.1'`."""
+    """Return the part of an override after `=`: `null`, `0.001`, `[64,32]`, `'runs/lr=0.1'`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -59,7 +59,7 @@ def render_value(value: Any) -> str:
 
 
 def literal(value: Any) -> Any:
-    """A resolved value such that OmegaConf reads it as it is: `${` is escaped."""
+    """Escape `${` in a resolved value, so that OmegaConf reads it literally."""
     if isinstance(value, str):
         # Backslashes before `${` are escapes, and are doubled.
         return re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
@@ -71,7 +71,7 @@ def literal(value: Any) -> Any:
 
 
 def command(*arguments: str) -> str:
-    """The line `twotower <arguments>`, quoted for a POSIX shell."""
+    """Return the line `twotower <arguments>`, quoted for a POSIX shell."""
     return shlex.join(["twotower", *arguments])
 
 

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 
-from twotower.config.overrides import with_seeds
+from twotower.config.parse import parse
 from twotower.config.tree import CONF_DIR, has_choice
 from twotower.core.errors import ConfigError
 
-__all__ = ["REPEATS", "with_repeats"]
+__all__ = ["REPEATS", "with_repeats", "with_seeds"]
 
 # Keys whose values repeat a setting, with what each value is called. Trials that differ in these
-# alone are averaged, and never chosen among.
+# alone are averaged, never ranked.
 REPEATS = {
     "split.fold": "folds",
     "split.seed": "draws of the split",
@@ -29,18 +27,40 @@ _FOLDED, _N_FOLDS, _FOLD = "k_folds", "split.n_folds", "split.fold"
 
 
 def with_repeats(overrides: Sequence[str]) -> list[str]:
-    """Overrides with `seeds=3` and `folds=5` put as sweeps: `seed=0,1,2`, `split.fold=0,1,2,3,4`.
+    """Rewrite `seeds=3` and `folds=5` as sweeps: `seed=0,1,2`, `split.fold=0,1,2,3,4`.
 
     `folds=5` selects `split=k_folds` where no split is given, and sets `split.n_folds`.
 
     Raises:
-        ConfigError: a count is no whole number, or what it varies is given too.
+        ConfigError: a count is not an integer, or the key that it varies is given too.
     """
     return _with_folds(with_seeds(overrides))
 
 
+def with_seeds(overrides: Sequence[str]) -> list[str]:
+    """Rewrite `seeds=3` (and `seed=5`) as a sweep over the seed: `seed=5,6,7`.
+
+    Raises:
+        ConfigError: the seed is swept too, or `seeds` is not an integer >= 1.
+    """
+    parsed = parse(overrides)
+    found = {o.key_or_group: o for o in parsed if o.key_or_group in ("seed", "seeds")}
+    seeds, seed = found.get("seeds"), found.get("seed")
+    if seeds is None or seeds.value() == 1:
+        return list(overrides)
+    count = seeds.value()
+    if seeds.is_sweep_override() or not isinstance(count, int) or count < 1:
+        raise ConfigError(f"{seeds.input_line}: expected one integer >= 1")
+    if seed is not None and not isinstance(seed.value(), int):
+        raise ConfigError(f"{seed.input_line} with seeds={count}: seed must be one integer")
+    first = seed.value() if seed is not None else 0
+    assert isinstance(first, int)
+    rest = [o.input_line or "" for o in parsed if o.key_or_group not in found]
+    return [*rest, "seed=" + ",".join(str(n) for n in range(first, first + count))]
+
+
 def _with_folds(overrides: Sequence[str]) -> list[str]:
-    found = {override.key_or_group: override for override in _parse(overrides)}
+    found = {override.key_or_group: override for override in parse(overrides)}
     folds = found.get("folds")
     if folds is None or folds.value() is None:
         return list(overrides)
@@ -65,7 +85,7 @@ def _with_folds(overrides: Sequence[str]) -> list[str]:
 
 
 def _has_folds(split: Override) -> bool:
-    """Whether the choice has `n_folds`; true of a choice that is not in the config tree."""
+    """Whether the choice has `n_folds`; True for a choice outside the config tree."""
     if split.is_sweep_override():
         return False
     choice = str(split.value())
@@ -73,10 +93,3 @@ def _has_folds(split: Override) -> bool:
         return True
     node = yaml.safe_load((CONF_DIR / "split" / f"{choice}.yaml").read_text(encoding="utf-8"))
     return "n_folds" in node
-
-
-def _parse(overrides: Sequence[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise ConfigError(str(error)) from error

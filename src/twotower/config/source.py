@@ -1,4 +1,4 @@
-"""Where a config is composed from, and composing it without touching an application's own Hydra."""
+"""The sources of a config, and composing it without touching an enclosing application's Hydra."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Source:
 
     @classmethod
     def of_flags(cls, parsed: Namespace) -> Self:
-        """The source that Hydra's flags select."""
+        """Return the source that Hydra's flags select."""
         return cls(
             name=(parsed.config_name or _TRAIN).removesuffix(".yaml"),
             config_dir=parsed.config_dir,
@@ -70,7 +70,7 @@ class Source:
 
     @classmethod
     def of_job(cls, hydra_config: DictConfig) -> Self:
-        """The source of a config that Hydra has composed, given its node `hydra`."""
+        """Return the source of a config that Hydra has composed, given its node `hydra`."""
         folders = {s.provider: s.path for s in hydra_config.runtime.config_sources}
         main = folders.get("main")
         return cls(
@@ -82,7 +82,7 @@ class Source:
 
     @property
     def flags(self) -> list[str]:
-        """What selects this source on a command line of `twotower train`."""
+        """The flags of `twotower train` that select this source."""
         flags = {
             "--config-path": self.config_path,
             "--config-dir": self.config_dir,
@@ -91,9 +91,10 @@ class Source:
         return [word for flag, value in flags.items() if value for word in (flag, value)]
 
     def load(self, overrides: Sequence[str]) -> DictConfig:
-        """Compose; the config holds Hydra's own node `hydra`, and is neither resolved nor checked.
+        """Compose the config, with Hydra's node `hydra`; it is neither resolved nor checked.
 
-        Raises HydraException or OmegaConfBaseException.
+        Raises:
+            HydraException, OmegaConfBaseException: it cannot be composed.
         """
         with _own_rules():
             return self._loader.load_configuration(
@@ -105,13 +106,13 @@ class Source:
         return may_be_group(key) and bool(self.choices(key))
 
     def choices(self, group: str) -> list[str]:
-        """The choices of `group` in order, those in subfolders as `mine/first`."""
+        """Return the choices of `group` in order, those in subfolders as `mine/first`."""
         if group not in self._choices:
             self._choices[group] = sorted(self._found(group))
         return self._choices[group]
 
     def has_choice(self, group: str, name: str) -> bool:
-        """Whether `name` is one of them."""
+        """Whether `group` has the choice `name`."""
         return name in self.choices(group)
 
     def _found(self, group: str) -> Iterator[str]:
@@ -141,20 +142,20 @@ TRAIN = Source(_TRAIN)
 
 
 def searchpath_of(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Those of the overrides that set `hydra.searchpath`."""
+    """Return the overrides that set `hydra.searchpath`."""
     return tuple(o for o in overrides if o.lstrip("+").startswith(f"{_SEARCHPATH}="))
 
 
 def _from_here(path: str | None) -> str | None:
-    """Hydra takes a relative path from the folder of the program."""
+    """Make a relative path absolute, since Hydra resolves it from the folder of the program."""
     return path if path is None or "://" in path else str(Path(path).absolute())
 
 
 @contextmanager
 def _own_rules() -> Iterator[None]:
-    """Hydra 1.3's behaviour; what an enclosing application has set is restored.
+    """Apply Hydra 1.3's behaviour, and restore the setting of an enclosing application.
 
-    Hydra keeps this in the state of the process. Its other state (GlobalHydra, HydraConfig) is not
+    The setting is global to the process. Its other state (GlobalHydra, HydraConfig) is not
     needed to compose, and not touched.
     """
     with _one_at_a_time:

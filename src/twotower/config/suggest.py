@@ -1,4 +1,4 @@
-"""What somebody who mistyped a name may have meant."""
+"""Suggestions for mistyped names."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,9 +7,9 @@ __all__ = ["suggest"]
 
 
 def suggest(name: str, valid: Iterable[str], elsewhere: str = "") -> str:
-    """Such as `did you mean 'seed'? Valid: output_dir, seed`.
+    """Return such as `did you mean 'seed'? Valid: output_dir, seed`.
 
-    elsewhere: what was meant where none of `valid` is close.
+    elsewhere: the suggestion if none of `valid` is close.
     """
     names = sorted(valid)
     close = get_close_matches(name, names, n=1)

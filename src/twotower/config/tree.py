@@ -1,10 +1,10 @@
-"""The config tree: where it lies, its groups and their choices."""
+"""The config tree: its folder, groups and choices."""
 
 from pathlib import Path
 
 import twotower
 
-__all__ = ["CONF_DIR", "choices", "has_choice", "is_group", "may_be_group"]
+__all__ = ["CONF_DIR", "LIST_GROUP", "choices", "has_choice", "is_group", "may_be_group"]
 
 _PACKAGE = Path(twotower.__file__).parent
 # Inside an installed wheel, else at the top of the source tree.
@@ -12,6 +12,7 @@ CONF_DIR = next(
     path for path in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if path.is_dir()
 ).resolve()
 
+LIST_GROUP = "baselines"  # the group of which a config takes a list
 _HYDRA = "hydra"  # its groups have choices of Hydra's own, too
 
 
