@@ -22,7 +22,11 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from torch import Generator, Tensor, nn
 
-from twotower.config import CONF_DIR, build, compose
+from twotower.config import CONF_DIR, build, check, compose
+from twotower.config.instantiate import instantiate
+from twotower.config.targets import Targets
+from twotower.core.component import parameters, value_errors
+from twotower.core.errors import ConfigError
 from twotower.loss import SampledSoftmax
 from twotower.tower import HistoryEncoder
 from twotower.training.batches import Batches
@@ -156,6 +160,63 @@ def test_every_value_is_explained_where_it_stands(path: Path) -> None:
 
 def test_a_key_without_a_comment_is_found() -> None:
     assert list(uncommented("# what\na: 1\n\nb: 2\nc: 3  # why\nd:\n  e: 1\n")) == ["b", "d", "e"]
+
+
+# --- validation
+
+WRONG: tuple[Any, ...] = (-(10**9), "no such value", 2.5, True, None, {"no": "such"}, [])
+
+
+def wrong_values(hint: Any) -> list[Any]:
+    return [value for value in WRONG if list(value_errors("x", value, hint))]
+
+
+def from_python(node: dict[str, Any], key: str, value: Any) -> str:
+    """Return the error of the component, made from the node without what comes from a run."""
+    target = get_object(node["_target_"])
+    given = {k: instantiate(v, Targets()) for k, v in node.items() if not k.startswith("_")}
+    places = inspect.signature(target).parameters.values()
+    from_run = {p.name: None for p in places if p.name not in given and p.default is p.empty}
+    with pytest.raises(ConfigError) as caught:
+        target(**from_run | given | {key: value})
+    return str(caught.value)
+
+
+def from_yaml(node: dict[str, Any], key: str, value: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check({**node, key: value})
+    return str(caught.value).partition("\n  ")[2]
+
+
+def assert_python_raises_what_yaml_does(node: dict[str, Any]) -> None:
+    for key, parameter in parameters(get_object(node["_target_"]), own=True).items():
+        for value in wrong_values(parameter.hint):
+            text = from_python(node, key, value)
+            assert text.startswith(key), node["_target_"]
+            if not isinstance(value, dict | list):
+                assert text.startswith(f"{key}: got {value!r}; "), node["_target_"]
+                assert from_yaml(node, key, value).startswith(text)
+
+
+@pytest.mark.parametrize(("group", "choice"), [each for each in CHOICES if each[0] != "experiment"])
+def test_a_component_raises_the_same_text_in_python_and_from_yaml(group: str, choice: str) -> None:
+    for node in own_nodes(node_of(group, choice)):
+        assert_python_raises_what_yaml_does(node)
+
+
+COMMANDS = {
+    "train": [],
+    "baselines": [],
+    "compare": ["sweep=latest"],
+    "recommend": ["file=lists.csv"],
+    "sweep": [],
+    "ui": [],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_raises_the_same_text_in_python_and_from_yaml(command: str) -> None:
+    assert_python_raises_what_yaml_does(compose(command, COMMANDS[command]))
 
 
 # --- negative samplers

@@ -67,7 +67,7 @@ def test_columns_are_keys_like_others() -> None:
     [
         ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1; no data was read"),
         ("optimizer.lr=fast", "optimizer.lr: got 'fast'; input should be a valid number"),
-        ("preprocessing.filters=[5]", "got [5]; valid is a node with _target_, as a choice gives"),
+        ("preprocessing.filters=[5]", "got [5]; must be an object, in YAML a node with _target_"),
         ("++tower._target_=nowhere.Tower", "which cannot be imported: No module named 'nowhere'"),
         ("seed=${sead}", "seed: Interpolation key 'sead' not found"),
         ("seed=${seed}", "seed: Recursive interpolation detected"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,6 @@ def test_validation_is_the_same_share_of_what_is_left() -> None:
         "2024-01-01T00:00:03+00:00",
         "2024-01-01T02:00:03+02:00",
         datetime(2024, 1, 1, 0, 0, 3),
-        int(datetime(2024, 1, 1, 0, 0, 3, tzinfo=UTC).timestamp()),
     ],
 )
 def test_a_moment_in_place_of_the_share(start: Any) -> None:

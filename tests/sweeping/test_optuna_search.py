@@ -352,10 +352,11 @@ def test_a_trial_is_watched_from_another_process(tmp_path: Path) -> None:
 from functools import partial
 from pathlib import Path
 from optuna.pruners import MedianPruner
+from optuna.samplers import RandomSampler
 from twotower.sweeping.search.optuna import OptunaSearch
 from twotower.running.trial_context import Pruned
 pruner = partial(MedianPruner, n_startup_trials=2, n_warmup_steps=1)
-search = OptunaSearch(n_trials=8, n_jobs=1, seed=0, sampler=None, pruner=pruner)
+search = OptunaSearch(n_trials=8, n_jobs=1, seed=0, sampler=RandomSampler, pruner=pruner)
 watch = search.watch(Path({str(tmp_path)!r}), {begun.study["number"]}, {MONITOR!r})
 watch(1, {{{MONITOR!r}: 0.1}})
 try:

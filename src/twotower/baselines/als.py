@@ -9,12 +9,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from twotower.baselines.base import interaction_matrix
 from twotower.baselines.implicit_library import import_implicit
+from twotower.core.component import component
 from twotower.model import DotProductScorer
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["ALS"]
 
 
+@component
 @dataclass(frozen=True)
 class ALS:
     """Matrix factorisation of all user-item pairs, interactions weighted by `alpha`.

@@ -8,12 +8,14 @@ from scipy.sparse import csr_matrix
 
 from twotower.baselines.base import interaction_matrix
 from twotower.baselines.implicit_library import import_implicit
+from twotower.core.component import component
 from twotower.model import DotProductScorer
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["BPR"]
 
 
+@component
 @dataclass(frozen=True)
 class BPR:
     """Factors and item biases that rank a user's items above sampled others.

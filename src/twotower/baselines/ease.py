@@ -11,6 +11,7 @@ from torch import Tensor
 
 from twotower.baselines.base import HistoryScorer, interaction_matrix
 from twotower.baselines.memory import available_bytes, gigabytes
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.types import Scorer, TrainInteractions
 
@@ -20,6 +21,7 @@ _BYTES = {"float32": 4, "float64": 8}
 _MATRICES = 3  # of n_items x n_items, at the peak
 
 
+@component
 @dataclass(frozen=True)
 class Ease:
     """Ridge regression of each item on all others.

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
 from twotower.baselines.base import HistoryScorer, interaction_matrix
+from twotower.core.component import component
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["ItemKNN"]
@@ -16,6 +17,7 @@ __all__ = ["ItemKNN"]
 _BLOCK_ENTRIES = 4_000_000  # similarities held dense at a time
 
 
+@component
 @dataclass(frozen=True)
 class ItemKNN:
     """Scores an item by the sum of its similarities to the user's items.

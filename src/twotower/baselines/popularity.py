@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from twotower.core.component import component
 from twotower.types import EVERYBODY, Scorer, TrainInteractions
 
 __all__ = ["Counts", "Popularity"]
 
 
+@component
 @dataclass(frozen=True)
 class Popularity:
     """Ranks items by their number of train interactions.

@@ -7,11 +7,13 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
+from twotower.core.component import component
 from twotower.types import EVERYBODY, Scorer, TrainInteractions
 
 __all__ = ["Random"]
 
 
+@component
 @dataclass(frozen=True)
 class Random:
     """Ranks items in a uniformly random order per user.

@@ -9,12 +9,14 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.baselines.popularity import Counts
+from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.types import Scorer, TrainInteractions, ages_in_days, half_life_weights
 
 __all__ = ["RecentPopularity"]
 
 
+@component
 @dataclass(frozen=True)
 class RecentPopularity:
     """Ranks items by the total weight of their interactions: 2^(-age / half_life), 0 beyond `days`.

@@ -14,6 +14,7 @@ from rich.table import Table
 from twotower.baselines import Baseline
 from twotower.config import Configured
 from twotower.config.identity import digest_of
+from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import TwoTowerError
 from twotower.core.writable import require_writable_folder
@@ -44,6 +45,7 @@ _FIT = "fit s"
 _PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 
 
+@component
 @dataclass(frozen=True)
 class Baselines(Configured):
     """Settings of the command; each is explained in conf/baselines.yaml."""

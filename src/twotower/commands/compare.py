@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from twotower.comparison import Compared, Comparison, Model, Repeat
+from twotower.core.component import component
 from twotower.core.console import visible
 from twotower.core.errors import ConfigError, DataError, RunNotFoundError
 from twotower.core.table_file import require_table_suffix, write_table
@@ -39,6 +40,7 @@ _PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 _SHORT_ID = 8
 
 
+@component
 @dataclass(frozen=True)
 class Compare:
     """Settings of the command; each is explained in conf/compare.yaml."""

@@ -12,6 +12,7 @@ from pydantic import PositiveInt
 from rich.table import Table
 
 from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
+from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
 from twotower.core.table_file import require_table_suffix, write_table
@@ -29,6 +30,7 @@ __all__ = ["Recommend"]
 _PRINTED_ROWS = 100
 
 
+@component
 @dataclass(frozen=True)
 class Recommend:
     """Settings of the command; each is explained in conf/recommend.yaml."""

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
 from twotower.sweeping.sweep_progress import SweepProgress, progress_of
@@ -17,6 +18,7 @@ from twotower.types.metric_name import MetricName
 __all__ = ["SweepStatus"]
 
 
+@component
 @dataclass(frozen=True)
 class SweepStatus:
     """Settings of the command; each is explained in conf/sweep.yaml."""

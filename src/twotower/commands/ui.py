@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from twotower.core.component import component
 from twotower.core.console import visible
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.ui import serve
@@ -14,6 +15,7 @@ from twotower.tracking.ui import serve
 __all__ = ["Ui"]
 
 
+@component
 @dataclass(frozen=True)
 class Ui:
     """Settings of the command; each is explained in conf/ui.yaml."""

@@ -24,6 +24,7 @@ from twotower.comparison.statistics import (
     paired_permutation,
     sums_by_user,
 )
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.types.metric_name import MetricName
 
@@ -33,6 +34,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 _PERMUTATION, _BOOTSTRAP, _HISTORY, _MARGIN = range(4)  # streams of chance
 
 
+@component
 @dataclass(frozen=True)
 class Comparison:
     """How models are compared; each value is explained in conf/comparison/default.yaml."""

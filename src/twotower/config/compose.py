@@ -146,7 +146,8 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
     if texts := dict(decodable(config)):
         wrong = errors_of(checked, kind)
         for path, (text, decoded) in texts.items():
-            if any(line.startswith(f"{'.'.join(map(str, path))}: got {text!r}") for line in wrong):
+            key = ".".join(map(str, path))
+            if any(entry.path == key and entry.got == text for entry in wrong):
                 replace_at(checked, path, decoded)
     check(checked, errors, kind=kind)
     return checked

@@ -9,22 +9,67 @@ TwoTowerError
 └── RunNotFoundError    no run, or no model in it, at the tracking address
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
 
 from twotower.core.secrets import mask
 
 __all__ = [
+    "NOTHING",
     "ConfigError",
     "DataError",
     "DownloadError",
+    "ErrorEntry",
     "RunNotFoundError",
     "SweepError",
     "TrainingError",
     "TwoTowerError",
     "below",
+    "errors_under",
 ]
+
+
+class _Absent(Enum):
+    NOTHING = "nothing"
+
+
+NOTHING: Final = _Absent.NOTHING  # where there is no value to report
+
+
+@dataclass(frozen=True)
+class ErrorEntry:
+    """One error, rendered as `<path>: got <got>, <problem>; <valid>`, without what is empty.
+
+    Attributes:
+        path: the key, dotted, relative to the component that raises it; None for text that names
+            its keys itself.
+        got: the value, NOTHING where it does not matter.
+        problem: what is wrong with it, where `valid` alone is not enough.
+        valid: what would be accepted.
+    """
+
+    path: str | None
+    got: Any = NOTHING
+    problem: str = ""
+    valid: str = ""
+
+    def __str__(self) -> str:
+        got = "" if self.got is NOTHING else f"got {self.got!r}"
+        wrong = ", ".join(part for part in (got, self.problem) if part)
+        text = "; ".join(part for part in (wrong, self.valid) if part)
+        return f"{self.path}: {text}" if self.path else text
+
+    def under(self, path: str) -> ErrorEntry:
+        """Return the same error with its path below `path`."""
+        if self.path is None or not path:
+            return self
+        return replace(self, path=f"{path}.{self.path}" if self.path else path)
 
 
 class TwoTowerError(Exception):
@@ -38,7 +83,36 @@ class TwoTowerError(Exception):
 
 
 class ConfigError(TwoTowerError):
-    """The config is wrong. The message names the key, the value got and what would be valid."""
+    """One or more errors in a config, or in the arguments of a component.
+
+    Attributes:
+        entries: the errors, in the order in which they are rendered.
+    """
+
+    def __init__(self, errors: str | ErrorEntry | Iterable[ErrorEntry], header: str = "") -> None:
+        """Create an error from text, or from one or several entries.
+
+        Args:
+            errors: the errors; text is an entry without a path.
+            header: a line above them.
+        """
+        if isinstance(errors, str):
+            errors = ErrorEntry(None, problem=errors)
+        self.entries = (errors,) if isinstance(errors, ErrorEntry) else tuple(errors)
+        super().__init__("\n  ".join([*([header] if header else []), *map(str, self.entries)]))
+
+    def under(self, path: str) -> ConfigError:
+        """Return the same errors with paths below `path`."""
+        return ConfigError(entry.under(path) for entry in self.entries)
+
+
+@contextmanager
+def errors_under(path: str) -> Iterator[None]:
+    """Put the paths of ConfigErrors that are raised in the block below `path`."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error.under(path) from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
@@ -29,6 +30,7 @@ from twotower.types import ITEM, USER, Interactions
 Part = Literal["log", "users", "items"]
 
 
+@component
 @dataclass(frozen=True)
 class LogFile:
     """A log with columns of any name and ids of any type, already split or not."""

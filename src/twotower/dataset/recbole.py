@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
@@ -32,6 +33,7 @@ _TYPES = ("token", "token_seq", "float", "float_seq")
 _TEXT = TextFormat("\t", header=True, quote=None, encoding="utf-8", node=None)
 
 
+@component
 @dataclass(frozen=True)
 class RecBoleFiles:
     """A folder of atomic files; sequences become lists, the column of titles stays text."""

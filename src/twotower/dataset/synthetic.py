@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.dataset.canonical import interactions
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
@@ -35,6 +36,7 @@ class Truth:
     exposure: NDArray[np.float64]
 
 
+@component
 @dataclass(frozen=True)
 class Synthetic:
     """Users who see items by popularity and choose among them by taste.

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
@@ -50,6 +51,7 @@ class Measured:
         return f"{value} ± {(high - low) / 2:.4f}"
 
 
+@component
 @dataclass(frozen=True)
 class Evaluation:
     """Which lists are made and how they are judged."""

@@ -3,12 +3,14 @@
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.core.component import component
 from twotower.loss.masking import valid_counts, where_valid
 from twotower.types import Scores
 
 __all__ = ["BinaryCrossEntropy"]
 
 
+@component
 class BinaryCrossEntropy:
     """Mean of -log sigmoid(s) over positives and -log(1 - sigmoid(s)) over valid negatives.
 

@@ -3,12 +3,14 @@
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.core.component import component
 from twotower.loss.masking import mean_of_valid, where_valid
 from twotower.types import Scores
 
 __all__ = ["BayesianPersonalisedRanking"]
 
 
+@component
 class BayesianPersonalisedRanking:
     """Mean of -log sigmoid(s+ - s_n) over all pairs of a positive and a valid negative of its row.
 

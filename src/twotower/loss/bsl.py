@@ -6,12 +6,14 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from twotower.core.component import component
 from twotower.loss.masking import valid_counts, where_valid
 from twotower.types import Scores
 
 __all__ = ["BilateralSoftmax"]
 
 
+@component
 class BilateralSoftmax:
     """-tau1 log E+[e^(s+ / tau1)] + w E_rows[tau2 log E-[e^(s_n / tau2)]].
 

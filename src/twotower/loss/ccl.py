@@ -6,12 +6,14 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import relu
 
+from twotower.core.component import component
 from twotower.loss.masking import row_means, where_valid
 from twotower.types import Scores
 
 __all__ = ["CosineContrastive"]
 
 
+@component
 class CosineContrastive:
     """Mean over rows of 1 - s+ + w / |N| sum_n max(0, s_n - margin), n over |N| valid negatives.
 

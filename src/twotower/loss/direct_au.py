@@ -8,12 +8,14 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.types import Scores
 
 __all__ = ["DirectAU"]
 
 
+@component
 class DirectAU:
     """alignment + gamma (uniformity of users + uniformity of positives) / 2, on unit vectors.
 

@@ -6,12 +6,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.core.component import component
 from twotower.loss.masking import item_weights, valid_counts, where_valid
 from twotower.types import Scores
 
 __all__ = ["GeneralisedBinaryCrossEntropy"]
 
 
+@component
 class GeneralisedBinaryCrossEntropy:
     """gBCE of Petrov & Macdonald 2023 (RecSys, "gSASRec", section 5).
 

@@ -4,12 +4,14 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import relu
 
+from twotower.core.component import component
 from twotower.loss.masking import mean_of_valid, where_valid
 from twotower.types import Scores
 
 __all__ = ["Hinge"]
 
 
+@component
 class Hinge:
     """Mean of max(0, margin - s+ + s_n) over all pairs of a positive and a valid negative.
 

@@ -5,12 +5,14 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.core.component import component
 from twotower.loss.masking import where_valid
 from twotower.types import Scores
 
 __all__ = ["SampledSoftmax"]
 
 
+@component
 class SampledSoftmax:
     """Mean over rows of -log [e^(s+ / T) / (e^(s+ / T) + sum_n e^(s_n / T - log c_n))].
 

@@ -3,12 +3,14 @@
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from twotower.core.component import component
 from twotower.loss.masking import item_weights, where_valid
 from twotower.types import Scores
 
 __all__ = ["Squared"]
 
 
+@component
 class Squared:
     """Mean over rows of (s+ - 1)^2 + alpha0 sum_n s_n^2 / c_n, n over valid negatives.
 

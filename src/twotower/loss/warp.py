@@ -5,6 +5,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import relu
 
+from twotower.core.component import component
 from twotower.loss.masking import item_weights, where_valid
 from twotower.types import Scores
 
@@ -13,6 +14,7 @@ __all__ = ["Warp"]
 _EULER = 0.5772156649015329  # of Euler and Mascheroni
 
 
+@component
 class Warp:
     """Weighted approximate-rank pairwise loss, Weston et al. 2011 (IJCAI, "WSABIE").
 

@@ -4,12 +4,14 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from twotower.core.component import component
 from twotower.loss.masking import row_means, where_valid
 from twotower.types import Scores
 
 __all__ = ["WeightedBinaryCrossEntropy"]
 
 
+@component
 class WeightedBinaryCrossEntropy:
     """Mean over rows of [-log sigmoid(s+) + w mean_n -log(1 - sigmoid(s_n))] / (1 + w).
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler
 from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
@@ -10,6 +11,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["AllItems"]
 
 
+@component
 class AllItems(NegativeSampler):
     """All items as one pool; each is expected exactly once.
 

@@ -7,6 +7,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, log_count
 from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
@@ -14,6 +15,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["CrossBatchSampler"]
 
 
+@component
 class CrossBatchSampler(NegativeSampler):
     """The positives of the last `num_batches` batches, this one included, as one pool of P.
 

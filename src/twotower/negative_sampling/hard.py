@@ -11,6 +11,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.core.errors import below
 from twotower.negative_sampling.base import (
     NegativeSampler,
@@ -22,6 +23,7 @@ from twotower.types import Hardest, Negatives, TrainInteractions
 __all__ = ["HardSampler"]
 
 
+@component
 class HardSampler(NegativeSampler):
     """The `num_negatives` candidates of each positive that the current model scores highest.
 

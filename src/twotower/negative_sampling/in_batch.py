@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, log_count
 from twotower.negative_sampling.seen import PoolValidity
 from twotower.types import Negatives, TrainInteractions
@@ -10,6 +11,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["InBatchSampler"]
 
 
+@component
 class InBatchSampler(NegativeSampler):
     """The batch's B positives as one pool, in which popular items are frequent.
 

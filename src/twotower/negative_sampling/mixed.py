@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.core.errors import below
 from twotower.negative_sampling.base import NegativeSampler, log_count, needs_other_rows
 from twotower.types import Negatives, TrainInteractions
@@ -14,6 +15,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["MixedSampler"]
 
 
+@component
 class MixedSampler(NegativeSampler):
     """The negatives of all `components`, concatenated.
 
@@ -56,25 +58,25 @@ class MixedSampler(NegativeSampler):
             ConfigError: If a component raises it.
         """
         self._parts: list[NegativeSampler] = []
-        for name, component in components.items():
+        for name, part in components.items():
             with below("negative_sampling", f"components.{name}"):
-                self._parts.append(component(train=train, device=device))
+                self._parts.append(part(train=train, device=device))
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
         """Without components there is nothing to mix; seen items count everywhere or nowhere.
 
-        An item that one component masks and another one counts would come more often than the
+        An item that one part masks and another one counts would come more often than the
         valid places show, and no one count per item would be right for both.
         """
         key, components = f"{path}.components", node.get("components")
         if not components or not isinstance(components, Mapping):
             yield f"{key}: got {components!r}; valid is one sampler or more, each under a name"
             return
-        for name, component in components.items():
-            if not isinstance(component, Mapping):
-                yield f"{key}.{name}: got {component!r}; valid is a sampler, as a choice gives"
-            elif "candidates" in component:
+        for name, part in components.items():
+            if not isinstance(part, Mapping):
+                yield f"{key}.{name}: got {part!r}; valid is a sampler, as a choice gives"
+            elif "candidates" in part:
                 yield (
                     f"{key}.{name}: got a sampler of hard negatives, which chooses among all that "
                     "a row has; valid is one that keeps all that it draws (hard negatives of a "

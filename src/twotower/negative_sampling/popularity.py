@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives, log_count
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.types import Negatives, TrainInteractions
@@ -13,6 +14,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["PopularitySampler"]
 
 
+@component
 class PopularitySampler(NegativeSampler):
     """`num_negatives` items for each positive, p(i) ~ count(i)^alpha, with replacement.
 

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.negative_sampling.seen import PoolValidity
@@ -14,6 +15,7 @@ from twotower.types import Negatives, TrainInteractions
 __all__ = ["SharedSampler"]
 
 
+@component
 class SharedSampler(NegativeSampler):
     """`num_negatives` items for each batch, p(i) ~ count(i)^alpha, with replacement.
 

@@ -6,12 +6,14 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["UniformSampler"]
 
 
+@component
 class UniformSampler(NegativeSampler):
     """`num_negatives` items for each positive, uniformly and with replacement.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import polars as pl
 from pydantic import InstanceOf
 
+from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
 
@@ -25,6 +26,7 @@ class Filter(Protocol):
         ...
 
 
+@component
 @dataclass(frozen=True)
 class Preprocessing:
     """Filters a log before the split, and the ground truth after it.

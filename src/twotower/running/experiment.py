@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from twotower.baselines import Baseline
 from twotower.comparison import Comparison
 from twotower.config import Configured
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
@@ -48,6 +49,7 @@ __all__ = ["Experiment"]
 logger = logging.getLogger(__name__)
 
 
+@component
 @dataclass(frozen=True)
 class Experiment(Configured):
     """What conf/train.yaml describes, one field per key; conf/ documents each of them.

@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field, NonNegativeInt
 
+from twotower.core.component import component
 from twotower.split.base import Cut, Part, Split, seed_of
 from twotower.types import ITEM
 
 
+@component
 @dataclass(frozen=True)
 class ColdItemSplit(Split):
     """Out-of-matrix prediction (Wang and Blei 2011, KDD, "Collaborative topic modeling for

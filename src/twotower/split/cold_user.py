@@ -9,10 +9,12 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import ColdUserRandomSplitter
 
+from twotower.core.component import component
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 from twotower.split.fold_in import fold_in
 
 
+@component
 @dataclass(frozen=True)
 class ColdUserSplit(Split):
     """RePlay's ColdUserRandomSplitter.

@@ -10,11 +10,13 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import RatioSplitter
 
+from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import ITEM, USER, turns
 
 
+@component
 @dataclass(frozen=True)
 class GivenSplit(Split):
     """Test is the dataset's own; validation is a share of each user's interactions.

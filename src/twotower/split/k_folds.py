@@ -10,10 +10,12 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import KFolds
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 
 
+@component
 @dataclass(frozen=True)
 class KFoldsSplit(Split):
     """RePlay's KFolds over users.

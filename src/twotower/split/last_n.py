@@ -9,10 +9,12 @@ import polars as pl
 from pydantic import PositiveInt
 from replay.splitters import LastNSplitter
 
+from twotower.core.component import component
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import TIMESTAMP, USER, turns
 
 
+@component
 @dataclass(frozen=True)
 class LastNSplit(Split):
     """RePlay's LastNSplitter.

@@ -9,11 +9,13 @@ import polars as pl
 from pydantic import Field
 from replay.splitters import NewUsersSplitter
 
+from twotower.core.component import component
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.split.fold_in import fold_in
 from twotower.types import TIMESTAMP
 
 
+@component
 @dataclass(frozen=True)
 class NewUsersSplit(Split):
     """RePlay's NewUsersSplitter.

@@ -9,9 +9,11 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import RandomSplitter
 
+from twotower.core.component import component
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 
 
+@component
 @dataclass(frozen=True)
 class RandomSplit(Split):
     """RePlay's RandomSplitter.

@@ -8,10 +8,12 @@ import polars as pl
 from pydantic import NonNegativeInt, PositiveInt
 from replay.splitters import RandomNextNSplitter
 
+from twotower.core.component import component
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by, seed_of
 from twotower.types import USER, turns
 
 
+@component
 @dataclass(frozen=True)
 class RandomNextNSplit(Split):
     """RePlay's RandomNextNSplitter.

@@ -9,10 +9,12 @@ import polars as pl
 from pydantic import Field, PositiveInt
 from replay.splitters import RatioSplitter
 
+from twotower.core.component import component
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import USER, turns
 
 
+@component
 @dataclass(frozen=True)
 class RatioSplit(Split):
     """RePlay's RatioSplitter over users.

@@ -10,11 +10,13 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 from replay.splitters import TimeSplitter
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import TIMESTAMP
 
 
+@component
 @dataclass(frozen=True)
 class TimeSplit(Split):
     """RePlay's TimeSplitter, given an explicit moment.

@@ -7,11 +7,13 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
 from twotower.types import Side
 
 __all__ = ["EmbeddingTower"]
 
 
+@component
 class EmbeddingTower(nn.Module):
     """A table of embeddings, one per row of train, initialised from N(0, init_std^2).
 

@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
 from twotower.config import Contract
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.tower.columns import column_encoder, column_width
 from twotower.tower.id_vectors import IdVectors
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _BLOCK = 8192  # rows that are encoded at a time, so that a whole side fits into memory
 
 
+@component
 class FeatureTower(nn.Module):
     """Columns become vectors, side by side the input of an MLP with ReLUs (Covington et al. 2016,
     RecSys, "Deep neural networks for YouTube recommendations"); a free vector of each row of train

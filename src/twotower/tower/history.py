@@ -7,6 +7,7 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
 from twotower.tower.embedding import EmbeddingTower
 from twotower.tower.encoder import Encoder
 from twotower.types import Side
@@ -62,6 +63,7 @@ class HistoryTower(nn.Module):
         return nn.functional.normalize(vectors, dim=-1) if self._cosine else vectors
 
 
+@component
 def tower_of_side(
     emb_dim: PositiveInt,
     init_std: PositiveFloat,

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from torch import Generator, nn
 
 from twotower.config import Contract
+from twotower.core.component import component
 from twotower.core.errors import ConfigError, below
 from twotower.tower.base import HistoryEncoder, Tower, TowerFactory
 from twotower.types import Side
@@ -16,6 +17,7 @@ from twotower.types import Side
 __all__ = ["tower_of_pair"]
 
 
+@component
 def tower_of_pair(
     emb_dim: PositiveInt,
     similarity: Literal["dot", "cosine"],

@@ -13,6 +13,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask
 from twotower.tracking.address import is_server, resolve_artifact_location, resolve_uri
@@ -26,6 +27,7 @@ from twotower.tracking.store import ensure_experiment, open_store
 Text = Annotated[str, Field(min_length=1)]
 
 
+@component
 @dataclass(frozen=True)
 class MlflowTracking:
     """A `Tracking` in an MLflow store. Nothing is opened or written before it is needed.

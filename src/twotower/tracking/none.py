@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from twotower.core.component import component
 from twotower.tracking.base import Context, Run
 
 if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
@@ -69,6 +70,7 @@ class NoRun:
         pass
 
 
+@component
 @dataclass(frozen=True)
 class NoTracking:
     """A `Tracking` without a store."""

@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
 from twotower.config import KeywordsOf
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.loss import needs_negatives
 from twotower.model import TwoTower
@@ -44,6 +45,7 @@ __all__ = ["Trainer"]
 logger = logging.getLogger(__name__)
 
 
+@component
 @dataclass(frozen=True)
 class Trainer:
     """Settings of training; conf/trainer explains each of them."""

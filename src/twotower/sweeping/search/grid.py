@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twotower.config import Axis
+from twotower.core.component import component
 from twotower.sweeping.search.base import Setting, choices_of
 
 __all__ = ["GridSearch", "Listed"]
 
 
+@component
 @dataclass(frozen=True)
 class GridSearch:
     """Every combination of the choices, the last axis turning fastest."""

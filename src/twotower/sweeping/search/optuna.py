@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import NonNegativeInt, PositiveInt
 
 from twotower.config import Axis, Contract
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.running.trial_context import Pruned
 from twotower.sweeping.search.base import Setting
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # slow to import
 __all__ = ["OptunaSearch"]
 
 
+@component
 @dataclass(frozen=True)
 class OptunaSearch:
     """A search by one of Optuna's samplers, with pruning by one of its pruners.

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
 from twotower.config import Axis
+from twotower.core.component import component
 from twotower.sweeping.search.base import Setting
 from twotower.sweeping.search.grid import Listed
 
@@ -20,6 +21,7 @@ __all__ = ["RandomSearch"]
 _PATIENCE = 10_000  # draws in a row that bring no new setting: there is none
 
 
+@component
 @dataclass(frozen=True)
 class RandomSearch:
     """`n_trials` different settings, each drawn uniformly; from a log interval, by its logarithm.

@@ -3,9 +3,12 @@
 import torch
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
+
 __all__ = ["AttentionEncoder"]
 
 
+@component
 class AttentionEncoder(nn.Module):
     """The mean of the items, weighted by content and, with `recency`, by position.
 

@@ -6,11 +6,13 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
 from twotower.tower.encoder.seeded import SeededDropout, drawing_from
 
 __all__ = ["GRUEncoder"]
 
 
+@component
 class GRUEncoder(nn.Module):
     """The last state of a GRU that reads the items from the oldest to the newest.
 

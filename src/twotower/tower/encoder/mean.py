@@ -2,9 +2,12 @@
 
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
+
 __all__ = ["MeanEncoder"]
 
 
+@component
 class MeanEncoder(nn.Module):
     """The mean of the valid items; it has no parameters.
 

@@ -7,11 +7,13 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
 from twotower.tower.encoder.seeded import SeededDropout, drawing_from
 
 __all__ = ["SASRecEncoder"]
 
 
+@component
 class SASRecEncoder(nn.Module):
     """The newest position, after blocks of causal self-attention.
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
+from twotower.core.component import component
 from twotower.tower.text.bag import Bag
 
 __all__ = ["NgramText"]
@@ -18,6 +19,7 @@ __all__ = ["NgramText"]
 _WORD = r"(?u)\b\w+\b"
 
 
+@component
 class NgramText(Bag):
     """The mean of a trained vector for each n-gram of words, and of characters, of a text.
 

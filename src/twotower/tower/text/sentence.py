@@ -11,6 +11,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
+from twotower.core.component import component
 from twotower.core.errors import ConfigError
 
 __all__ = ["SavedText", "SentenceText", "without_encoder"]
@@ -43,6 +44,7 @@ class SavedText(nn.Module):
         return self.vectors[rows] @ self.weight.T
 
 
+@component
 class SentenceText(nn.Module):
     """Vectors of a frozen encoder of the library sentence-transformers, projected by a trained
     matrix (Reimers and Gurevych 2019, EMNLP, "Sentence-BERT").
