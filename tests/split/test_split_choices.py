@@ -258,9 +258,13 @@ def test_new_users_takes_the_last_to_come_and_leaves_out_what_others_did_then() 
     assert text(pairs(parts.test)) == "ex"
 
 
+# Which rows share a fold depends on the version of Polars, and an item may be cold in one of them.
+KEEP_COLD = {"drop_cold_users": False, "drop_cold_items": False}
+
+
 def test_k_folds_hold_each_row_out_once() -> None:
     folds = [
-        pairs(split(FIVE_EACH, "k_folds", n_folds=5, fold=f, validation=False).test)
+        pairs(split(FIVE_EACH, "k_folds", n_folds=5, fold=f, validation=False, **KEEP_COLD).test)
         for f in range(5)
     ]
     assert [len(fold) for fold in folds] == [3, 3, 3, 3, 3]  # one row of each user
