@@ -68,7 +68,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         (
             "split.validation=false",
             "trainer.refit: got True, which needs a validation part, but split.validation=false "
-            "cuts none; valid is false",
+            "cuts none; must be false",
         ),
         (
             "comparison.metric=mrr_at_5",

@@ -1,4 +1,4 @@
-"""A whole run, in process: what it gives back and what it leaves in MLflow."""
+"""A whole run in this process: its result and what it logs to MLflow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fetch(output_dir: Path, run: Run, path: str) -> Path:
     return download(f"sqlite:///{output_dir}/mlflow.db", run.info.run_id, path)
 
 
-def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Path) -> None:
+def test_the_result_of_a_run_is_in_mlflow(small: list[str], output_dir: Path) -> None:
     result = twotower.run([*small, "evaluation.k=[5,10]"])
     run = only_run(output_dir)
     assert (run.info.run_id, run.info.status) == (result.run_id, "FINISHED")
@@ -52,8 +52,8 @@ def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Pa
     own = {name: v for name, v in result.metrics.items() if name.startswith(("test/", "val/"))}
     assert {name: run.data.metrics[name] for name in own} == pytest.approx(own, abs=1e-12)
     assert result.metrics["val/ndcg_at_5"] == pytest.approx(result.history["val/ndcg_at_5"].max())
-    told = json.loads(fetch(output_dir, run, "test/metrics.json").read_text())
-    of_test = told["this run"]["ndcg_at_5"]
+    logged = json.loads(fetch(output_dir, run, "test/metrics.json").read_text())
+    of_test = logged["this run"]["ndcg_at_5"]
     assert of_test["low"] < result.metrics["test/ndcg_at_5"] == of_test["value"] < of_test["high"]
     # One baseline, at the depth that is looked at: the others are in the file.
     assert {name for name in run.data.metrics if "baseline/" in name} == {
@@ -61,7 +61,7 @@ def test_what_a_run_gives_back_stands_in_mlflow(small: list[str], output_dir: Pa
     }
     popularity = result.metrics["baseline/popularity/ndcg_at_5"]
     assert run.data.metrics["baseline/ndcg_at_5"] == popularity
-    assert told["popularity"]["ndcg_at_5"]["value"] == popularity
+    assert logged["popularity"]["ndcg_at_5"]["value"] == popularity
     assert run.data.tags["best_baseline"] == "popularity"
     assert {name.partition("/")[0] for name in run.data.metrics} == {
         *("train", "val", "test", "model", "data", "baseline", "val_baseline")
@@ -135,7 +135,7 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     assert again["user_id"].tolist() == [3] * 4 + [1] * 4
 
 
-def test_few_test_users_are_warned_of_with_the_splits_that_judge_more(untracked: list[str]) -> None:
+def test_few_test_users_are_warned_about_with_splits_that_have_more(untracked: list[str]) -> None:
     split = [o for o in untracked if not o.startswith("split")]
     result = twotower.run([*split, "split=time"])
     judged = result.judged.measured.per_user.height
@@ -251,19 +251,19 @@ def test_the_notebook_recipe_is_the_notebook() -> None:
     assert config["optimizer"]["lr"] == 0.001
 
 
-def test_refit_trains_anew_on_all_that_comes_before_the_test(untracked: list[str]) -> None:
+def test_a_refit_trains_on_everything_before_the_test(untracked: list[str]) -> None:
     refit = twotower.run(untracked)
     kept = twotower.run([*untracked, "trainer.refit=false"])
     assert refit.selected is not None
     assert refit.fitted.history.height == refit.selected.best_epoch
     assert kept.fitted is kept.selected
     assert refit.metrics["val/ndcg_at_10"] == kept.metrics["val/ndcg_at_10"]
-    # Both are told the same of their users before the test, of items that they know.
+    # Both know the same histories before the test, of the items that they know.
     seen = len(refit.recommender.histories.items)
     assert seen >= len(kept.recommender.histories.items) > len(kept.judged.fold.train)
 
 
-def test_the_test_part_says_nothing_before_the_end(
+def test_the_test_part_is_not_used_before_the_end(
     untracked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twotower.evaluation import Evaluation
@@ -282,7 +282,7 @@ def test_the_test_part_says_nothing_before_the_end(
     assert [fold is folds[0] for fold in folds] == [True] * (epochs + 2) + [False] * 2
 
 
-def test_the_test_part_can_be_left_alone(untracked: list[str]) -> None:
+def test_the_test_part_is_not_scored_with_never(untracked: list[str]) -> None:
     result = twotower.run([*untracked, "evaluation.test=never"])
     assert result.test is None
     assert result.fitted is result.selected
@@ -300,12 +300,12 @@ def test_the_test_part_can_be_left_alone(untracked: list[str]) -> None:
         )
 
 
-def test_seeds_are_many_runs(untracked: list[str]) -> None:
+def test_several_seeds_are_refused_in_a_single_run(untracked: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"seeds: got 3, .* must be 1 in a single run"):
         twotower.run([*untracked, "seeds=3"])
 
 
-def test_a_failed_run_is_failed_and_tells_why(small: list[str], output_dir: Path) -> None:
+def test_a_failed_run_is_marked_failed_with_its_error(small: list[str], output_dir: Path) -> None:
     with pytest.raises(TrainingError, match="lower"):
         twotower.run([*small, "tower.init_std=1e38"])
     run = only_run(output_dir)
@@ -313,12 +313,12 @@ def test_a_failed_run_is_failed_and_tells_why(small: list[str], output_dir: Path
     assert run.data.tags["error"].startswith("TrainingError: the training loss is")
 
 
-def test_too_few_items_are_told(untracked: list[str]) -> None:
+def test_too_few_items_are_refused(untracked: list[str]) -> None:
     with pytest.raises(ConfigError, match=r"num_negatives: got 41, but .* has only 40 items"):
         twotower.run([*untracked, "negative_sampling.num_negatives=41"])
 
 
-def test_bad_data_is_told_and_the_run_is_failed(
+def test_bad_data_is_reported_and_the_run_is_marked_failed(
     small: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.csv"
@@ -329,14 +329,14 @@ def test_bad_data_is_told_and_the_run_is_failed(
     assert only_run(output_dir).info.status == "FAILED"
 
 
-def test_prepared_splits_are_kept_below_the_output_dir(small: list[str], output_dir: Path) -> None:
+def test_prepared_splits_are_cached_in_the_output_dir(small: list[str], output_dir: Path) -> None:
     twotower.run(small)
     assert len(list((output_dir / "cache" / "splits").glob("*/meta.json"))) == 1
 
 
 @pytest.fixture
 def two_tastes(tmp_path: Path) -> list[str]:
-    """40 users and 40 items: each user has met half of the items of its own genre."""
+    """40 users and 40 items: each user interacted with half of the items of one genre."""
     pairs = [(u, i) for u in range(40) for i in range(40) if (u - i) % 2 == 0 and (u + i) % 4 == 0]
     log = pl.DataFrame(pairs, ["user_id", "item_id"], orient="row")
     log.write_parquet(tmp_path / "log.parquet")
@@ -375,11 +375,11 @@ def test_cold_items_are_found_by_their_features(two_tastes: list[str], tmp_path:
     assert Recommender.load(tmp_path / "model").recommend([0, 1], k=4).equals(lists)
 
 
-def test_new_users_are_served_by_what_is_told_of_them(two_tastes: list[str]) -> None:
+def test_new_users_are_served_by_their_histories(two_tastes: list[str]) -> None:
     held_out = ["split=cold_user", "split.known=0.5", "evaluation.k=4"]
-    told = twotower.run([*two_tastes, *held_out, "tower=history"])
-    assert told.metrics["test/ndcg_at_4"] > 1.2 * told.metrics["baseline/popularity/ndcg_at_4"]
-    assert (told.judged.fold.holdout.users >= told.judged.fold.train.n_users).all()
+    result = twotower.run([*two_tastes, *held_out, "tower=history"])
+    assert result.metrics["test/ndcg_at_4"] > 1.2 * result.metrics["baseline/popularity/ndcg_at_4"]
+    assert (result.judged.fold.holdout.users >= result.judged.fold.train.n_users).all()
     ids = twotower.run([*two_tastes, *held_out])
     assert ids.metrics["test/ndcg_at_4"] == 0
 

@@ -1,4 +1,4 @@
-"""Measured baselines are kept, and made again when anything that matters is another."""
+"""Measured baselines are cached, and measured again when anything relevant changes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def assert_same(one: Measured, other: Measured) -> None:
     assert_frame_equal(one.per_user, other.per_user, check_exact=True)
 
 
-def test_measures_by_hand_and_comes_back_to_the_last_bit(
+def test_values_match_those_by_hand_and_are_cached_to_the_last_bit(
     references: References, fold: Fold
 ) -> None:
     first = references.measure(fold, KEY)
@@ -131,7 +131,7 @@ def test_another_part_value_or_evaluation_is_measured_again(
         assert FITS == [1.0], key
 
 
-def test_what_changes_no_number_changes_no_entry(
+def test_an_irrelevant_setting_does_not_change_the_entry(
     references: References, fold: Fold, tmp_path: Path
 ) -> None:
     references.measure(fold, KEY)
@@ -142,7 +142,7 @@ def test_what_changes_no_number_changes_no_entry(
     assert FITS == []
 
 
-def test_a_damaged_entry_is_made_again(
+def test_a_damaged_entry_is_replaced(
     references: References, fold: Fold, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = references.measure_one("up", fold, KEY).measured
@@ -156,7 +156,7 @@ def test_a_damaged_entry_is_made_again(
         caplog.clear()
 
 
-def test_several_at_once_fit_once(references: References, fold: Fold) -> None:
+def test_concurrent_callers_fit_once(references: References, fold: Fold) -> None:
     with ThreadPoolExecutor(4) as pool:
         tasks = [pool.submit(references.measure_one, "up", fold, KEY) for _ in range(4)]
     assert {task.result().measured.values["ndcg_at_1"] for task in tasks} == {2 / 3}

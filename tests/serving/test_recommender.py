@@ -106,7 +106,7 @@ def test_unknown_users_are_named(recommender: Recommender) -> None:
 
 @pytest.mark.parametrize("items", [ITEMS, None])
 @pytest.mark.parametrize("users", [["ann", "bob", "cid"], [5, 7, 9]])
-def test_what_was_saved_recommends_the_same(
+def test_a_loaded_model_recommends_the_same(
     tmp_path: Path, users: list[str] | list[int], items: pl.DataFrame | None
 ) -> None:
     recommender = make(pl.Series("user_id", users), items)
@@ -148,7 +148,7 @@ def knowing_histories() -> Recommender:
     return replace(old, model=model, tower=HISTORY)
 
 
-def test_new_users_are_served_by_what_they_met(tmp_path: Path) -> None:
+def test_new_users_are_served_by_their_histories(tmp_path: Path) -> None:
     # yan met 20: (2); zoe 10, 40, 30 in order of time: (3 + 4) / 2; what was seen is dropped.
     expected = [
         ("yan", 40, 1, 8.0, None, 1),
@@ -167,7 +167,7 @@ def test_new_users_are_served_by_what_they_met(tmp_path: Path) -> None:
     assert one.equals(same)
 
 
-def test_new_users_of_whom_nothing_is_known_are_marked() -> None:
+def test_new_users_without_known_items_are_marked() -> None:
     stranger = pl.DataFrame({"user_id": ["xan"], "item_id": [99], "timestamp": [1]})
     frame = knowing_histories().recommend_to_new(pl.concat([NEW, stranger]), k=1)
     assert dict(frame.select("user_id", "n_known").rows()) == {"xan": 0, "yan": 1, "zoe": 3}
@@ -186,7 +186,7 @@ def test_weights_are_plain_tensors(recommender: Recommender, tmp_path: Path) -> 
     assert weights["item_tower.weight"].flatten().tolist() == [1, 2, 3, 4]
 
 
-def test_a_part_of_a_model_is_none(recommender: Recommender, tmp_path: Path) -> None:
+def test_an_incomplete_model_is_refused(recommender: Recommender, tmp_path: Path) -> None:
     recommender.save(tmp_path)
     (tmp_path / "users.parquet").unlink()
     (tmp_path / "weights.pt").unlink()
@@ -197,7 +197,7 @@ def test_a_part_of_a_model_is_none(recommender: Recommender, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("k", [0, -1, "3", 2.0, True, None])
-def test_a_k_that_is_no_positive_integer_is_refused(recommender: Recommender, k: object) -> None:
+def test_a_k_that_is_not_a_positive_integer_is_refused(recommender: Recommender, k: object) -> None:
     with pytest.raises(ConfigError) as caught:
         recommender.recommend(None, k)  # type: ignore[arg-type]
     assert str(caught.value) == f"k: got {k!r}; must be an integer >= 1"

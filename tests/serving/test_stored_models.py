@@ -1,4 +1,4 @@
-"""A stored model may come from anybody who can write to the store: it runs no code of its own."""
+"""A stored model may come from anyone who can write to the store: it must not run its own code."""
 
 from __future__ import annotations
 
@@ -107,26 +107,26 @@ def attacks(marker: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("place", range(19))
-@pytest.mark.parametrize("nested", ["beside", "value", "list", "deep", "root", "encoder"])
+@pytest.mark.parametrize("nested", ["next", "value", "list", "deep", "root", "encoder"])
 def test_no_node_names_code_from_elsewhere(
     saved: Path, marker: Path, place: int, nested: str
 ) -> None:
     attack = attacks(marker)[place]
     changes: dict[str, dict[str, Any]] = {
-        "beside": {"zz": attack},
+        "next": {"zz": attack},
         "value": {"emb_dim": attack},
         "list": {"init_std": [0.1, attack]},
         "deep": {"zz": {"a": [{"b": attack}]}},
         "root": {**attack, "_partial_": True},
         "encoder": {**HISTORY, "encoder": {**attack, "_partial_": True}},
     }
-    told = refused(saved, **changes[nested])
+    message = refused(saved, **changes[nested])
     assert not marker.exists()
-    assert "tower" in told
+    assert "tower" in message
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "expected"),
     [
         ("twotower.loss.bce.BinaryCrossEntropy", "without the method"),
         ("twotower.run", "must be a twotower.tower.base.Tower (with"),
@@ -141,10 +141,10 @@ def test_no_node_names_code_from_elsewhere(
         (["twotower.tower.embedding.EmbeddingTower"], "may only name"),
     ],
 )
-def test_what_is_allowed_must_be_a_tower(saved: Path, target: Any, told: str) -> None:
+def test_an_allowed_target_must_be_a_tower(saved: Path, target: Any, expected: str) -> None:
     text = refused(saved, _target_=target)
     assert text.startswith("the config has 1 error; no data was read\n  tower._target_: got ")
-    assert told in text
+    assert expected in text
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_hydras_special_keys_and_interpolations_mean_nothing(
     assert f"tower.{next(iter(changes))}" in refused(saved, **changes) or "_partial_" in changes
 
 
-def test_a_package_of_ones_own_is_imported_only_where_it_is_allowed(
+def test_a_user_package_is_imported_only_if_it_is_allowed(
     saved: Path, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_towers.py").write_text(PLUGIN.format(marker=marker))
     monkeypatch.syspath_prepend(tmp_path)
-    told = refused(saved, _target_="own_towers.MyTower")
-    assert "allow_targets=[package] adds one that you trust" in told
+    message = refused(saved, _target_="own_towers.MyTower")
+    assert "allow_targets=[package] adds one that you trust" in message
     assert not marker.exists()
     assert "own_towers" not in sys.modules
     loaded = Recommender.load(saved, allow_targets=["own_towers"])

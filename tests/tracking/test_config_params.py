@@ -7,7 +7,7 @@ import pytest
 from twotower.config import compose
 from twotower.config.params import params, short_name
 from twotower.config.tree import choices
-from twotower.tracking.masking import mask, mask_all
+from twotower.core.secrets import mask, mask_all
 from twotower.tracking.params import flat_params
 
 
@@ -36,7 +36,7 @@ def test_a_run_logs_choices_and_values_by_short_names() -> None:
     assert params["filters"] == "MinCountFilter(num_entries=20, groupby_column=user_id)"
 
 
-def test_plumbing_is_left_to_the_file() -> None:
+def test_plumbing_is_only_in_the_file() -> None:
     params = logged("tower=pair", "negative_sampling=mixed")
     assert not [name for name in params if "_target_" in name or "_partial_" in name]
     left_out = ("tracking", "output_dir", "baselines", "seeds", "run_name", "dataset.url")
@@ -47,7 +47,7 @@ def test_plumbing_is_left_to_the_file() -> None:
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        # choices of one class are told apart by their values
+        # choices of one class differ in their values
         (["preprocessing=none"], {"preprocessing": "none", "filters": "[]"}),
         (["dataset=movielens_20m"], {"dataset": "movielens_20m"}),
         (["trainer=gpu"], {"trainer": "gpu", "accelerator": "gpu"}),
@@ -70,7 +70,7 @@ def test_plumbing_is_left_to_the_file() -> None:
         ),
     ],
 )
-def test_what_a_key_is_called(overrides: list[str], expected: dict[str, str]) -> None:
+def test_the_param_name_of_a_key(overrides: list[str], expected: dict[str, str]) -> None:
     params = logged(*overrides)
     assert {name: params.get(name) for name in expected} == expected
 
@@ -101,7 +101,7 @@ def test_no_two_keys_share_a_name() -> None:
             assert len(names) == len(set(names))
 
 
-def test_a_component_of_ones_own_is_called_by_its_class() -> None:
+def test_a_user_component_is_named_by_its_class() -> None:
     config = {"tower": {"_target_": "mine.towers.Big", "_partial_": True, "emb_dim": 4, "w": 2}}
     expected = {"tower": "Big", "emb_dim": "4", "tower.w": "2"}
     assert flat_params(config, "config.yaml") == expected
@@ -127,7 +127,7 @@ def test_values_are_spelled_as_in_yaml() -> None:
 
 
 @pytest.mark.parametrize("key", ["user@id", "a.b", "имя", ""])
-def test_a_mapping_whose_keys_are_no_names_is_one_param(key: str) -> None:
+def test_a_mapping_whose_keys_are_not_names_is_one_param(key: str) -> None:
     columns = {"columns": {key: "user_id", "item": "item_id"}}
     assert flat_params(columns, "config.yaml") == {
         "columns": f'{{"{key}": "user_id", "item": "item_id"}}'

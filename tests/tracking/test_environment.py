@@ -46,7 +46,7 @@ def test_the_code_is_of_the_checkout_that_tracks_the_package(repository: Path) -
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "second")
     (repository / "outputs").mkdir()
-    (repository / "outputs" / "mlflow.db").write_text("what a run writes is no change of source")
+    (repository / "outputs" / "mlflow.db").write_text("files of a run are not source changes")
     commit = f", commit {git(repository, 'rev-parse', 'HEAD')[:8]}"
     assert _commit_of(package) == commit
     (package / "__init__.py").write_text("a = 2")

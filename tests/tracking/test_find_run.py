@@ -29,7 +29,7 @@ def test_by_id_by_its_start_by_name_and_latest(tracking: MlflowTracking) -> None
         return find_run(tracking.uri, "twotower", run).id
 
     assert found(first) == first
-    # Long enough to be the start of one id alone, whatever the ids are.
+    # Long enough to be the start of only one id.
     assert found(first[:12]) == first
     assert found("same") == second
     assert found("it's") == third
@@ -67,19 +67,20 @@ def test_not_found_lists_recent_runs(tracking: MlflowTracking) -> None:
             find_run(tracking.uri, "twotower", unknown)
         text = str(caught.value)
         assert text.startswith(
-            f"No run={unknown!r} in experiment 'twotower' at {tracking.uri}. Valid: an id or the "
-            f"start of one, a run's name, or latest. Recent runs: \n  {run_id}  known  FINISHED  "
+            f"No run={unknown!r} in experiment 'twotower' at {tracking.uri}. It must be an id, "
+            "the start of one, a run's name, or latest. "
+            f"Recent runs: \n  {run_id}  known  FINISHED  "
         )
 
 
-def test_the_start_of_several_ids(tracking: MlflowTracking) -> None:
+def test_an_ambiguous_start_of_an_id_is_refused(tracking: MlflowTracking) -> None:
     ids = {finished(tracking, f"run {n}") for n in range(17)}  # 16 hex digits: two share the first
     first = next(d for d in "0123456789abcdef" if sum(i.startswith(d) for i in ids) > 1)
     with pytest.raises(RunNotFoundError, match=f"run='{first}' is the start of several ids: \n"):
         find_run(tracking.uri, "twotower", first)
 
 
-def test_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError) as caught:
         find_run(f"sqlite:///{tmp_path}/mlflow.db", "twotower", "latest")
     assert str(caught.value) == (
@@ -89,17 +90,17 @@ def test_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_experiment_that_is_not_there(tracking: MlflowTracking) -> None:
+def test_an_experiment_that_does_not_exist(tracking: MlflowTracking) -> None:
     _ = tracking.experiment_id
     with pytest.raises(RunNotFoundError) as caught:
         find_run(tracking.uri, "twotowers", "latest")
     assert str(caught.value) == (
         f"No experiment 'twotowers' at {tracking.uri} (tracking.experiment_name). "
-        "There: Default, twotower."
+        "Experiments there: Default, twotower."
     )
 
 
-def test_an_artifact_that_is_not_there(tracking: MlflowTracking) -> None:
+def test_an_artifact_that_does_not_exist(tracking: MlflowTracking) -> None:
     run_id = finished(tracking, "empty")
     for path, rest in (
         ("model/best.ckpt", "In model: nothing."),

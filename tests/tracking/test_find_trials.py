@@ -59,17 +59,17 @@ def test_a_sweep_by_its_id_by_its_name_and_latest(tracking: MlflowTracking) -> N
     assert found("latest") == second
 
 
-def test_what_is_no_sweep_is_refused(tracking: MlflowTracking) -> None:
+def test_a_run_that_is_not_a_sweep_is_refused(tracking: MlflowTracking) -> None:
     with pytest.raises(RunNotFoundError, match="No sweep yet in experiment 'twotower' at sqlite"):
         find_sweep(tracking.uri, "twotower", "latest")
     plain = opened(tracking, "plain")
     with pytest.raises(RunNotFoundError, match="No sweep yet in experiment 'twotower' at sqlite"):
         find_sweep(tracking.uri, "twotower", "latest")
-    with pytest.raises(RunNotFoundError, match=f"is run {plain} \\(plain\\), which is no sweep"):
+    with pytest.raises(RunNotFoundError, match=f"is run {plain} \\(plain\\), which is not a sweep"):
         find_sweep(tracking.uri, "twotower", "plain")
     sweep = opened(tracking, "sweep", sweep="s1")
     opened(tracking, "trial", parent=sweep, sweep="s1")
-    with pytest.raises(RunNotFoundError, match=f"a trial; its sweep is {sweep}"):
+    with pytest.raises(RunNotFoundError, match=f"a trial of sweep {sweep}"):
         find_sweep(tracking.uri, "twotower", "trial")
     with pytest.raises(RunNotFoundError, match="No run='nosuch'"):
         find_sweep(tracking.uri, "twotower", "nosuch")

@@ -126,7 +126,7 @@ def test_refused_metric_names(tracking: MlflowTracking, name: str) -> None:
     assert logged(tracking, run.id).data.metrics == {}  # nothing of a refused call is written
 
 
-def test_values_that_are_not_finite_stay_what_they_are(tracking: MlflowTracking) -> None:
+def test_values_that_are_not_finite_are_kept(tracking: MlflowTracking) -> None:
     with tracking.run(name="diverged", config={}, tags={}) as run:
         run.log_metrics({"train/loss": math.inf, "val/loss": math.nan, "val/mrr": 0.5}, step=7)
         run.log_metrics({"test/loss": -math.inf})
@@ -138,7 +138,7 @@ def test_values_that_are_not_finite_stay_what_they_are(tracking: MlflowTracking)
     assert notes == {"infinite.train/loss": "inf at step 7", "infinite.test/loss": "-inf"}
 
 
-def test_datasets_of_one_split_stay_apart(tracking: MlflowTracking) -> None:
+def test_datasets_of_one_split_stay_separate(tracking: MlflowTracking) -> None:
     digest = "0123456789abcdef" * 4
     train = pl.DataFrame(
         {"user_id": [1, 2, 3], "rating": [1.0, None, 3.0], "genres": [["a"], [], ["b"]]},

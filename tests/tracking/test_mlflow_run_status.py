@@ -116,7 +116,7 @@ def test_an_interrupt_within_a_transaction_leaves_the_store_open(
     assert run.data.metrics == {"a": 1.0, "b": 2.0}
 
 
-def test_the_error_is_not_hidden_by_a_store_that_went_away(
+def test_an_unreachable_store_does_not_hide_the_error(
     tracking: MlflowTracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*arguments: object) -> None:
@@ -129,7 +129,7 @@ def test_the_error_is_not_hidden_by_a_store_that_went_away(
     ):
         raise ValueError("the reason")
     assert caught.value.__notes__ == [
-        f"Run {run.id} could not be closed as FAILED: no route to https://***@host"
+        f"Run {run.id} could not be ended as FAILED: no route to https://***@host"
     ]
 
 

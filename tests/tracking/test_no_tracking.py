@@ -12,9 +12,7 @@ from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
 
 
-def test_takes_everything_and_keeps_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_call_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tracking: Tracking = NoTracking()
     run: Run
@@ -33,7 +31,7 @@ def test_takes_everything_and_keeps_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_errors_go_on() -> None:
+def test_errors_propagate() -> None:
     with (
         pytest.raises(ValueError, match="the reason"),
         NoTracking().run(name="none", config={}, tags={}),

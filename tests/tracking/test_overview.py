@@ -38,7 +38,7 @@ def add(tracking: MlflowTracking, ndcg: float | None, **values: Any) -> str:
     return run.id
 
 
-def test_columns_are_what_varies_and_what_is_looked_at(tracking: MlflowTracking) -> None:
+def test_columns_are_varying_params_and_headline_metrics(tracking: MlflowTracking) -> None:
     add(tracking, 0.1, emb_dim=8, init_std=0.1)
     add(tracking, 0.2, emb_dim=16, init_std=0.1)
     client = open_store(tracking.uri)
@@ -60,9 +60,7 @@ def test_columns_are_what_varies_and_what_is_looked_at(tracking: MlflowTracking)
 
 
 @pytest.mark.parametrize("depth", [5, 10])
-def test_another_depth_is_shown_where_no_run_has_that_one(
-    tracking: MlflowTracking, depth: int
-) -> None:
+def test_another_k_is_shown_if_no_run_has_the_monitor(tracking: MlflowTracking, depth: int) -> None:
     add(tracking, 0.1, emb_dim=8)
     refresh_overview(open_store(tracking.uri), tracking.experiment_id, f"val/ndcg_at_{depth}")
     assert saved(tracking)["orderByKey"] == "metrics.`val/ndcg_at_10`"
@@ -88,7 +86,7 @@ def test_colours_are_distinct() -> None:
     assert all(len(color(number)) == 7 for number in range(100))
 
 
-def test_a_writer_that_finds_nothing_new_writes_nothing(
+def test_an_unchanged_view_is_not_written(
     tracking: MlflowTracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(tracking, 0.1, emb_dim=8)

@@ -106,7 +106,8 @@ def test_the_file_store_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError) as caught:
         MlflowTracking(uri, "twotower", None)
     assert str(caught.value) == (
-        f"tracking.uri={uri!r} is a folder, MLflow's file store, which it no longer writes. "
+        f"tracking.uri={uri!r} is a folder: MLflow's file store, which MLflow no longer "
+        "supports. "
         "Use a SQLite file: tracking.uri=sqlite:///outputs/mlflow.db"
     )
 
@@ -116,15 +117,15 @@ def test_the_file_store_is_refused(uri: str) -> None:
 )
 def test_other_addresses_are_refused(uri: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"is no address that MLflow can track to\. Valid: sqlite:"
+        ConfigError, match=r"is not an address that MLflow can track to\. It must be one of sqlite:"
     ):
         MlflowTracking(uri, "twotower", None)
     with pytest.raises(ConfigError, match=r"^(?!.*hunter2)"):
         MlflowTracking(uri, "twotower", None)
 
 
-def test_a_percent_sign_on_the_way_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no folder on the way to it may hold '%'"):
+def test_a_path_with_a_percent_sign_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the path must not contain '%'"):
         MlflowTracking("sqlite:////data/50%25/mlflow.db", "twotower", None)
 
 
@@ -151,28 +152,30 @@ def test_where_files_go(uri: str, given: str | None, used: str | None) -> None:
     assert MlflowTracking(uri, "twotower", given).artifact_location == used
 
 
-def test_without_a_location_files_go_beside_the_store(
+def test_without_a_location_files_go_next_to_the_store(
     output_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     tracking = MlflowTracking(f"sqlite:///{output_dir}/mlflow.db", "twotower", None)
-    with tracking.run(name="beside", config={}, tags={}) as run:
+    with tracking.run(name="next", config={}, tags={}) as run:
         run.log_text("hello", "hello.txt")
     text = output_dir / "artifacts" / str(run.id) / "artifacts" / "hello.txt"
     assert text.read_text() == "hello"
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_deleted_experiment_tells_how_to_go_on(tracking: MlflowTracking) -> None:
+def test_the_error_for_a_deleted_experiment_says_how_to_restore_it(
+    tracking: MlflowTracking,
+) -> None:
     experiment_id = tracking.experiment_id
     open_store(tracking.uri).delete_experiment(experiment_id)
     again = MlflowTracking(tracking.uri, "twotower", None)
     with pytest.raises(ConfigError) as caught:
         _ = again.experiment_id
     assert str(caught.value) == (
-        f"tracking.experiment_name='twotower' was deleted in {tracking.uri}. Bring it back with "
+        f"tracking.experiment_name='twotower' was deleted in {tracking.uri}. Restore it with "
         f"`MLFLOW_TRACKING_URI='{tracking.uri}' mlflow experiments restore --experiment-id "
         f"{experiment_id}`, or choose another tracking.experiment_name."
     )
@@ -180,7 +183,7 @@ def test_a_deleted_experiment_tells_how_to_go_on(tracking: MlflowTracking) -> No
     assert again.experiment_id == experiment_id
 
 
-def test_an_experiment_that_keeps_its_files_elsewhere_is_told(
+def test_an_experiment_that_keeps_its_files_elsewhere_is_reported(
     tracking: MlflowTracking, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = tracking.experiment_id
@@ -192,7 +195,7 @@ def test_an_experiment_that_keeps_its_files_elsewhere_is_told(
     ]
 
 
-def test_a_file_that_is_no_database_stops_at_once(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_fails_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     path.write_text("no database" * 100)
     tracking = MlflowTracking(f"sqlite:///{path}", "twotower", None)
@@ -200,7 +203,7 @@ def test_a_file_that_is_no_database_stops_at_once(tmp_path: Path) -> None:
         _ = tracking.experiment_id
 
 
-def test_a_folder_that_cannot_be_made_stops_at_once(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_fails_at_once(tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("a file")
     tracking = MlflowTracking(f"sqlite:///{tmp_path}/outputs/mlflow.db", "twotower", None)
     with pytest.raises(ConfigError, match=r"cannot be opened: .*File exists"):
@@ -216,7 +219,7 @@ def test_a_database_of_another_version_names_the_upgrade(output_dir: Path) -> No
         _ = tracking.experiment_id
 
 
-def test_a_server_that_does_not_answer_stops_at_once() -> None:
+def test_a_server_that_does_not_respond_fails_at_once() -> None:
     with socket.socket() as probe:  # bound, not listening: connections are refused
         probe.bind(("127.0.0.1", 0))
         uri = f"http://me:hunter2@127.0.0.1:{probe.getsockname()[1]}"
@@ -228,7 +231,9 @@ def test_a_server_that_does_not_answer_stops_at_once() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_two_stores_in_one_process_do_not_meet(tracking: MlflowTracking, tmp_path: Path) -> None:
+def test_two_stores_in_one_process_are_independent(
+    tracking: MlflowTracking, tmp_path: Path
+) -> None:
     other = MlflowTracking(f"sqlite:///{tmp_path}/other/mlflow.db", "other", None)
     with (
         tracking.run(name="here", config={"a": 1}, tags={}) as here,

@@ -28,7 +28,7 @@ from twotower.tracking.ui import serve
 uri, artifacts, port = sys.argv[1:]
 serve(uri=uri, experiment_name="twotower", artifact_location=artifacts, host="127.0.0.1",
       metric="test/ndcg_at_10", port=int(port), open_browser=False,
-      tell=lambda url: print(url, flush=True))
+      report=lambda url: print(url, flush=True))
 """
 
 
@@ -60,8 +60,8 @@ def base(store: MlflowTracking) -> Iterator[str]:
         assert process.stdout is not None
         address = f"http://{LOOPBACK}:{port}"
         try:
-            told = process.stdout.readline().strip()
-            assert told == view_url(address, store.experiment_id, "twotower")
+            printed = process.stdout.readline().strip()
+            assert printed == view_url(address, store.experiment_id, "twotower")
             yield address
         finally:
             process.send_signal(signal.SIGINT)
@@ -92,7 +92,7 @@ def test_the_page_and_the_runs(base: str, store: MlflowTracking) -> None:
 
 
 def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None:
-    # The path is one of this machine: the server uses its own place in its stead.
+    # The path is local to this machine, so the server uses its own place instead.
     tracking = MlflowTracking(base, "remote", "/not/used")
     with tracking.run(name="sent", config={"a": 1}, tags={}) as run:
         run.log_metrics({"val/mrr": 0.5, "train/loss": math.nan, "val/loss": math.inf}, step=3)
@@ -111,19 +111,19 @@ def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None
     assert capfd.readouterr() == ("", "")
 
 
-def test_of_a_server_only_the_address_is_told_and_opened(
+def test_only_the_address_of_a_server_is_reported_and_opened(
     base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    _serve(base, 5000, told)
-    assert (told, opened) == ([base], [])  # an experiment that is not there yet has no page
-    _serve(base, 5000, told, open_browser=True)
+    _serve(base, 5000, reported)
+    assert (reported, opened) == ([base], [])  # an experiment that does not exist yet has no page
+    _serve(base, 5000, reported, open_browser=True)
     assert opened == [base]
 
 
-def test_a_port_that_is_taken(store: MlflowTracking) -> None:
+def test_a_port_in_use_is_refused(store: MlflowTracking) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()
@@ -131,8 +131,8 @@ def test_a_port_that_is_taken(store: MlflowTracking) -> None:
         with pytest.raises(ConfigError) as caught:
             _serve(store.uri, port, [])
     assert str(caught.value) == (
-        f"port={port} of 127.0.0.1 cannot be used (Address already in use). If something else is "
-        f"running there, choose another, for instance port={port + 1}."
+        f"port={port} of 127.0.0.1 cannot be used (Address already in use). If another program "
+        f"uses it, choose another port, such as port={port + 1}."
     )
 
 
@@ -141,7 +141,7 @@ def test_nothing_to_show_yet(tmp_path: Path) -> None:
         _serve(f"sqlite:///{tmp_path}/mlflow.db", free_port(), [])
 
 
-def _serve(uri: str, port: int, told: list[str], *, open_browser: bool = False) -> None:
+def _serve(uri: str, port: int, reported: list[str], *, open_browser: bool = False) -> None:
     serve(
         uri=uri,
         experiment_name="absent",
@@ -150,5 +150,5 @@ def _serve(uri: str, port: int, told: list[str], *, open_browser: bool = False) 
         host=LOOPBACK,
         port=port,
         open_browser=open_browser,
-        tell=told.append,
+        report=reported.append,
     )

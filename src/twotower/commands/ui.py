@@ -37,7 +37,7 @@ class Ui:
             host=self.host,
             port=self.port,
             open_browser=self.open_browser,
-            tell=_print_address,
+            report=_print_address,
         )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twotower import config as conf
+from twotower.core.secrets import mask
 from twotower.tracking.chart_view import OVERVIEW, knows_views
 from twotower.tracking.links import charts_url, compare_url, run_url, view_url
-from twotower.tracking.masking import mask
 from twotower.types.metric_name import MetricName
 
 __all__ = ["sweep_links", "where_to_look"]

@@ -25,12 +25,12 @@ def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
         if value:
             yield (
                 f"trainer.{key}: got {value}, which needs a validation part, but "
-                f"split.validation=false cuts none; valid is {off}"
+                f"split.validation=false cuts none; must be {off}"
             )
     if isinstance(evaluation, Mapping) and evaluation.get("test") == "never":
         yield (
             "evaluation.test: got never, but split.validation=false cuts no validation part "
-            "either, so nothing would be measured; valid are best, all"
+            "either, so nothing would be measured; must be one of best, all"
         )
 
 

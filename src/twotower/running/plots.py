@@ -50,13 +50,15 @@ def metric_curves(history: pl.DataFrame, best_epoch: int | None) -> Figure:
 
 
 def recommendation_popularity(recommended: Sequence[int], train: Sequence[int]) -> Figure:
-    """How far recommendations follow popularity.
+    """Draw how closely recommendations follow popularity.
 
-    recommended, train: [n_items] how often each item was recommended, and how many interactions
-    it has in train. The items, most popular first, are cut into ten groups of equal size; each
-    group's share of train interactions stands beside its share of recommendations. On the right
-    the same two counts are piled up, from each one's most frequent item on: the higher a curve
-    lies, the fewer items get all the attention.
+    Left: items in ten groups of equal size, the most popular first, with each group's share of
+    train interactions and of recommendations. Right: both counts cumulated from the most frequent
+    item on. The higher a curve, the fewer items receive most of the counts.
+
+    Args:
+        recommended: [n_items] how often each item was recommended.
+        train: [n_items] how many interactions each item has in train.
     """
     recommendations = np.asarray(recommended, dtype=np.float64)
     interactions = np.asarray(train, dtype=np.float64)

@@ -94,9 +94,12 @@ class Result:
         recommender: The trained model, ready to recommend.
 
     >>> import twotower
-    >>> result = twotower.run(["dataset=synthetic", "tracking=none"])  # doctest: +SKIP
-    >>> result.metrics["test/ndcg_at_10"], result.train_seconds  # doctest: +SKIP
-    >>> result.recommend([0, 1], k=5)  # doctest: +SKIP
+    >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
+    >>> result = twotower.run([*data, "trainer.max_epochs=2", "tracking=none"])
+    >>> result.monitor, result.history["epoch"].tolist()
+    ('ndcg_at_10', [1, 2])
+    >>> list(result.test.baselines)
+    ['popularity']
     """
 
     run_id: str | None

@@ -46,9 +46,12 @@ class Recommender:
         items: As `users`.
 
     >>> from pathlib import Path
-    >>> from twotower.serving.recommender import Recommender
-    >>> recommender = Recommender.load(Path("model"))  # doctest: +SKIP
-    >>> recommender.recommend([196, 186], k=10)  # doctest: +SKIP
+    >>> import twotower
+    >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
+    >>> result = twotower.run([*data, "trainer.max_epochs=2", "tracking=none"])
+    >>> result.recommender.save(Path("model"))
+    >>> Recommender.load(Path("model")).recommend(None, k=3).columns
+    ['user_id', 'item_id', 'rank', 'score', 'title']
     """
 
     model: TwoTower

@@ -1,4 +1,4 @@
-"""Whether an experiment's files can be kept where they are meant to be, asked before a run."""
+"""Checks before a run that an experiment's files can be written."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from twotower.core.errors import ConfigError
+from twotower.core.secrets import mask
 from twotower.core.writable import require_writable_folder
-from twotower.tracking.masking import mask
 
 __all__ = ["check_artifacts"]
 
 _KEY = "tracking.artifact_location"
 _SERVED = ("mlflow-artifacts", "http", "https", "dbfs", "databricks")
-# The module that MLflow imports once it writes, and the package that has it.
+# The module that MLflow imports when it writes, and the package that provides it.
 _DRIVERS = {
     "s3": ("boto3", "boto3"),
     "r2": ("boto3", "boto3"),
@@ -33,9 +33,10 @@ _DRIVERS = {
 
 
 def check_artifacts(location: str | None) -> None:
-    """Raise ConfigError for a folder that cannot be written, and where a driver is missing.
+    """Raise ConfigError if a folder cannot be written or a driver is missing.
 
-    location: as an experiment has it; None where the store has a place of its own.
+    Args:
+        location: The experiment's artifact location; None where the store chooses it.
     """
     if location is None:
         return
@@ -55,7 +56,7 @@ def check_artifacts(location: str | None) -> None:
 
 
 def _check_plugin(location: str) -> None:
-    """MLflow takes further addresses by plugins."""
+    """Raise ConfigError unless a plugin of MLflow handles the address."""
     try:
         get_artifact_repository(location)
     except (MlflowException, ImportError) as error:
@@ -68,5 +69,5 @@ def _check_plugin(location: str) -> None:
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # nor is its parent
+    except ModuleNotFoundError:  # the parent package is missing
         return False

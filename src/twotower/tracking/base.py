@@ -1,4 +1,4 @@
-"""What the rest of twotower knows of tracking: a `Tracking` opens a `Run`, which takes results."""
+"""The interface of tracking: a `Tracking` opens a `Run`, and results are logged to the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Context = Literal["train", "validation", "test"]
 
 
 class Run(Protocol):
-    """An open run. Files and folders in a run are written as relative paths with `/`."""
+    """An open run. Files and folders of a run are relative paths with `/`."""
 
     @property
     def id(self) -> str | None:
@@ -40,7 +40,7 @@ class Run(Protocol):
     def log_dataset(
         self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
     ) -> None:
-        """Note which data went in: schema, row count and digest; the rows are not copied."""
+        """Log schema, row count and digest of the data; the rows are not copied."""
         ...
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
@@ -48,11 +48,11 @@ class Run(Protocol):
         ...
 
     def log_folder(self, path: Path, folder: str | None = None) -> None:
-        """Copy what is in `path` into `folder` of the run, None for its top."""
+        """Copy the contents of `path` into `folder` of the run, None for its top."""
         ...
 
     def log_figure(self, figure: Figure, file: str) -> None:
-        """Draw `figure` into `file`, whose suffix tells the format."""
+        """Draw `figure` into `file`, whose suffix sets the format."""
         ...
 
     def log_frame(self, frame: pl.DataFrame, file: str) -> None:
@@ -62,18 +62,18 @@ class Run(Protocol):
     def log_text(self, text: str, file: str) -> None: ...
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
-        """Write plain nested containers as YAML, keys in their order."""
+        """Write plain nested containers as YAML and keep the order of keys."""
         ...
 
     def save_chart_view(
         self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
     ) -> None:
-        """Save a view of the runs below this one, by the key `<id of this run>`, and give each of
-        `runs` a colour of its own."""
+        """Save a view of the child runs, with this run's id as its key, and give each of `runs` its
+        own colour."""
         ...
 
     def save_overview(self, monitor: str) -> None:
-        """Save the view of the experiment that holds this run, ordered by `monitor`."""
+        """Save the view of this run's experiment, ordered by `monitor`."""
         ...
 
     def log_model(
@@ -84,7 +84,7 @@ class Run(Protocol):
         ...
 
     def set_description(self, markdown: str) -> None:
-        """The text that stands at the head of the run's page."""
+        """Set the text at the top of the run's page."""
         ...
 
     def set_tags(self, tags: Mapping[str, str]) -> None: ...
@@ -101,23 +101,25 @@ class Tracking(Protocol):
         tags: Mapping[str, str],
         run_id: str | None = None,
     ) -> AbstractContextManager[Run]:
-        """Open a run that is closed with the context.
+        """Open a run that ends with the context.
 
-        config: the whole resolved config as plain nested containers; None logs none.
-        tags: added to what is noted of the environment. A run goes under a parent with the tag
-            `mlflow.parentRunId`.
-        run_id: of a run of earlier that is opened again, with the config that it has; a new one is
-            opened where it is gone.
+        The run ends FINISHED; FAILED after an `Exception`; KILLED after any other exception, which
+        is Ctrl-C or a SIGTERM turned into SystemExit. The exception propagates.
 
-        The run ends FINISHED; FAILED after an `Exception`; KILLED after any other exception, that
-        is Ctrl-C or a SIGTERM turned into SystemExit. The exception goes on to the caller.
+        Args:
+            name: The name of the run.
+            config: The resolved config as plain nested containers; None logs no config.
+            tags: Added to the tags of the environment. The tag `mlflow.parentRunId` puts the run
+                under a parent.
+            run_id: An earlier run to reopen with the config it has. If it no longer exists, a new
+                run is opened.
         """
         ...
 
     def has_run(self, run_id: str | None) -> bool:
-        """Whether the store holds that run; always true where nothing is tracked."""
+        """Return whether the store has that run; always true where nothing is tracked."""
         ...
 
     def end_orphan(self, run_id: str) -> None:
-        """End a run as KILLED whose process is gone, if it is open still."""
+        """End a run as KILLED if it is still open although its process is gone."""
         ...

@@ -1,8 +1,8 @@
-"""A saved view of MLflow's page of runs: its columns, and the charts that runs are compared by.
+"""A saved view of MLflow's page of runs: its columns, and the charts that compare runs.
 
-The page reads a view from a tag of the experiment, in the UI's own format: packed JSON of its
-state. This is no public interface of MLflow, so all of it is in this file, and links use it only
-with the version of MLflow that it is tested with; see `knows_views`.
+The page reads a view from a tag of the experiment in the UI's own format, packed JSON of its state.
+This is not a public interface of MLflow. All of it is in this file, and links use it only with the
+version of MLflow that it is tested with; see `knows_views`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from twotower.types.metric_name import MetricName
 __all__ = ["COLOR_TAG", "OVERVIEW", "VIEW_TAG", "View", "chart_view", "color", "knows_views"]
 
 COLOR_TAG = "mlflow.runColor"
-VIEW_TAG = "mlflow.sharedViewState."  # and then the key that an address names it by
+VIEW_TAG = "mlflow.sharedViewState."  # followed by the key that a link names
 OVERVIEW = "twotower"  # the key of the view of a whole experiment
 _TESTED = "3.17."
 _SECONDS = 2
-_MOST_RUNS = 100  # that a chart shows before it is asked for more
-_SCATTERS = 4  # params that have a chart of their own
+_MOST_RUNS = 100  # that a chart shows by default
+_SCATTERS = 4  # params that get a scatter chart each
 _ATTRIBUTES = ("Dataset", "Models")
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
-# Twenty colours that are told apart side by side; further ones are spread over the colour wheel.
+# Twenty colours that are easy to tell apart; further ones are spread over the colour wheel.
 _COLORS = (
     *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2"),
     *("#bcbd22", "#393b79", "#e6550d", "#31a354", "#756bb1", "#636363", "#843c39", "#5ab4d6"),
@@ -42,11 +42,12 @@ _GOLDEN = 0.61803398875
 
 @dataclass(frozen=True)
 class View:
-    """What is compared.
+    """What a view compares.
 
-    params: names of params that vary; columns and axes.
-    metrics: what is looked at, such as `val/ndcg_at_10`; the first is what runs are ordered by.
-    parent_id: of a sweep, whose trials alone are shown; None for all runs of the experiment.
+    Attributes:
+        params: Names of the params that vary: columns and axes.
+        metrics: Names such as `val/ndcg_at_10`; runs are ordered by the first.
+        parent_id: A sweep's run, to show its trials only; None for all runs of the experiment.
     """
 
     params: Sequence[str]
@@ -55,8 +56,8 @@ class View:
 
 
 def knows_views(server: str | None = None) -> bool:
-    """Whether the UI is of the version that views are made for: that of the tracking server at
-    the address `server`, or the one that is installed."""
+    """Return whether the UI has the version that views are made for: the UI of the tracking server
+    at the address `server`, or the installed one."""
     try:
         found = version("mlflow") if server is None else _version_of(server)
     except requests.RequestException:
@@ -69,7 +70,7 @@ def _version_of(server: str) -> str:
 
 
 def color(number: int) -> str:
-    """The colour of run `number` of those shown together, from 0; no two are the same."""
+    """Return the colour of run `number`, counted from 0. No two runs have the same."""
     if number < len(_COLORS):
         return _COLORS[number]
     further = number - len(_COLORS)
@@ -78,7 +79,7 @@ def color(number: int) -> str:
 
 
 def chart_view(view: View) -> str:
-    """The value of the tag."""
+    """Return the value of the tag."""
     names = [MetricName.parse(metric) for metric in view.metrics]
     tested = [str(name.on("test")) for name in names]
     baselines = [str(name.on("baseline")) for name in names]
@@ -120,7 +121,7 @@ def chart_view(view: View) -> str:
 
 
 def _columns(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
-    """What varies, what came of it, and then what is the same in many runs."""
+    """Params that vary, then metrics, then attributes that many runs share."""
     of_params = [f"params.`{name}`" for name in params]
     of_metrics = [f"metrics.`{name}`" for name in metrics]
     attributes = [f"attributes.`{name}`" for name in _ATTRIBUTES]
@@ -137,7 +138,7 @@ def _columns(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _order(view: View) -> dict[str, Any]:
-    """By a metric: until something sorts the table, trials are folded in below their sweep."""
+    """Order by a metric: in an unsorted table, trials are collapsed under their sweep."""
     of_parent = f"tags.`mlflow.parentRunId` = '{view.parent_id}'"
     return {
         "searchFilter": of_parent if view.parent_id is not None else "",

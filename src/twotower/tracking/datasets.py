@@ -1,4 +1,4 @@
-"""A frame as an MLflow dataset input: what it is, not what is in it."""
+"""A frame as an MLflow dataset input: its description, not its rows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import polars as pl
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
+from twotower.core.secrets import mask
 from twotower.tracking.base import Context
-from twotower.tracking.masking import mask
 
 MAX_DIGEST = 36
 
@@ -18,10 +18,10 @@ MAX_DIGEST = 36
 def dataset_input(
     frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
 ) -> DatasetInput:
-    """Schema, row count and digest (its first 36 characters, as many as MLflow keeps) of `frame`.
+    """Return schema, row count and digest of `frame`; MLflow keeps 36 characters of a digest.
 
-    MLflow keeps one dataset for each name and digest of an experiment, so the context becomes
-    part of the name: parts that share the digest of their split stay apart.
+    MLflow keeps one dataset per name and digest in an experiment. The context is part of the name
+    so that parts with the same digest stay separate.
     """
     dataset = Dataset(
         name=f"{name}-{context}",
@@ -47,7 +47,7 @@ def _colspec(column: pl.Series) -> dict[str, Any]:
 
 
 def _type(dtype: pl.DataType) -> dict[str, Any]:
-    """MLflow's own `infer_schema` warns through the root logger of every type it has no twin of."""
+    """MLflow's own `infer_schema` logs a root-logger warning for each type that it cannot map."""
     if isinstance(dtype, pl.List | pl.Array):
         return {"type": "array", "items": _type(dtype.inner)}  # type: ignore[arg-type]
     return {"type": _scalar_type(dtype)}

@@ -1,4 +1,4 @@
-"""What a run ran on: source, library versions, machine."""
+"""The environment of a run: source, library versions, machine."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def environment_tags() -> dict[str, str]:
-    """Tags of the current environment; what cannot be known is left out.
+    """Return tags that describe the current environment; what is unknown is left out.
 
-    `code.version`, see `code_version`; `version.<library>`; `machine.platform`, `.cpus`, `.gpu`;
-    and those under MLflow's own names that its UI shows: user, source, and the commit of the
-    repository that holds the current directory, which is the user's own.
+    `code.version` (see `code_version`); `version.<library>`; `machine.platform`, `.cpus`, `.gpu`;
+    and MLflow's own tags that its UI shows: user, source, and the commit of the user's repository,
+    which is the one of the working directory.
     """
     return {"code.version": code_version(), **_version_tags(), **_machine_tags(), **_mlflow_tags()}
 
 
 @cache
 def code_version() -> str:
-    """twotower's version, and the commit of the checkout that holds it, such as `0.1.0, commit
-    1a2b3c4d with changes`: as it was at the first call. Installed from a wheel it has no commit."""
+    """Return twotower's version and the commit of its checkout, such as `0.1.0, commit 1a2b3c4d
+    with changes`, as of the first call. A wheel has no commit."""
     return version("twotower") + _commit_of(_PACKAGE)
 
 
 def _commit_of(package: Path) -> str:
-    """`, commit 1a2b3c4d` for a package that is tracked by git, else nothing."""
+    """Return `, commit 1a2b3c4d` for a package that git tracks, else an empty string."""
     if _git("ls-files", "--error-unmatch", "__init__.py", folder=package) is None:
-        return ""  # such as a virtual environment in somebody's repository
+        return ""  # such as a virtual environment inside the user's repository
     commit = _git("rev-parse", "HEAD", folder=package)
     if not commit:
         return ""
@@ -48,8 +48,11 @@ def _commit_of(package: Path) -> str:
 
 
 def _git(*arguments: str, folder: Path | None = None) -> str | None:
-    """What git prints; None without git, outside a repository or before the first commit."""
-    # Optional locks off: reading must not get in the way of a git that works next to it.
+    """Return what git prints; None without git, outside a repository or before the first commit.
+
+    GitPython would add an import of 0.1 s, fails to import without git, and takes git's locks.
+    """
+    # Without optional locks, so as not to block another git command.
     command = ["git", "--no-optional-locks", *arguments]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Addresses inside the MLflow UI, whose `base` is for instance http://127.0.0.1:5000."""
+"""Links into the MLflow UI, whose `base` is an address such as http://127.0.0.1:5000."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 
 def run_url(base: str, experiment_id: str, run_id: str) -> str:
-    """The page of one run, in the UI's part for model training."""
+    """Return the link to a run, in the UI's section for model training."""
     page = f"{_root(base)}/#/experiments/{experiment_id}/runs/{run_id}"
     return f"{page}?workflowType=machine_learning"
 
 
 def charts_url(base: str, experiment_id: str, metric: str) -> str:
-    """The charts of an experiment, best `metric` first.
+    """Return the link to the charts of an experiment, best `metric` first.
 
-    The order is what makes runs under a parent show: until something sorts the table, they are
-    folded in and missing from the charts.
+    Sorting makes child runs visible: in an unsorted table they are collapsed and absent from the
+    charts.
     """
     order = quote(f"metrics.`{metric}`", safe="")
     return (
@@ -27,10 +27,10 @@ def charts_url(base: str, experiment_id: str, metric: str) -> str:
 
 
 def view_url(base: str, experiment_id: str, key: str, *, charts: bool = True) -> str:
-    """The runs of an experiment in the view that is saved under `key`, see `chart_view`: its
-    charts, or else its table.
+    """Return the link to the runs of an experiment in the view saved under `key`, see `chart_view`:
+    its charts, or else its table.
 
-    Any other parameter of order or search would put the view aside.
+    The link has no order or search of its own, which would override the view.
     """
     mode = "&compareRunsMode=CHART" if charts else ""
     return (
@@ -40,7 +40,7 @@ def view_url(base: str, experiment_id: str, key: str, *, charts: bool = True) ->
 
 
 def compare_url(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
-    """The page that sets runs side by side."""
+    """Return the link to the page that compares runs."""
     runs = quote(json.dumps(list(run_ids), separators=(",", ":")), safe="")
     experiments = quote(json.dumps([experiment_id]), safe="")
     return (
@@ -50,6 +50,6 @@ def compare_url(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
 
 
 def _root(base: str) -> str:
-    """`base` without a closing slash and without credentials: links are printed and shared."""
+    """Return `base` without trailing slash and credentials, since links are printed and shared."""
     scheme, host, path, _, _ = urlsplit(base)
     return urlunsplit((scheme, host.rpartition("@")[2], path.rstrip("/"), "", ""))

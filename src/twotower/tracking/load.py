@@ -1,4 +1,4 @@
-"""Finds runs of earlier and brings their files back."""
+"""Finds earlier runs and downloads their files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from twotower.core.errors import RunNotFoundError
+from twotower.core.secrets import mask
 from twotower.tracking.address import resolve_uri, sqlite_path
-from twotower.tracking.masking import mask
 from twotower.tracking.store import is_there, open_store
 
 LATEST = "latest"
 BASELINE_TAG = "baseline"  # of the run of a baseline
 SWEEP_TAG = "sweep.id"  # of the parent run of a sweep
 EVALUATION_TAG = "evaluation"  # with `.validation` or `.test`: the conditions on that part
-REPEAT_TAG = "trial.repeat"  # of a trial: the seed and the fold of its setting
+REPEAT_TAG = "trial.repeat"  # of a trial: the seed and fold of its setting
 MONITOR_TAG = "monitor"  # the metric that the run is chosen by, such as ndcg_at_10
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
 _ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -37,7 +37,7 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run that was tracked earlier; `started` is in local time."""
+    """A run that was tracked earlier. `started` is in local time."""
 
     id: str
     name: str
@@ -50,13 +50,15 @@ class FoundRun:
 
 
 def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
-    """The run that `run` means: an id, the start of one, a name, or `latest`.
+    """Return a run by its id, the start of its id, its name, or `latest`.
 
-    Of several runs of one name it is the newest; `latest` is the one that FINISHED last, the runs
-    of whole sweeps and of baselines, which hold no model, aside. A full id is found in any
-    experiment, everything else in the named one.
+    The newest of several runs with the same name is returned. `latest` is the run that FINISHED
+    last; runs of sweeps and baselines are skipped, since they have no model. A full id is looked up
+    in every experiment, anything else in the named one.
 
-    Raises `RunNotFoundError`, which lists recent runs, also where the start of an id fits several.
+    Raises:
+        RunNotFoundError: There is no such run, or the start of an id is ambiguous. The message
+            lists recent runs.
     """
     client = open_existing(uri)
     if _FULL_ID.fullmatch(run) and (known := _by_full_id(client, run)):
@@ -66,7 +68,7 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
         names = ", ".join(sorted(e.name for e in client.search_experiments()))
         raise RunNotFoundError(
             f"No experiment {experiment_name!r} at {mask(uri)} (tracking.experiment_name). "
-            f"There: {names}."
+            f"Experiments there: {names}."
         )
     if run == LATEST:
         done = _search_all(client, experiment.experiment_id, _FINISHED, _LAST_ENDED_FIRST)
@@ -82,13 +84,13 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     recent = _search(client, experiment.experiment_id, "")
     raise RunNotFoundError(
         f"No run={run!r} in experiment {experiment_name!r} at {mask(uri)}. "
-        f"Valid: an id or the start of one, a run's name, or {LATEST}. "
+        f"It must be an id, the start of one, a run's name, or {LATEST}. "
         f"Recent runs: {_listing(recent)}"
     )
 
 
 def find_trials(uri: str, parent_id: str) -> list[FoundRun]:
-    """The FINISHED runs of a sweep, given the id of its parent run, in order of start."""
+    """Return the FINISHED trials of a sweep, by the id of its parent run, in order of start."""
     client = open_existing(uri)
     experiment_id = client.get_run(parent_id).info.experiment_id
     wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}' AND attributes.status = 'FINISHED'"
@@ -96,10 +98,16 @@ def find_trials(uri: str, parent_id: str) -> list[FoundRun]:
 
 
 def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
-    """The parent run that `sweep` means: the name of its folder or the start of one, which is its
-    tag `sweep.id`; as `find_run` has it; or `latest`, the newest of any end.
+    """Return the parent run of a sweep.
 
-    Raises `RunNotFoundError`, also where the run that is found is not the parent of a sweep.
+    Args:
+        uri: The store.
+        experiment_name: The experiment.
+        sweep: The name of the sweep's folder or its start (the tag `sweep.id`), a run as `find_run`
+            takes it, or `latest`, the newest sweep of any status.
+
+    Raises:
+        RunNotFoundError: There is no such run, or it is not the parent of a sweep.
     """
     client = open_existing(uri)
     experiment = client.get_experiment_by_name(experiment_name)
@@ -112,7 +120,7 @@ def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
     if sweep == LATEST:
         raise RunNotFoundError(
             f"No sweep yet in experiment {experiment_name!r} at {mask(uri)} "
-            "(tracking.experiment_name). `twotower train -m` makes one."
+            "(tracking.experiment_name). `twotower train -m` starts one."
         )
     found = find_run(uri, experiment_name, sweep)
     if _is_sweep(found):
@@ -126,16 +134,22 @@ def _is_sweep(run: FoundRun) -> bool:
 
 def _no_sweep(run: FoundRun) -> str:
     if parent := run.tags.get(MLFLOW_PARENT_RUN_ID):
-        return f"a trial; its sweep is {parent}."
-    return f"which is no sweep: it has no tag {SWEEP_TAG}. `twotower train -m` makes one."
+        return f"a trial of sweep {parent}."
+    return f"which is not a sweep: it has no tag {SWEEP_TAG}. `twotower train -m` starts one."
 
 
 def download(uri: str, run_id: str, artifact_path: str, destination: Path | None = None) -> Path:
-    """A local path of a file or folder of a run; fetched if the store is elsewhere.
+    """Return the local path of a file or folder of a run, downloaded if the store is remote.
 
-    With `destination` it is a copy in that folder. Without, it may be the store's own: read it, do
-    not write there. Raises `RunNotFoundError` if the
-    run has no such artifact.
+    Args:
+        uri: The store.
+        run_id: The run.
+        artifact_path: The file or folder in the run.
+        destination: Where to copy it. None may return the store's own file, which must not be
+            changed.
+
+    Raises:
+        RunNotFoundError: The run has no such artifact.
     """
     client = open_existing(uri)
     try:
@@ -158,7 +172,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def open_existing(uri: str) -> MlflowClient:
-    """A client of a store that is there already. Raises `RunNotFoundError` if it is not."""
+    """Return a client of an existing store. Raise RunNotFoundError if there is none."""
     resolved = resolve_uri(uri)
     path = sqlite_path(resolved)
     if path is not None and not is_there(path):
@@ -179,7 +193,7 @@ def _by_full_id(client: MlflowClient, run_id: str) -> FoundRun | None:
 
 
 def _filters(run: str) -> list[str]:
-    """Searches in the order in which they are tried."""
+    """Return search filters in the order in which they are tried."""
     by_id = [f"attributes.run_id LIKE '{run}%'"] if _ID_OR_PREFIX.fullmatch(run) else []
     quote = '"' if "'" in run else "'"
     by_name = [f"attributes.run_name = {quote}{run}{quote}"] if quote not in run else []
@@ -197,7 +211,7 @@ def _search(client: MlflowClient, experiment_id: str, filter_text: str) -> list[
 def _search_all(
     client: MlflowClient, experiment_id: str, filter_text: str, order: list[str]
 ) -> Iterator[FoundRun]:
-    """Every run that fits, fetched page by page."""
+    """Yield every matching run, fetched page by page."""
     token = None
     while True:
         page = client.search_runs(

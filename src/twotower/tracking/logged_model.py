@@ -1,4 +1,4 @@
-"""A run's model as MLflow lists models: an entry with metrics and data, without a second copy."""
+"""A run's entry in MLflow's list of models: metrics and data, without a second copy."""
 
 from __future__ import annotations
 
@@ -28,11 +28,18 @@ def enter_model(
     metrics: Mapping[str, float],
     step: int,
 ) -> None:
-    """Enter the model that the run keeps in its own `folder`, once for each run.
+    """List the model that the run keeps in `folder`, once per run.
 
-    metrics: by their names in the run, which has them at `step`. MLflow enters them there again, so
-    that another step would add a point to their curves. Those of the test and of validation are
-    entered with the part that the run has logged.
+    Args:
+        client: A client of the store.
+        experiment_id: The experiment.
+        run_id: The run.
+        name: The name of the model.
+        folder: The model's folder in the run.
+        metrics: By their names in the run. Metrics on validation and test are linked to the part
+            that the run has logged.
+        step: The step at which the run has them. MLflow logs them again, so another step would
+            add a point to their curves.
     """
     run = client.get_run(run_id)
     if run.outputs is not None and run.outputs.model_outputs:

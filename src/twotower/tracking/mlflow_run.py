@@ -18,11 +18,11 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from twotower.core.secrets import mask, mask_all
 from twotower.tracking.base import Context
 from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
 from twotower.tracking.datasets import dataset_input
 from twotower.tracking.logged_model import enter_model
-from twotower.tracking.masking import mask, mask_all
 from twotower.tracking.metrics import check_metric_name, storable
 from twotower.tracking.overview import MAX_VIEW, refresh_overview
 from twotower.tracking.params import flat_params
@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 class MlflowRun:
     """A `Run` in an MLflow store.
 
-    No signal cuts a call to the store short: a transaction left open would keep SQLite locked, and
-    the run could not be closed.
+    Signals do not interrupt a call to the store: an open transaction would keep SQLite locked, and
+    the run could not be ended.
     """
 
     client: MlflowClient
@@ -58,7 +58,7 @@ class MlflowRun:
 
     @deferred_interrupts()
     def log_config(self, config: Mapping[str, Any]) -> None:
-        """The config as `config.yaml` and as flat params, without credentials."""
+        """Log the config as `config.yaml` and as flat params, without credentials."""
         masked = mask_all(config)
         self.log_yaml(masked, CONFIG_FILE)
         params = [Param(key, value) for key, value in flat_params(masked, CONFIG_FILE).items()]
@@ -69,9 +69,11 @@ class MlflowRun:
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log all `values` at once.
 
-        NaN is kept. An infinity is stored as NaN, and the tag `infinite.<metric>` tells which it
-        was and at what step, last. Raises `ConfigError` for a name that MLflow refuses, before
-        anything is written.
+        NaN is kept. An infinity is stored as NaN, and the tag `infinite.<metric>` records its sign
+        and its last step.
+
+        Raises:
+            ConfigError: MLflow refuses a name. Nothing is written.
         """
         for name in values:
             check_metric_name(name)
@@ -88,7 +90,7 @@ class MlflowRun:
     def log_dataset(
         self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
     ) -> None:
-        """Note schema, row count and digest under the name `<name>-<context>`."""
+        """Log schema, row count and digest under the name `<name>-<context>`."""
         self.client.log_inputs(self.id, [dataset_input(frame, name, context, digest, source)])
 
     @deferred_interrupts()
@@ -141,11 +143,11 @@ class MlflowRun:
             enter_model(
                 self.client, self.experiment_id, self.id, mask(name), folder, metrics, step or 0
             )
-        except (MlflowException, AttributeError) as error:  # a server of before MLflow 3
+        except (MlflowException, AttributeError) as error:  # the server is older than MLflow 3
             _log.info("the model is not listed by MLflow: %s", mask(str(error)))
 
     def set_description(self, markdown: str) -> None:
-        """Show `markdown`; what is too long for that is cut with a pointer to the whole."""
+        """Show `markdown`. A text that is too long is cut, with a pointer to the whole."""
         if len(markdown) > MAX_TAG:
             self.log_text(markdown, DESCRIPTION_FILE)
         self.set_tags({MLFLOW_RUN_NOTE: _shorten(markdown, f"whole text: {DESCRIPTION_FILE}")})
@@ -158,7 +160,7 @@ class MlflowRun:
 
     @deferred_interrupts()
     def reopen(self, tags: Mapping[str, str]) -> None:
-        """Go on with a run that has ended, whatever its end was."""
+        """Resume a run that has ended, with any status."""
         self.client.update_run(self.id, status="RUNNING")
         if ERROR_TAG in self.client.get_run(self.id).data.tags:
             self.client.delete_tag(self.id, ERROR_TAG)
@@ -170,9 +172,9 @@ class MlflowRun:
 
     @deferred_interrupts()
     def fail(self, error: BaseException) -> None:
-        """End the run as `error` asks; if that fails, `error` says so and nothing is raised.
+        """End the run after `error`: FAILED with a traceback after an `Exception`, else KILLED.
 
-        FAILED after an `Exception`, with its traceback; KILLED after what is none, a signal.
+        If that fails, a note is added to `error` and nothing is raised.
         """
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
@@ -182,11 +184,11 @@ class MlflowRun:
                 text = "".join(traceback.format_exception(error))
                 self.log_text(mask(text), TRACEBACK_FILE)
         except (MlflowException, OSError) as closing:
-            error.add_note(f"Run {self.id} could not be closed as {status}: {mask(str(closing))}")
+            error.add_note(f"Run {self.id} could not be ended as {status}: {mask(str(closing))}")
 
 
 def tag_value(text: str) -> str:
-    """`text` without credentials, short enough for a tag."""
+    """Return `text` without credentials, short enough for a tag."""
     return _shorten(mask(text), "cut here")
 
 

@@ -30,12 +30,17 @@ Text = Annotated[str, Field(min_length=1)]
 @component
 @dataclass(frozen=True)
 class MlflowTracking:
-    """A `Tracking` in an MLflow store. Nothing is opened or written before it is needed.
+    """A `Tracking` in an MLflow store, which is opened at first use.
 
-    Uses clients with their own address, never MLflow's global state, so that several of these
-    can be at work in one process.
+    It does not use MLflow's global state, so that one process can use several stores.
 
-    Raises `ConfigError` for an address that MLflow cannot track to.
+    Args:
+        uri: The address of the store; a relative SQLite path is made absolute.
+        experiment_name: The experiment, created at first use.
+        artifact_location: Where a new experiment keeps its files; None leaves it to the store.
+
+    Raises:
+        ConfigError: MLflow cannot track to `uri`, or another key contains credentials.
     """
 
     uri: Text
@@ -47,9 +52,9 @@ class MlflowTracking:
             value = getattr(self, key)
             if value is not None and mask(value) != value:
                 raise ConfigError(
-                    f"tracking.{key}: got {value!r}, which holds a password or token, and MLflow "
-                    "stores it where everybody can read it; must be without, credentials belong "
-                    "in the environment variables of the store, such as AWS_SECRET_ACCESS_KEY"
+                    f"tracking.{key}: got {value!r}, which contains a password or token, which "
+                    "MLflow would store in plain text; credentials belong in the environment "
+                    "variables of the store, such as AWS_SECRET_ACCESS_KEY"
                 )
         uri = resolve_uri(self.uri)
         location = resolve_artifact_location(self.artifact_location, uri)
@@ -62,7 +67,7 @@ class MlflowTracking:
 
     @cached_property
     def experiment_id(self) -> str:
-        """The experiment's id; creates the store and the experiment where there is none yet."""
+        """The experiment's id. The store and the experiment are created if they do not exist."""
         return ensure_experiment(
             self._client, self.uri, self.experiment_name, self.artifact_location
         )
@@ -76,10 +81,10 @@ class MlflowTracking:
         tags: Mapping[str, str],
         run_id: str | None = None,
     ) -> Iterator[Run]:
-        """Open a run with `config` and the tags of the environment in it; see `Tracking.run`."""
+        """Open a run with `config` and the tags of the environment; see `Tracking.run`."""
         run = None
         try:
-            with deferred_interrupts():  # they come when there is a run to close
+            with deferred_interrupts():  # delivered once there is a run to end
                 all_tags = {**environment_tags(), **tags}
                 run = self._known(run_id)
                 if run is not None:
@@ -103,7 +108,7 @@ class MlflowTracking:
         """See Tracking."""
         run = self._known(run_id)
         if run is not None and self._client.get_run(run_id).info.status == "RUNNING":
-            run.fail(SystemExit("its process was ended"))
+            run.fail(SystemExit("its process has ended"))
 
     def _create(self, name: str, tags: Mapping[str, str]) -> MlflowRun:
         stored = {key: tag_value(value) for key, value in tags.items()}
@@ -112,7 +117,7 @@ class MlflowTracking:
         return MlflowRun(self._client, run_id, self.experiment_id, self._url(run_id))
 
     def _known(self, run_id: str | None) -> MlflowRun | None:
-        """None where the store has no such run, or no more."""
+        """Return the run; None if the store does not have it or has deleted it."""
         if run_id is None:
             return None
         try:

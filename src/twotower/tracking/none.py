@@ -1,4 +1,4 @@
-"""No tracking: every call is taken and dropped. Does not import MLflow."""
+"""No tracking: every call does nothing. Does not import MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The view of a whole experiment, kept up to date with the runs that are in it."""
+"""The saved view of a whole experiment, kept up to date with its runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from twotower.types.metric_name import MetricName, headline_metrics
 
 __all__ = ["MAX_VIEW", "refresh_overview"]
 
-MAX_VIEW = 5000  # characters of a tag that every database holds
-_RUNS = 200  # the newest, which columns and colours are made for
+MAX_VIEW = 5000  # characters of a tag that every database can store
+_RUNS = 200  # the newest ones, which set columns and colours
 _ALWAYS = ("emb_dim", "num_negatives")
 _FIRST = ("dataset", "split", "tower", "encoder", "negative_sampling", "loss", "lr", "batch_size")
 _MOST_PARAMS = 12
@@ -24,9 +24,14 @@ _NOTHING_OF_THE_MODEL = ("metrics", "confidence", "monitor", "accelerator", "dev
 def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> None:
     """Save the view whose columns are the params that vary between the newest runs.
 
-    It is made from the store alone, so that whoever saves it last leaves what is right; nothing is
-    written where nothing has changed. monitor: such as `val/ndcg_at_10`; where no run has it, the
-    same metric at another depth, or on the test.
+    It depends on the store alone, so that concurrent writers agree. An unchanged view is not
+    written.
+
+    Args:
+        client: A client of the store.
+        experiment_id: The experiment.
+        monitor: The metric to order by, such as `val/ndcg_at_10`. If no run has it, the same metric
+            at another K or on the test part is used.
     """
     runs = list(
         client.search_runs(
@@ -61,9 +66,9 @@ def _known(monitor: str, known: set[str]) -> str:
 
 
 def _varying(params: Sequence[Mapping[str, str]]) -> list[str]:
-    """Names of params with several values, those that people look at first in front.
+    """Return the names of params that vary, the most important ones first.
 
-    A param that only some runs have, since only some choices do, varies too.
+    A param that only some runs have, because only some choices have it, varies too.
     """
     names = dict.fromkeys(name for of_run in params for name in of_run)
     of_models = [of_run for of_run in params if "tower" in of_run]  # not of baselines and sweeps
@@ -80,7 +85,7 @@ def _varying(params: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _paint(client: MlflowClient, runs: Sequence[Run]) -> None:
-    """A colour that no other of `runs` has, for each that has none yet."""
+    """Give each run without a colour one that no other of `runs` has."""
     taken = {run.data.tags.get(COLOR_TAG) for run in runs}
     number = 0
     for run in reversed(runs):

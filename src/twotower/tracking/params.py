@@ -10,17 +10,17 @@ from twotower.config.params import params
 
 __all__ = ["MAX_VALUE", "flat_params"]
 
-MAX_VALUE = 6000  # MLflow cuts a param value silently after that many characters
+MAX_VALUE = 6000  # MLflow silently truncates longer values
 _MAX_NAME = 250
 _TARGET = "_target_"
 
 
 def flat_params(config: Mapping[str, Any], whole: str) -> dict[str, str]:
-    """What a person may vary, by short names: `{"tower": "embedding", "emb_dim": "16"}`.
+    """Return the settings that may vary, by short names: `{"tower": "embedding", "emb_dim": "16"}`.
 
-    See `twotower.config.params` for what is left out. Lists are one param each, as JSON. A value
-    that is too long is replaced by its length and the name of the artifact that holds the `whole`
-    config, which also holds params whose names are too long.
+    See `twotower.config.params` for what is left out. A list is one param, as JSON. A value that is
+    too long is replaced by its length and the name of the artifact that has the `whole` config. A
+    param whose name is too long is only there.
     """
     texts = {param.name: _as_text(param.value) for param in params(config)}
     return {
@@ -31,7 +31,7 @@ def flat_params(config: Mapping[str, Any], whole: str) -> dict[str, str]:
 
 
 def _as_text(value: Any) -> str:
-    """Strings as they are, everything else as JSON, which is how YAML spells it."""
+    """Return strings unchanged and everything else as JSON, which is valid YAML."""
     if isinstance(value, list) and any(_is_component(item) for item in value):
         return ", ".join(map(_component, value)) or "[]"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""Whether a tracking server answers as one, asked before any work is done."""
+"""Checks that a tracking server responds, before any work is done."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from twotower.core.errors import ConfigError
-from twotower.tracking.masking import mask
+from twotower.core.secrets import mask
 
 __all__ = ["check_server", "store_errors"]
 
 _SECONDS = 10
 _PROBE = "/api/2.0/mlflow/experiments/search"
-_KEYS = {
-    "experiments",
-    "next_page_token",
-}  # of an answer of MLflow's; those that are empty are left out
+_KEYS = {"experiments", "next_page_token"}  # of MLflow's response, which omits empty ones
 _LONGEST = 200
 _STATUS = re.compile(r"error code (\d{3})|\b(401|403|404|500)\b")
 _LOGIN = (
@@ -33,10 +30,13 @@ _CODES = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "CUSTOMER_UNAUTHORIZ
 
 
 def check_server(uri: str) -> None:
-    """Ask the server at `uri` for one experiment, with the credentials that MLflow will use.
+    """Request one experiment from the server at `uri`, with the credentials that MLflow uses.
 
-    MLflow itself would try again, silently, for minutes. Raises ConfigError, in one sentence with
-    the address, the status and what to set, unless a tracking server answers.
+    MLflow itself would silently retry for minutes.
+
+    Raises:
+        ConfigError: No tracking server responds, or it refuses. The message has the address, the
+            status and what to set.
     """
     try:
         answer = http_request(  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def check_server(uri: str) -> None:
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what the store at `uri` refuses inside the context into a ConfigError."""
+    """Turn errors of the store at `uri` into ConfigError inside the context."""
     try:
         yield
     except MlflowException as error:
@@ -70,22 +70,22 @@ def store_errors(uri: str) -> Iterator[None]:
 
 
 def _unreachable(uri: str, error: BaseException) -> str:
-    """What is wrong where no answer came."""
+    """Return why there was no response."""
     kinds = [type(each) for each in _chain(error)]
-    told = " ".join(str(each) for each in _chain(error))
+    text = " ".join(str(each) for each in _chain(error))
     if any(issubclass(kind, requests.exceptions.SSLError) for kind in kinds):
-        if "WRONG_VERSION_NUMBER" in told or "record layer" in told:
+        if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
             return "the server does not speak https; write the address with http://."
         return (
             "its certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to the file of "
             "its authority, or MLFLOW_TRACKING_INSECURE_TLS=true."
         )
     start = "Start it, correct the address, or use tracking=sqlite."
-    if "NameResolution" in told or "getaddrinfo" in told or "Name or service" in told:
+    if "NameResolution" in text or "getaddrinfo" in text or "Name or service" in text:
         return f"no tracking server answers there: the name of the host is not known. {start}"
     if any(issubclass(kind, requests.exceptions.Timeout) for kind in kinds):
         return f"no tracking server answers there within {_SECONDS} s (Timeout). {start}"
-    if "BadStatusLine" in told or "RemoteDisconnected" in told or "Connection aborted" in told:
+    if "BadStatusLine" in text or "RemoteDisconnected" in text or "Connection aborted" in text:
         return (
             "what answers there does not speak HTTP, or speaks https only; correct the port, or "
             "write the address with https://."
@@ -101,7 +101,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _refusal(answer: requests.Response) -> str | None:
-    """Why it is no answer of a tracking server; None where it is one."""
+    """Return why a tracking server did not give this response; None if one did."""
     status = answer.status_code
     if 300 <= status < 400:
         target = mask(answer.headers.get("Location", "elsewhere")).removesuffix(_PROBE)

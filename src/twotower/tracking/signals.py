@@ -1,4 +1,4 @@
-"""Signals around a run: SIGTERM becomes an exception, and closing is not cut short."""
+"""Signals around a run: SIGTERM becomes an exception, and ending a run is not interrupted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TERMINATED = 128 + signal.SIGTERM  # what a shell reports of a process that SIGTERM ended
+TERMINATED = 128 + signal.SIGTERM  # the exit code of a process that SIGTERM ended
 
 
 def _in_main_thread() -> bool:
-    """Python sets signal handlers in the main thread only."""
+    """Return whether signal handlers can be set: Python allows it in the main thread only."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -20,7 +20,7 @@ def _in_main_thread() -> bool:
 def terminate_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into SystemExit(143) inside the context, so that `finally` blocks run.
 
-    The handler that was there before is put back. Outside the main thread nothing is done.
+    The previous handler is restored at the end. Outside the main thread nothing is done.
     """
 
     def exit_now(number: int, frame: FrameType | None) -> None:
@@ -38,10 +38,10 @@ def terminate_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def deferred_interrupts() -> Iterator[None]:
-    """Hold back the first Ctrl-C or SIGTERM until the context ends; let the second one through.
+    """Defer the first Ctrl-C or SIGTERM until the context ends; deliver the second at once.
 
-    The second must pass, or a server that does not answer could not be left. Inside another such
-    context, and outside the main thread, nothing is done.
+    The second signal allows leaving a server that does not respond. Inside another such context,
+    and outside the main thread, nothing is done.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}

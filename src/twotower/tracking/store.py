@@ -20,9 +20,9 @@ from mlflow.exceptions import MlflowException
 
 from twotower.core.errors import ConfigError
 from twotower.core.files import write_atomically
-from twotower.tracking.address import artifacts_beside, is_server, sqlite_path
+from twotower.core.secrets import mask
+from twotower.tracking.address import default_artifacts, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
-from twotower.tracking.masking import mask
 from twotower.tracking.server import check_server, store_errors
 
 _SQLITE_SECONDS = 20
@@ -32,10 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 def open_store(uri: str) -> MlflowClient:
-    """A client of the store at a resolved `uri`; a SQLite file is created where there is none.
+    """Return a client of the store at a resolved `uri`. A missing SQLite file is created.
 
-    Raises `ConfigError` if a server does not answer as a tracking server does, or refuses, and if
-    a database cannot be used.
+    Raises:
+        ConfigError: No tracking server responds or it refuses, or the database cannot be used.
     """
     if is_server(uri) and not uri.startswith("databricks"):
         check_server(uri)
@@ -49,27 +49,33 @@ def open_store(uri: str) -> MlflowClient:
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {error}") from error
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"tracking.uri={mask(uri)}: its driver {error.name!r} is not installed; install it."
+            f"tracking.uri={mask(uri)}: its driver {error.name!r} is not installed."
         ) from error
     except MlflowException as error:
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be used: {mask(str(error))}") from error
 
 
 def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str | None) -> str:
-    """The id of the experiment `name`, created with artifacts at `location` if it is new.
+    """Return the id of the experiment `name`; create it if it does not exist.
 
-    Without a location they go beside a SQLite file, and where any other store wants them.
+    Args:
+        client: A client of the store.
+        uri: The store.
+        name: The experiment.
+        location: Where a new experiment keeps its files; None means next to a SQLite file, and the
+            choice of any other store.
 
-    Raises `ConfigError` if there is a deleted one of that name.
+    Raises:
+        ConfigError: The experiment was deleted, or its files cannot be written.
     """
     with store_lock(uri), store_errors(uri):
         experiment = client.get_experiment_by_name(name)
-        place = location or artifacts_beside(uri)
+        place = location or default_artifacts(uri)
         check_artifacts(place if experiment is None else experiment.artifact_location)
         experiment = experiment or _create_experiment(client, name, place)
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise ConfigError(
-            f"tracking.experiment_name={name!r} was deleted in {mask(uri)}. Bring it back with "
+            f"tracking.experiment_name={name!r} was deleted in {mask(uri)}. Restore it with "
             f"`MLFLOW_TRACKING_URI='{mask(uri)}' mlflow experiments restore --experiment-id "
             f"{experiment.experiment_id}`, or choose another tracking.experiment_name."
         )
@@ -88,7 +94,7 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
     try:
         return client.get_experiment(client.create_experiment(name, location, tags=_KIND))
     except MlflowException as error:
-        faster = client.get_experiment_by_name(name)  # made by another machine in between
+        faster = client.get_experiment_by_name(name)  # created by another process in between
         if faster is None:
             raise ConfigError(
                 f"tracking.experiment_name={name!r} cannot be created: {mask(str(error))}"
@@ -97,12 +103,12 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
 
 
 def is_there(path: Path) -> bool:
-    """Whether a SQLite file has been made; an empty one is none yet."""
+    """Return whether a SQLite file has been created; an empty one counts as missing."""
     return path.exists() and path.stat().st_size > 0
 
 
 def _check_sqlite(path: Path) -> None:
-    """Raise what is wrong at once; MLflow would try again for minutes."""
+    """Raise an error at once if the file cannot be used; MLflow would retry for minutes."""
     with closing(sqlite3.connect(path, timeout=_SQLITE_SECONDS)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master")
 
@@ -112,7 +118,7 @@ def _create_sqlite(path: Path) -> None:
 
     def write(fresh: Path) -> None:
         store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-            f"sqlite:///{fresh}", artifacts_beside(f"sqlite:///{path}")
+            f"sqlite:///{fresh}", default_artifacts(f"sqlite:///{path}")
         )
         store.engine.dispose()
 
@@ -120,7 +126,7 @@ def _create_sqlite(path: Path) -> None:
 
 
 def store_lock(uri: str) -> AbstractContextManager[object]:
-    """Held by one process at a time. Databases with a server of their own need no lock of ours."""
+    """Return a lock for one process at a time. Only SQLite needs it."""
     path = sqlite_path(uri)
     if path is None:
         return nullcontext()
@@ -130,7 +136,7 @@ def store_lock(uri: str) -> AbstractContextManager[object]:
 
 @contextmanager
 def _quiet_migration() -> Iterator[None]:
-    """Without the news that tables are made, and SQLAlchemy's that MLflow uses an old option."""
+    """Hide log lines about created tables, and SQLAlchemy's warning about an option of MLflow."""
     logger = logging.getLogger("mlflow.store.db.utils")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The MLflow UI on this machine, opened where runs and charts show."""
+"""The MLflow UI on this machine, opened at the charts of all runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 import requests
 
 from twotower.core.errors import ConfigError
+from twotower.core.secrets import mask
 from twotower.tracking.address import (
-    artifacts_beside,
+    default_artifacts,
     is_server,
     resolve_artifact_location,
     resolve_uri,
@@ -26,7 +27,6 @@ from twotower.tracking.address import (
 from twotower.tracking.chart_view import OVERVIEW, knows_views
 from twotower.tracking.links import charts_url, view_url
 from twotower.tracking.load import open_existing
-from twotower.tracking.masking import mask
 from twotower.tracking.overview import refresh_overview
 from twotower.tracking.server import store_errors
 from twotower.tracking.signals import terminate_on_sigterm
@@ -47,32 +47,42 @@ def serve(
     host: str,
     port: int,
     open_browser: bool,
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> None:
-    """Show the store at `uri` until Ctrl-C or SIGTERM; of a tracking server, only its address.
+    """Serve the UI of the store at `uri` until Ctrl-C or SIGTERM. For a tracking server, only
+    report its address.
 
-    tell: takes the address of the charts in the saved view of all runs, once they can be opened.
+    Args:
+        uri: The store.
+        experiment_name: The experiment to open.
+        artifact_location: Where the store keeps its files.
+        metric: The metric to order runs by.
+        host: The interface to listen on.
+        port: The port to listen on.
+        open_browser: Whether to open a browser.
+        report: Called with the address of the charts once the UI responds.
 
-    Raises `RunNotFoundError` if nothing was tracked there yet, `ConfigError` if the port is taken
-    or the UI does not start.
+    Raises:
+        RunNotFoundError: Nothing has been tracked there yet.
+        ConfigError: The port is in use, or the UI does not start.
     """
     landing = _landing(uri, experiment_name, metric)
     if is_server(uri):
-        _show(landing(uri), tell, open_browser=open_browser)
+        _show(landing(uri), report, open_browser=open_browser)
         return
     with suppress(KeyboardInterrupt), terminate_on_sigterm():
         with running_ui(uri, artifact_location, host=host, port=port) as (base, process):
-            _show(landing(base), tell, open_browser=open_browser)
+            _show(landing(base), report, open_browser=open_browser)
             while process.poll() is None:  # not wait(): Polars' handler of Ctrl-C restarts it
                 time.sleep(_POLL_SECONDS)
-        raise ConfigError(f"The MLflow UI stopped by itself (exit code {process.returncode}).")
+        raise ConfigError(f"The MLflow UI stopped unexpectedly (exit code {process.returncode}).")
 
 
 @contextmanager
 def running_ui(
     uri: str, artifact_location: str | None, *, host: str, port: int
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A UI that answers: its address and its process, which is stopped with the context."""
+    """Yield the address and the process of a UI that responds; stop it with the context."""
     _check_free(host, port)
     base = f"http://{host}:{port}"
     with TemporaryDirectory() as folder:
@@ -85,14 +95,14 @@ def running_ui(
             _stop(process)
 
 
-def _show(address: str, tell: Callable[[str], None], *, open_browser: bool) -> None:
-    tell(address)
+def _show(address: str, report: Callable[[str], None], *, open_browser: bool) -> None:
+    report(address)
     if open_browser:
         webbrowser.open(address)
 
 
 def _landing(uri: str, experiment_name: str, metric: str) -> Callable[[str], str]:
-    """From the UI's address to what it opens on: the charts of all runs, by `metric`."""
+    """Return a function from the UI's address to the link that it opens: all runs by `metric`."""
     client = open_existing(uri)
     with store_errors(uri):
         experiment = client.get_experiment_by_name(experiment_name)
@@ -109,16 +119,16 @@ def _landing(uri: str, experiment_name: str, metric: str) -> Callable[[str], str
 def _start(
     uri: str, artifact_location: str | None, host: str, port: int, log: Path
 ) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C reaches us alone and the whole group can be ended."""
+    """Start the UI in its own session: Ctrl-C does not reach it, and its group can be ended."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
-    location = resolve_artifact_location(artifact_location, uri) or artifacts_beside(uri)
+    location = resolve_artifact_location(artifact_location, uri) or default_artifacts(uri)
     if location is not None:
         command += ["--artifacts-destination", location]
     environment = {
         **os.environ,
-        "MLFLOW_BACKEND_STORE_URI": uri,  # on the command line everybody could read its password
-        # Job execution starts seven consumers, 2.6 GB together, that nothing here uses.
+        "MLFLOW_BACKEND_STORE_URI": uri,  # a command line would expose its password
+        # Job execution would start seven consumers (2.6 GB) that twotower does not use.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     with log.open("wb") as output:
@@ -147,7 +157,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        os.killpg(process.pid, signal.SIGKILL)  # whatever of the group is left
+        os.killpg(process.pid, signal.SIGKILL)  # whatever is left of the group
     process.wait()
 
 
@@ -158,6 +168,6 @@ def _check_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise ConfigError(
-                f"port={port} of {host} cannot be used ({error.strerror}). If something else is "
-                f"running there, choose another, for instance port={port + 1}."
+                f"port={port} of {host} cannot be used ({error.strerror}). If another program uses "
+                f"it, choose another port, such as port={port + 1}."
             ) from error
