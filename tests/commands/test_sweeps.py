@@ -112,7 +112,7 @@ def test_trials_that_diverge_or_fail_are_told_and_the_others_go_on(
     assert parent.info.status == "FAILED"
     assert "4 trials: 1 finished, 1 diverged, 2 failed" in told.stdout
     assert "num_negatives: got 41, but the train part has only 40 items" in told.stdout
-    assert "of 4 trials 2 failed and 1 diverged" in told.stderr
+    assert "2 failed and 1 diverged of 4 trials" in told.stderr
     assert [name for name, run in trials.items() if is_tested(run)] == [
         "num_negatives=2 init_std=0.1"
     ]
@@ -138,7 +138,7 @@ def test_after_a_kill_nothing_is_lost_nothing_runs_twice_and_nothing_comes_out_o
     assert trials["emb_dim=2"].info.status == "FINISHED"
     assert trials["emb_dim=4"].info.status == "RUNNING"  # nobody was left to say otherwise
     seen = call("sweep", "status", cwd=tmp_path).stdout
-    assert "interrupted, the command below goes on: 1 finished, 1 half done, 1 missing of 3" in seen
+    assert "interrupted, rerun the command below to resume: 1 finished, 1 half done" in seen
 
     told = call(*command, cwd=tmp_path)
     assert "1 of 3 trials are done already" in told.stderr
@@ -244,10 +244,10 @@ def test_a_search_goes_on_where_it_was(short: list[str], output_dir: Path, tmp_p
         ("trainer.strategy: got ddp in a sweep", ["trainer=ddp"]),
         ("trainer.devices: got 2 in a sweep", ["trainer.devices=2"]),
         (
-            "split.validation: got false, but the trials of a sweep are chosen by validation",
+            "split.validation: got false, but a sweep ranks its trials on validation",
             ["split.validation=false", "trainer.patience=null", "trainer.refit=false"],
         ),
-        ("hydra.sweeper.resume: got 'no'; valid are true, false", ["hydra.sweeper.resume=no"]),
+        ("hydra.sweeper.resume: got 'no'; must be one of true, false", ["hydra.sweeper.resume=no"]),
     ],
 )
 def test_what_cannot_be_swept_is_refused(

@@ -36,7 +36,7 @@ def test_what_plus_minus_means() -> None:
     assert cells.around(grid([16], [1])) == "± half the interval over users"
     assert cells.around(grid([16], [1], seeds=2)) == "± standard deviation over seeds"
     mixed = SweepTable((*grid([16], [1]).results, *grid([32], [1], seeds=2).results), MONITOR)
-    assert "; half the interval over users where there is one" in cells.around(mixed)
+    assert "; half the interval over users without repeats" in cells.around(mixed)
     assert cells.around(SweepTable((trial_result({}, 0.1, half=None),), MONITOR)) == ""
 
 

@@ -64,8 +64,8 @@ def test_a_grid_refuses_an_interval(text: str) -> None:
         with pytest.raises(ConfigError) as caught:
             judge(over)
         assert str(caught.value) == (
-            "optimizer.lr: an interval holds no single values, and a grid tries every one; valid "
-            "are choices such as 1,2,3, or hydra/sweeper=random, hydra/sweeper=optuna"
+            "optimizer.lr: got an interval, but a grid tries every value; expected choices such as "
+            "1,2,3, or hydra/sweeper=random or optuna, which draw values"
         )
 
 

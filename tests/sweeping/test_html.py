@@ -108,7 +108,7 @@ def test_what_did_not_finish_is_told_with_its_error() -> None:
     lost = trial_result({"a.b": 2}, 0.1, state="diverged", error="<nan> & 'more'")
     table = SweepTable((trial_result({"a.b": 1}, 0.1), lost), MONITOR)
     assert ["b=2", "diverged", "<nan> & 'more'"] in page(table).rows
-    assert "What did not finish" not in page(grid([16], [1, 5])).text
+    assert "did not finish" not in page(grid([16], [1, 5])).text
 
 
 def test_nothing_that_is_told_becomes_markup() -> None:

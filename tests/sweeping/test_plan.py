@@ -121,7 +121,7 @@ def test_nothing_is_read_where_one_trial_could_not_run(
 def test_trials_that_nothing_could_choose_between_are_refused(
     tmp_path: Path, untracked: list[str], loads: list[int]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^split.validation: got false, .* chosen by validation"):
+    with pytest.raises(ConfigError, match=r"^split.validation: got false, .* ranks its trials on"):
         trials_of(tmp_path, [*untracked, *NO_VALIDATION], "tower.emb_dim=4,8")
     assert loads == []
 

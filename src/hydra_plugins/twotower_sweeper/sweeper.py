@@ -20,7 +20,7 @@ _SEQUENTIAL = "BasicLauncher"
 
 
 class TwoTowerSweeper(Sweeper):
-    """Trials under one parent run, gone on with where they were, told as one in the end."""
+    """Runs the trials of a multirun under one parent run, and reports them together."""
 
     def __init__(self, resume: bool, params: DictConfig | None, search: DictConfig) -> None:
         self._resume = resume
@@ -53,7 +53,7 @@ class TwoTowerSweeper(Sweeper):
         try:
             if not isinstance(self._resume, bool):
                 raise ConfigError(
-                    f"hydra.sweeper.resume: got {self._resume!r}; valid are true, false"
+                    f"hydra.sweeper.resume: got {self._resume!r}; must be one of true, false"
                 )
             source = conf.Source.of_job(self._config.hydra)
             fixed, axes = conf.axes(conf.with_params(arguments, self._params), source)
@@ -100,13 +100,13 @@ class TwoTowerSweeper(Sweeper):
         return [job._return_value if job.status == JobStatus.FAILED else None for job in returned]
 
     def _bar(self) -> list[str]:
-        """Bars of trials that run at the same time would write over each other."""
+        """Turn off progress bars of parallel trials, which would overwrite each other."""
         sequential = type(self._launcher).__name__ == _SEQUENTIAL
         return [] if sequential else ["++trainer.progress_bar=false"]
 
 
 def _typed(config: DictConfig) -> list[str]:
-    """The overrides of the command, without what the command line itself has added."""
+    """Return the overrides that were typed, without those that the command line adds."""
     typed = OmegaConf.to_container(config.hydra.overrides.task)
     hydra = OmegaConf.to_container(config.hydra.overrides.hydra)
     assert isinstance(typed, list)

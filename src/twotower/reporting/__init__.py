@@ -1,1 +1,1 @@
-"""Everything a person looks at. It reads results and never runs anything."""
+"""Terminal tables, figures and reports. Reads results, and never runs anything."""

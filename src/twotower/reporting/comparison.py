@@ -1,4 +1,4 @@
-"""A comparison as the terminal shows it: models by number, so that tables stay narrow."""
+"""Print a comparison. Tables refer to models by number, so that they stay narrow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from twotower.types.metric_name import MetricName, shown_metrics
 
 __all__ = ["print_compared"]
 
-_FEW = 10  # pairs that are all shown
+_FEW = 10  # pairs; more are shown only if they are significant
 _SHOWN = 20  # rows of a table
-_ACROSS = 6  # models that are columns
+_ACROSS = 6  # models shown as columns
 
 
 def print_compared(compared: Compared) -> None:
-    """Models, pairs, breakdowns, what was left out, and the headline last."""
+    """Print models, pairs, breakdowns and notes, and the headline last."""
     console = terminal(soft_wrap=False)
     folds = f" of {compared.n_folds} folds" if compared.n_folds > 1 else ""
     title = f"{compared.metric}, {compared.n_users:,} users{folds}, "
@@ -32,8 +32,8 @@ def print_compared(compared: Compared) -> None:
         console.print(f"... and {compared.models.height - _SHOWN:,} more models")
     for line in (
         "size: parameters",
-        f"group: not shown to differ from its first (p after Holm above {compared.alpha})",
-        f"{_within(compared)}: shown to be no worse than #1 by that margin\n",
+        f"group: not shown to differ from its best model (p after Holm > {compared.alpha})",
+        f"{_within(compared)}: shown to be no worse than #1, within this margin\n",
     ):
         console.print(line, soft_wrap=True)
     _print_pairs(console, compared)
@@ -74,7 +74,7 @@ def _models(compared: Compared) -> Table:
 
 
 def _print_metrics(console: Console, compared: Compared) -> None:
-    """The means of the other metrics that were measured."""
+    """Print the means of all metrics."""
     means = {(name, metric): mean for name, metric, mean in compared.metrics.iter_rows()}
     known = list(dict.fromkeys(metric for _, metric in means))
     shown = shown_metrics(known, compared.metric)
@@ -84,7 +84,7 @@ def _print_metrics(console: Console, compared: Compared) -> None:
         (f"#{rank}", {metric: score(means[name, metric]) for metric in shown})
         for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows()
     ]
-    print_whole(console, metric_table("all that was measured", models, shown))
+    print_whole(console, metric_table("all metrics", models, shown))
 
 
 def _within(compared: Compared) -> str:
@@ -118,7 +118,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
 
 
 def _by_history(compared: Compared) -> Table:
-    """A row a model, a column a group of users."""
+    """Return a table with a row per model and a column per group of users."""
     groups = compared.history.unique("n_seen", keep="first", maintain_order=True)
     table = number_table("", *groups["n_seen"])
     for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
@@ -130,7 +130,7 @@ def _by_history(compared: Compared) -> Table:
 
 
 def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
-    """A row a group of items, a column a model."""
+    """Return a table with a row per group of items and a column per model."""
     models = compared.models.head(_ACROSS)
     numbers = [f"#{rank}" for rank in models["rank"]]
     table = number_table("interactions", "items", "pairs", *numbers)
@@ -142,7 +142,7 @@ def _by_popularity(compared: Compared, popularity: pl.DataFrame) -> Table:
 
 
 def _print(console: Console, title: str, table: Table) -> None:
-    """A line too long for the terminal is better than digits cut off."""
+    """Print `table` below `title`; too long a line is better than missing digits."""
     console.width = max(console.width, width_of(table, console).minimum)
     console.print(title, style="italic", soft_wrap=True)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Where a person looks on: the command and the links that open runs in the MLflow UI."""
+"""The command and the links that open runs in the MLflow UI."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twotower.types.metric_name import MetricName
 
 __all__ = ["sweep_links", "where_to_look"]
 
-_COMPARED = 30  # runs; an address with more is longer than browsers take
+_COMPARED = 30  # runs; with more, the address is too long for browsers
 
 
 def where_to_look(
     config: Mapping[str, Any], experiment_id: str | None, run_id: str | None
 ) -> list[str]:
-    """The command and the link that open a run; none where nothing is tracked."""
+    """Return the command and the links that open a run; empty without tracking."""
     if experiment_id is None or run_id is None:
         return []
     command, base = _ui(config)
@@ -33,9 +33,11 @@ def sweep_links(
     parent_id: str | None,
     run_ids: Sequence[str],
 ) -> dict[str, str]:
-    """What opens the UI, and in it the trials side by side (of very many the first), their charts
-    and their table in the view that the sweep's run has saved, and that run; none where nothing is
-    tracked."""
+    """Return what opens a sweep in the UI; empty without tracking.
+
+    A command opens the UI. Links open the trials side by side (the first of very many), their
+    charts and table in the view saved with the sweep, and the run of the sweep.
+    """
     if experiment_id is None or parent_id is None:
         return {}
     command, base = _ui(config)
@@ -51,7 +53,7 @@ def sweep_links(
 def _view(
     config: Mapping[str, Any], base: str, experiment_id: str, key: str, *, charts: bool = True
 ) -> str:
-    """The saved view, and the charts by the monitor where the UI is of another version."""
+    """Return the saved view; charts by the monitor if the version of the UI does not know views."""
     uri = str(config["tracking"]["uri"])
     if knows_views(uri if uri.startswith("http") else None):
         return view_url(base, experiment_id, key, charts=charts)
@@ -61,7 +63,7 @@ def _view(
 
 
 def _ui(config: Mapping[str, Any]) -> tuple[str, str]:
-    """`twotower ui` with the overrides that find the store of `config`, and the UI's address."""
+    """Return `twotower ui` with overrides that select the store of `config`, and its address."""
     here = [_override("output_dir", config["output_dir"])]
     ui, tracking = conf.compose("ui", here), config["tracking"]
     needed = [] if conf.compose("ui", []) == ui else here

@@ -1,4 +1,4 @@
-"""What the terminal shows at the end of a run."""
+"""Print the result of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ __all__ = ["print_result"]
 
 
 def print_result(result: Result, opens: Sequence[str]) -> None:
-    """The metrics beside those of the baselines; `opens`: where to look on."""
+    """Print the metrics of a run next to those of the baselines.
+
+    Args:
+        opens: commands and links that open the run.
+    """
     console = terminal()
     judged = result.judged
     names = shown_metrics(judged.measured.values, result.monitor)

@@ -1,4 +1,4 @@
-"""From settings to trials: composed, checked, their data prepared, and known by their hash."""
+"""Turn settings into trials: compose and check each config, prepare its data, compute its hash."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FOLDER_CHARACTERS = 12
 
 @dataclass(frozen=True)
 class _Repeat:
-    """One value for each key that repeats a setting; overrides: the same on the command line."""
+    """One value for each key that repeats a setting, and the overrides that set them."""
 
     values: dict[str, Any]
     overrides: tuple[str, ...]
@@ -38,10 +38,14 @@ class _Repeat:
 
 @dataclass
 class Plan:
-    """Makes the trials of a sweep.
+    """Plans the trials of a sweep.
 
-    folder: of the sweep. fixed: overrides that all trials share. repeats: what repeats each setting
-    (seeds, folds). total: of trials.
+    Attributes:
+        folder: of the sweep.
+        fixed: overrides that all trials share.
+        repeats: axes that repeat each setting (seeds, folds).
+        total: number of trials.
+        split_digests: `digest` and `identity` of each prepared split, by the digest of its config.
     """
 
     folder: Path
@@ -49,10 +53,9 @@ class Plan:
     repeats: Sequence[Axis]
     total: int
     compose: Compose
-    # `digest` and `identity` of SplitFrames, by what splits are made from
     split_digests: dict[str, tuple[str, str]] = field(default_factory=dict)
     n_planned: int = 0
-    _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values met, by key
+    _secrets: dict[str, list[Any]] = field(default_factory=dict)  # values so far, by key
 
     @property
     def _repeats(self) -> list[_Repeat]:
@@ -67,10 +70,14 @@ class Plan:
         return [sum(parts, _Repeat({}, ())) for parts in product(*of_axes)]
 
     def trials(self, settings: Sequence[Setting], *, tests: bool) -> dict[Setting, list[Trial]]:
-        """The trials of each setting, one a repeat.
+        """Return the trials of each setting, one per repeat.
 
-        Raises ConfigError where one of them could not run, before any data is read; DataError
-        where its data are wrong.
+        Args:
+            tests: whether the trials score the test part.
+
+        Raises:
+            ConfigError: a trial could not run; raised before any data is read.
+            DataError: the data of a trial are invalid.
         """
         repeats = self._repeats
         lines = [(*self.fixed, *s.overrides, *r.overrides) for s in settings for r in repeats]
@@ -108,14 +115,14 @@ class Plan:
             place=f"{self.n_planned}/{self.total}",
             parent_id=None,
             tests=tests,
-            # Of repeats the first alone reports to the search, and may be pruned by it.
+            # Only the first repeat reports to the search and may be pruned by it.
             study=setting.study if number == 0 else None,
         )
         folder = self.folder / f"trial-{hash_[:_FOLDER_CHARACTERS]}"
         return Trial(spec, line, folder, digest)
 
     def _shown(self, key: str, value: Any) -> Any:
-        """`value`, or which of the secrets of that key it is: `***`, `*** (2)`."""
+        """Return `value`; a secret as `***`, the second one of that key as `*** (2)`."""
         masked = mask_all({key: value})[key]
         if masked == (list(value) if isinstance(value, tuple) else value):
             return value
@@ -136,16 +143,16 @@ class Plan:
 
 
 def _refuse(config: Mapping[str, Any]) -> None:
-    """Raises ConfigError where trials could not be chosen, or would start each other."""
+    """Raise ConfigError if trials could not be ranked, or if each would start the sweep again."""
     if config["split"].get("validation") is False:
         raise ConfigError(
-            "split.validation: got false, but the trials of a sweep are chosen by validation; "
-            "valid is true, or one run at a time"
+            "split.validation: got false, but a sweep ranks its trials on validation; must be true "
+            "in a sweep"
         )
     trainer = config["trainer"]
     for key, valid in (("strategy", "auto"), ("devices", 1)):
         if trainer[key] != valid:
             raise ConfigError(
-                f"trainer.{key}: got {trainer[key]} in a sweep, whose further processes would each "
-                f"start the whole sweep again; valid is {valid}, or one run at a time"
+                f"trainer.{key}: got {trainer[key]} in a sweep, where each of its processes would "
+                f"start the whole sweep again; must be {valid}"
             )

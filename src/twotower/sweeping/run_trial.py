@@ -1,4 +1,4 @@
-"""One trial of a sweep, in whichever process and on whichever machine it is launched."""
+"""Run one trial of a sweep, in the process that the launcher started for it."""
 
 from __future__ import annotations
 
@@ -38,24 +38,27 @@ def run_trial(
     folder: Path,
     watch: OnEpoch | None,
 ) -> TrialResult:
-    """Run the trial and note in `folder` what became of it; an error is noted, not raised.
+    """Run the trial and save its result in `folder`; an error becomes part of the result.
 
-    What an earlier process left there is gone on from. Only one process at a time runs a trial:
-    another waits, and finds it finished. watch: may raise Pruned at the end of an epoch.
+    The trial resumes from what an interrupted process left there. Only one process at a time runs
+    a trial: a second one waits, and finds it finished.
+
+    Args:
+        watch: called after each epoch; may raise Pruned.
     """
-    with FileLock(folder / ".lock"), _without_data_news():
+    with FileLock(folder / ".lock"), _data_messages_silenced():
         known = TrialResult.load(folder)
         if known is not None and is_settled(known, spec):
             return known
         result = _run(experiment, spec, folder, watch)
         result.save(folder)
-    _tell(result, spec, experiment.evaluation.monitor_name)
+    _log(result, spec, experiment.evaluation.monitor_name)
     return result
 
 
 @contextmanager
-def _without_data_news() -> Iterator[None]:
-    """All trials have the same data, which the sweep has told of."""
+def _data_messages_silenced() -> Iterator[None]:
+    """Silence messages about the data, which the sweep has logged once for all trials."""
     loggers = [logging.getLogger(f"twotower.{part}") for part in ("dataset", "experiment", "split")]
     levels = [each.level for each in loggers]
     try:
@@ -68,10 +71,10 @@ def _without_data_news() -> Iterator[None]:
 
 
 def is_settled(result: TrialResult, spec: TrialSpec) -> bool:
-    """Whether nothing is left to do.
+    """Return whether a trial has nothing left to do.
 
-    A trial that failed is tried again. One that was measured against other baselines is measured
-    again, with the weights that it has.
+    A failed trial is retried. One that was measured against other baselines is measured again,
+    with its trained weights.
     """
     if result.hash != spec.hash or result.state == "failed":
         return False
@@ -81,7 +84,7 @@ def is_settled(result: TrialResult, spec: TrialSpec) -> bool:
 
 
 def lost(spec: TrialSpec, error: Exception, run_id: str | None) -> TrialResult:
-    """What became of a trial whose process could not tell it."""
+    """Return the result of a trial whose process died before it could save one."""
     return _ended(spec, "failed", run_id, error)
 
 
@@ -91,7 +94,7 @@ def _run(
     folder: Path,
     watch: OnEpoch | None,
 ) -> TrialResult:
-    noted = folder / _EPOCHS  # also those before an interruption
+    noted = folder / _EPOCHS  # also holds the epochs before an interruption
     rows = {row["epoch"]: row for row in read_json(noted) or []}
 
     def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -108,8 +111,8 @@ def _run(
     trial = TrialContext(folder, tags, spec.tests, on_epoch)
 
     def ended(state: State, error: BaseException) -> TrialResult:
-        told = list(rows.values())
-        history = pl.DataFrame(told, infer_schema_length=None) if told else None
+        epochs = list(rows.values())
+        history = pl.DataFrame(epochs, infer_schema_length=None) if epochs else None
         return replace(_ended(spec, state, trial.run_id, error), history=history)
 
     try:
@@ -122,7 +125,7 @@ def _run(
         return replace(ended("pruned", pruned), metrics=seen)
     except TrainingError as diverged:
         return ended("diverged", diverged)
-    except Exception as error:  # whatever it is, the other trials go on
+    except Exception as error:  # the other trials still run
         if not isinstance(error, TwoTowerError):
             logger.exception("%s failed", spec.name)
         return ended("failed", error)
@@ -146,8 +149,8 @@ def _finished(spec: TrialSpec, run: Result) -> TrialResult:
 def _ended(
     spec: TrialSpec, state: State, run_id: str | None, error: BaseException | None
 ) -> TrialResult:
-    """With nothing measured."""
-    told = None if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
+    """Return a result without measurements."""
+    message = None if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
     return TrialResult(
         hash=spec.hash,
         name=spec.name,
@@ -158,7 +161,7 @@ def _ended(
         seed=spec.seed,
         state=state,
         run_id=run_id,
-        error=told,
+        error=message,
         metrics={},
         intervals={},
         warnings=(),
@@ -170,14 +173,14 @@ def _ended(
     )
 
 
-def _tell(result: TrialResult, spec: TrialSpec, monitor: str) -> None:
-    """One line for each trial, as it ends."""
+def _log(result: TrialResult, spec: TrialSpec, monitor: str) -> None:
+    """Log one line for each trial, when it ends."""
     prefix = "test" if result.tested else "val"
     name = MetricName.parse(monitor).on(prefix)
     value = result.metrics.get(str(name))
-    told = result.error or result.state
+    text = result.error or result.state
     if value is not None:
         seconds = result.metrics.get("train/seconds")
-        told = f"{prefix} {name.title} {value:.4f}"
-        told += f", {seconds:.1f} s" if seconds is not None else f", {result.state}"
-    logger.info("[%s] %s: %s", spec.place, spec.name, told)
+        text = f"{prefix} {name.title} {value:.4f}"
+        text += f", {seconds:.1f} s" if seconds is not None else f", {result.state}"
+    logger.info("[%s] %s: %s", spec.place, spec.name, text)

@@ -1,4 +1,4 @@
-"""Runs planned trials: those that are missing, in whatever way a launcher has it."""
+"""Run the planned trials that are missing, with a launcher."""
 
 from __future__ import annotations
 
@@ -23,27 +23,32 @@ __all__ = ["Launch", "Runner", "result_of"]
 
 logger = logging.getLogger(__name__)
 
-# Runs trials, given for each its overrides and the name of its folder as the last; gives back for
-# each the error that broke it off before it could note it, or None.
+# Runs trials. Each is given as its overrides, followed by the name of its folder. Returns for each
+# None, or the error that ended it before it could save a result.
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[Exception | None]]
 
 
 @dataclass(frozen=True)
 class Runner:
-    """tracking: of all trials. parent_id: of the tracked run that they stand under."""
+    """Runs trials.
+
+    Attributes:
+        tracking: of all trials.
+        parent_id: the parent of the tracked runs of the trials; None without tracking.
+    """
 
     launch: Launch
     tracking: Tracking
     parent_id: str | None
 
     def run(self, trials: Sequence[Trial]) -> None:
-        """Launch those of `trials` that are not settled; what became of each is in its folder."""
+        """Launch the trials that are not settled. Each saves its result in its folder."""
         unique = {trial.spec.hash: trial for trial in trials}
         done = {hash_: known for hash_, trial in unique.items() if (known := self._settled(trial))}
         missing = [trial for hash_, trial in unique.items() if hash_ not in done]
         if done:
             logger.info("%d of %d trials are done already", len(done), len(unique))
-            _tell_other_code(done.values())
+            _warn_of_other_code(done.values())
         if not missing:
             return
         for trial in missing:
@@ -54,21 +59,21 @@ class Runner:
 
     @contextmanager
     def orphans_ended(self, folder: Path) -> Iterator[None]:
-        """Where the sweep in `folder` is broken off, end the runs of workers that could not."""
+        """When the sweep in `folder` is interrupted, end the runs whose workers could not."""
         try:
             yield
         except BaseException:
             with deferred_interrupts():
                 for trial in folder.glob("trial-*"):
                     run_id = noted_run(trial)
-                    if run_id is not None and not is_held(trial):  # else it ends its run by itself
+                    if run_id is not None and not is_held(trial):  # else its process ends the run
                         self.tracking.end_orphan(run_id)
             raise
 
     def _settled(self, trial: Trial) -> TrialResult | None:
-        """What became of a trial that has nothing left to do; None where it has.
+        """Return the result of a settled trial; None if the trial has to run.
 
-        Nothing is left of a trial whose run was deleted, or that was not tracked then.
+        A trial whose tracked run was deleted, or that was not tracked, is removed and runs again.
         """
         result = TrialResult.load(trial.folder)
         if result is None or not is_settled(result, trial.spec):
@@ -81,7 +86,7 @@ class Runner:
     def _launched(self, trials: Collection[Trial]) -> Sequence[Exception | None]:
         try:
             return self.launch([(*trial.line, trial.folder.name) for trial in trials])
-        except Exception as error:  # of the launcher: a worker was killed, a cluster is gone
+        except Exception as error:  # from the launcher: a worker was killed, a cluster is gone
             return [error] * len(trials)
 
     def _note_loss(self, trial: Trial, error: Exception) -> None:
@@ -92,10 +97,10 @@ class Runner:
 
 
 def result_of(trial: Trial) -> TrialResult:
-    """What became of `trial`, told in the words of this command: an earlier one had others."""
+    """Return the result of `trial`, with the names and overrides of this command."""
     result = TrialResult.load(trial.folder)
     if result is None or result.hash != trial.spec.hash:
-        error = SweepError("its process ended without a word")
+        error = SweepError("its process died before it could save a result")
         return lost(trial.spec, error, noted_run(trial.folder))
     spec = trial.spec
     return replace(
@@ -103,14 +108,14 @@ def result_of(trial: Trial) -> TrialResult:
     )
 
 
-def _tell_other_code(done: Collection[TrialResult]) -> None:
-    """Trials of other code may have come out differently."""
+def _warn_of_other_code(done: Collection[TrialResult]) -> None:
+    """Warn if finished trials were run by other code, which may give other results."""
     now = code_version()
     others = {result.code for result in done} - {now}
     if others:
         logger.warning(
             "Some of them were run by other code (%s; this is %s): hydra.sweeper.resume=false "
-            "runs all anew",
+            "reruns all",
             "; ".join(sorted(others)),
             now,
         )

@@ -17,7 +17,7 @@ __all__ = ["SettingResult", "place_of", "repeat_words"]
 
 @dataclass(frozen=True)
 class SettingResult:
-    """Trials that repeat one setting: they differ in their seed or fold alone."""
+    """Trials of one setting, which differ only in their seed or fold."""
 
     varied: dict[str, Any]
     results: tuple[TrialResult, ...]
@@ -32,18 +32,18 @@ class SettingResult:
         return tuple(result for result in self.results if result.state == "finished")
 
     def mean(self, metric: str) -> float | None:
-        """Over the repeats that finished; None where none did or none has it."""
+        """Return the mean over the finished repeats; None if none has the metric."""
         values = self._values(metric)
         return fmean(values) if values else None
 
     def spread(self, metric: str) -> float | None:
-        """Standard deviation over the repeats that finished; None for fewer than two."""
+        """Return the standard deviation over the finished repeats; None for fewer than two."""
         values = self._values(metric)
         return stdev(values) if len(values) > 1 else None
 
     @property
     def places(self) -> frozenset[tuple[Any, ...]]:
-        """The folds, and whatever else but seeds, that repeats finished on."""
+        """The folds that have a finished repeat."""
         return frozenset(place_of(result) for result in self.finished)
 
     def _values(self, metric: str) -> list[float]:
@@ -51,7 +51,7 @@ class SettingResult:
 
 
 def repeat_words(results: Sequence[TrialResult]) -> str:
-    """What repeats these trials: `folds and seeds`; empty where nothing does."""
+    """Return what repeats these trials: `folds and seeds`; empty without repeats."""
     keys = {key for result in results for key in result.repeat}
     return " and ".join(word for key, word in REPEATS.items() if key in keys)
 

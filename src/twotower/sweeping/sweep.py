@@ -33,9 +33,11 @@ _LOCK_SECONDS = 2  # `twotower sweep status` holds the lock for a moment
 
 @dataclass(frozen=True)
 class Sweep:
-    """All trials of a command, one after another or as a launcher has it.
+    """Runs all trials of a command.
 
-    compose: overrides -> checked config of a trial. launch: see Launch.
+    Attributes:
+        compose: returns the checked config of a trial for its overrides.
+        launch: runs trials, see `Launch`.
     """
 
     spec: SweepSpec
@@ -60,7 +62,7 @@ class Sweep:
             experiment: Experiment = build(config)
             test = experiment.evaluation.test
             asking = spec.search.start(spec.settings, spec.folder)
-            batch = plan.trials(asking.ask(), tests=test == "all")  # checked before all else
+            batch = plan.trials(asking.ask(), tests=test == "all")  # checked before anything else
             earlier = SweepFile.load(spec.folder)
             with experiment.tracking.run(
                 name=experiment.run_name or f"sweep {spec.name}",
@@ -100,7 +102,7 @@ class Sweep:
         return table
 
     def _first_config(self) -> dict[str, Any]:
-        """That of the first setting: what is not swept is the same in all."""
+        """Return the config of the first setting: what is not swept is the same in all."""
         first = [a.override(a.choices[0] if a.choices else a.low) for a in self.spec.axes]
         return self.compose([*self.spec.fixed, *first])
 
@@ -113,20 +115,20 @@ def _search(
     record: SweepFile,
     test: str,
 ) -> list[Trial]:
-    """Run `batch`, and whatever the search asks for after it; every trial once."""
+    """Run `batch`, and what the search asks for after it; every trial once."""
     tried: dict[str, Trial] = {}  # by hash
     while batch:
         trials = [trial for repeats in batch.values() for trial in repeats]
         tried |= {trial.spec.hash: trial for trial in trials}
         record.save(trials={trial.folder.name: trial.spec.name for trial in tried.values()})
         runner.run(trials)
-        _tell_search(asking, batch, record.monitor)
+        _report_to_search(asking, batch, record.monitor)
         batch = plan.trials(asking.ask(), tests=test == "all")
     return list(tried.values())
 
 
-def _tell_search(asking: Asking, batch: Batch, monitor: str) -> None:
-    """The mean over its repeats of each setting."""
+def _report_to_search(asking: Asking, batch: Batch, monitor: str) -> None:
+    """Report to the search the mean of each setting over its repeats."""
     for setting, repeats in batch.items():
         done = [result_of(trial) for trial in repeats]
         values = [o.metrics[monitor] for o in done if o.state == "finished"]
@@ -148,16 +150,16 @@ def _raise_unfinished(table: SweepTable) -> None:
         for state in ("failed", "diverged")
     }
     if any(counts.values()):
-        told = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
+        ended = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         raise SweepError(
-            f"of {len(table.results)} trials {told}; the others are done"
-            + ("; the same command tries those that failed again" if counts["failed"] else "")
+            f"{ended} of {len(table.results)} trials; the others are done"
+            + ("; rerun the command to retry the failed ones" if counts["failed"] else "")
         )
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Raises ConfigError where another process runs this sweep."""
+    """Hold the lock of the sweep; raise ConfigError if another process runs it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
     try:
@@ -165,7 +167,7 @@ def _alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise ConfigError(
             f"this sweep is running already, in another process ({folder}); "
-            "`twotower sweep status` tells how far it is"
+            "`twotower sweep status` shows its progress"
         ) from error
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a sweep notes of itself in its folder."""
+"""The file that describes a sweep in its folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _FILE = "sweep.json"
 class SweepFile:
     """Name, command and trials of a sweep.
 
-    parent_id: the tracked run that the trials stand under; None where nothing is tracked.
-    total: trials that it will have. trials: name by folder, in the order they were begun.
-    monitor: what trials are chosen by.
+    Attributes:
+        parent_id: the parent of the tracked runs of the trials; None without tracking.
+        total: number of trials when the sweep is done.
+        monitor: the metric that trials are ranked by.
+        trials: name by folder, in the order in which they were started.
     """
 
     folder: Path
@@ -32,12 +34,12 @@ class SweepFile:
 
     @classmethod
     def load(cls, folder: Path) -> SweepFile | None:
-        """None where `folder` is not that of a sweep."""
+        """Return the file in `folder`; None if it is not the folder of a sweep."""
         content = read_json(folder / _FILE)
         return None if content is None else cls(folder=folder, **content)
 
     def save(self, **changes: Any) -> Self:
-        """Write it with `changes`, at once or not at all, and give back what was written."""
+        """Write the file with `changes`, atomically, and return what was written."""
         changed = replace(self, **changes)
         content = {key: value for key, value in asdict(changed).items() if key != "folder"}
         self.folder.mkdir(parents=True, exist_ok=True)

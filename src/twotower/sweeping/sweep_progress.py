@@ -1,4 +1,4 @@
-"""How far a sweep is, from what it left in its folder."""
+"""The progress of a sweep, read from its folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ __all__ = ["SweepProgress", "TrialProgress", "is_held", "progress_of"]
 
 @dataclass(frozen=True)
 class TrialProgress:
-    """state: how the trial ended (see TrialResult), or `running`, `half done`, `missing`.
+    """The progress of a trial.
 
-    value: the validation metric that trials are chosen by, where it is known.
+    Attributes:
+        state: how the trial ended (see TrialResult), or `running`, `half done`, `missing`.
+        value: the validation metric that trials are ranked by; None if it is not known.
     """
 
     name: str
@@ -29,7 +31,12 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """A sweep; `when` something last changed in it; `running`: whether a process is at it."""
+    """The progress of a sweep.
+
+    Attributes:
+        running: whether a process runs it.
+        when: the time of its last change.
+    """
 
     record: SweepFile
     running: bool
@@ -38,22 +45,22 @@ class SweepProgress:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials by state; those that the search has not asked for yet are missing too."""
+        """Number of trials by state; those that the search has not asked for yet are missing."""
         states = [trial.state for trial in self.trials]
         states += ["missing"] * (self.record.total - len(states))
         return {state: states.count(state) for state in dict.fromkeys(states)}
 
     @property
     def state(self) -> str:
-        """In words."""
+        """`running`, `done`, or that it was interrupted."""
         if self.running:
             return "running"
         left = {"running", "half done", "missing", "failed"} & self.counts.keys()
-        return "interrupted, the command below goes on" if left else "done"
+        return "interrupted, rerun the command below to resume" if left else "done"
 
 
 def progress_of(folder: Path) -> SweepProgress | None:
-    """None where `folder` is not that of a sweep."""
+    """Return the progress of the sweep in `folder`; None if there is none."""
     record = SweepFile.load(folder)
     if record is None:
         return None

@@ -1,4 +1,4 @@
-"""The result of a sweep, for whoever reports it."""
+"""The result of a sweep."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SweepResult"]
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A finished sweep.
+    """A finished sweep, to be reported.
 
     Attributes:
         config: the resolved config of its first setting.

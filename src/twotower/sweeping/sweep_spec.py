@@ -1,4 +1,4 @@
-"""What a command asks of a sweep."""
+"""The sweep that a command asks for."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ __all__ = ["SweepSpec"]
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """What a command asks for.
+    """The sweep that a command asks for.
 
-    folder: of the sweep, the same for the same command. command: as people would type it.
-    source: arguments that select where configs are composed from, such as `--config-dir mine`.
-    fixed: overrides that all trials share. axes: what varies.
-    resume: whether to go on with what is there of earlier.
+    Attributes:
+        folder: of the sweep; the same command has the same folder.
+        command: as typed in a shell.
+        source: arguments that select where configs are found, such as `--config-dir mine`.
+        fixed: overrides that all trials share.
+        axes: the keys that vary, with their values.
+        resume: whether to resume what an earlier start left in the folder.
     """
 
     folder: Path
@@ -35,12 +38,16 @@ class SweepSpec:
 
     @property
     def settings(self) -> list[Axis]:
-        """What varies, but for repeats."""
+        """The axes that vary, without those that repeat a setting."""
         return [axis for axis in self.axes if axis.key not in REPEATS]
 
     @property
     def repeats(self) -> list[Axis]:
-        """What repeats a setting, in the order of `REPEATS`. Raises ConfigError for an interval."""
+        """The axes that repeat a setting, in the order of `REPEATS`.
+
+        Raises:
+            ConfigError: one of them is an interval.
+        """
         by_key = {axis.key: axis for axis in self.axes}
         found = [by_key[key] for key in REPEATS if key in by_key]
         for axis in found:
@@ -60,6 +67,10 @@ class SweepSpec:
 
     @property
     def total(self) -> int:
-        """Trials. Raises ConfigError for axes that the search cannot search."""
+        """The number of trials.
+
+        Raises:
+            ConfigError: the search does not support one of the axes.
+        """
         repeats = prod(len(axis.choices or ()) for axis in self.repeats)
         return self.search.total(self.settings) * repeats

@@ -1,4 +1,4 @@
-"""The trials of a sweep as a table: one row for each setting, repeats together."""
+"""The trials of a sweep as a table: one row per setting, its repeats together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ __all__ = ["SweepTable"]
 class SweepTable:
     """The results of a sweep.
 
-    results: one a trial; monitor: what trials are chosen by, such as `val/ndcg_at_10`.
+    Attributes:
+        results: one per trial.
+        monitor: the metric that trials are ranked by, such as `val/ndcg_at_10`.
     """
 
     results: tuple[TrialResult, ...]
@@ -30,18 +32,20 @@ class SweepTable:
 
     @cached_property
     def keys(self) -> list[str]:
-        """What varies, such as `tower.emb_dim`, in the order of the command line."""
+        """The keys that vary, such as `tower.emb_dim`, in the order of the command line."""
         return list(dict.fromkeys(key for result in self.results for key in result.varied))
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """The shortest end of each key that tells it from the others, such as `emb_dim`."""
+        """The shortest unambiguous end of each key, such as `emb_dim`."""
         return labels(self.keys)
 
     @cached_property
     def settings(self) -> list[SettingResult]:
-        """Best mean of `monitor` first; then those that lack a fold, whose means are over others
-        than the rest; those without a finished trial last.
+        """The settings, best mean of `monitor` first.
+
+        Settings that lack a fold follow, since their means are over other folds than the rest;
+        those without a finished trial are last.
         """
         groups: dict[str, list[TrialResult]] = {}
         for result in self.results:
@@ -51,13 +55,13 @@ class SweepTable:
 
     @property
     def best(self) -> SettingResult | None:
-        """None where no trial finished."""
+        """The first setting; None if no trial finished."""
         first = self.settings[0] if self.settings else None
         return first if first is not None and first.finished else None
 
     @cached_property
     def metrics(self) -> list[str]:
-        """Every validation metric but the loss, `monitor` first."""
+        """Every validation metric except the loss, `monitor` first."""
         names = dict.fromkeys(name for result in self.results for name in result.metrics)
         parsed = {name: MetricName.parse(name) for name in names}
         known = [n for n, p in parsed.items() if p.part == "val" and p.metric != "loss"]
@@ -69,10 +73,9 @@ class SweepTable:
         return shown_metrics(self.metrics, self.monitor) or [self.monitor]
 
     def frame(self) -> pl.DataFrame:
-        """One row a trial, best setting first: what varies, seed, state, every metric, run id.
+        """Return one row per trial, best setting first: varied keys, seed, state, metrics, run id.
 
-        A column holds numbers, booleans or text: lists, and what varies between types, such as 10
-        and `auto`, are text.
+        A column has one type: lists, and values of several types such as 10 and `auto`, are text.
         """
         rows: list[dict[str, Any]] = []
         for rank, setting in enumerate(self.settings, start=1):
@@ -104,7 +107,7 @@ class SweepTable:
 
     @cached_property
     def repeat_keys(self) -> list[str]:
-        """What repeats settings, such as `split.fold`."""
+        """The keys that repeat settings, such as `split.fold`."""
         return list(dict.fromkeys(key for result in self.results for key in result.repeat))
 
     @cached_property
@@ -118,7 +121,7 @@ class SweepTable:
 
 
 def _of_one_type(values: Sequence[Any]) -> bool:
-    """Whether a CSV file and a typed column can hold the values as they are."""
+    """Return whether a typed column can hold the values unchanged."""
     types = {type(value) for value in values if value is not None}
     small = all(abs(value) < 2**63 for value in values if isinstance(value, int))
     return small and types <= {bool, int, float, str} and (len(types) < 2 or types == {int, float})

@@ -1,4 +1,4 @@
-"""What becomes of a trial of a sweep."""
+"""The result of a trial of a sweep."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ State = Literal["finished", "pruned", "diverged", "failed"]
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial that is over, however it ended; travels between processes.
+    """How a trial ended, and what was measured; travels between processes.
 
-    hash: identity of the trial: of its resolved config and of its split.
+    hash: identity of the trial, from its resolved config and its split.
     name: such as `emb_dim=32 num_negatives=10`.
-    overrides: what the command line of the trial alone would be, such as `tower.emb_dim=32`.
-    varied: what varies in the sweep, by full key, without what repeats a setting.
-    repeat: what makes it a repeat of its setting, such as `{"split.fold": 2, "seed": 0}`.
-    baselines: digest of those that it was measured against.
-    seed: of the trial.
+    overrides: the command line of this trial alone, such as `tower.emb_dim=32`.
+    varied: values of the keys that vary in the sweep, without the keys that repeat a setting.
+    repeat: values of the keys that repeat a setting, such as `{"split.fold": 2, "seed": 0}`.
+    baselines: digest of the baselines that it was measured against.
     state: finished, pruned (stopped early by the search), diverged (the loss was not finite) or
         failed.
-    run_id: in MLflow; None where nothing is tracked.
+    run_id: the MLflow run; None without tracking.
     error: one line; None unless diverged or failed.
-    metrics: by their names in MLflow: `val/...` of the best epoch (of those seen, where pruned),
-        `test/...` where tested, `model/parameters`, `model/best_epoch`, `train/seconds`.
+    metrics: by their names in MLflow: `val/...` of the best epoch (so far, if pruned),
+        `test/...` if tested, `model/parameters`, `model/best_epoch`, `train/seconds`.
     intervals: low and high end of the `val/...` means over users, by the same names.
-    history: one row an epoch: `epoch` (from 1), `train/loss`, `val/loss`, `val/<metric>`; None
-        where no epoch was finished.
-    warnings: what is suspicious about the model, in sentences.
-    code: version and commit of what ran it, in words.
+    history: one row per epoch: `epoch` (from 1), `train/loss`, `val/loss`, `val/<metric>`; None
+        if no epoch finished.
+    warnings: reasons to distrust the model, a sentence each.
+    code: version and commit of twotower that ran it.
     evaluation: the conditions of validation, see `Evaluation.conditions`; empty unless finished.
     per_user: validation metrics of each user at the best epoch: `user_id`, `n_seen` (length of
-        the history), a column a metric (`ndcg_at_10`); None unless finished.
-    relevant: one row a held-out pair of validation: `user_id`, `item_id`, `popularity`, `rank`;
+        the history), a column per metric (`ndcg_at_10`); None unless finished.
+    relevant: one row per held-out pair of validation: `user_id`, `item_id`, `popularity`, `rank`;
         None unless finished.
     """
 
@@ -73,7 +72,7 @@ class TrialResult:
         return any(MetricName.parse(name).part == "test" for name in self.metrics)
 
     def save(self, folder: Path) -> None:
-        """Write it to `folder`, in the place of what was there."""
+        """Write the result to `folder`, replacing an earlier one."""
         for name in _FRAMES:
             path, frame = folder / f"{name}.parquet", getattr(self, name)
             if frame is None:
@@ -85,7 +84,7 @@ class TrialResult:
 
     @classmethod
     def load(cls, folder: Path) -> TrialResult | None:
-        """What `save` wrote; None where there is nothing, or what cannot be read."""
+        """Return what `save` wrote; None if it is missing or unreadable."""
         plain = read_json(folder / _FILE)
         if plain is None:
             return None

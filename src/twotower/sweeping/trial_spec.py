@@ -1,4 +1,4 @@
-"""What a sweep tells the process that runs a trial."""
+"""What the process that runs a trial needs to know of its sweep."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ _FILE = "trial.json"
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """What a sweep leaves in the folder of a trial, for the process that runs it.
+    """Saved in the folder of a trial, for the process that runs it.
 
-    repeat: what makes it a repeat of its setting, such as `{"split.fold": 2, "seed": 0}`.
-    baselines: digest of those that the trial is measured against.
-    place: where it stands in the sweep, such as `3/12`; study: of the search, where it may prune.
+    Attributes:
+        hash: identity of the trial, from its resolved config and its split.
+        repeat: values of the keys that repeat a setting, such as `{"split.fold": 2, "seed": 0}`.
+        baselines: digest of the baselines that the trial is measured against.
+        place: its number in the sweep, such as `3/12`.
+        tests: whether to score the test part.
+        study: what the search needs in order to prune the trial; None if it does not prune.
     """
 
     hash: str
@@ -36,13 +40,13 @@ class TrialSpec:
     study: dict[str, Any] | None
 
     def save(self, folder: Path) -> None:
-        """For `load`, in another process."""
+        """Write the spec to `folder`, for `load` in another process."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _FILE, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> TrialSpec | None:
-        """None where `folder` is not that of a trial."""
+        """Return the spec in `folder`; None if it is not the folder of a trial."""
         content = read_json(folder / _FILE)
         if content is None:
             return None

@@ -1,4 +1,4 @@
-"""The values of one varied key, in the order and on the scale that they are drawn on."""
+"""The values of one varied key, with the order and scale of its axis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twotower.sweeping.sweep_table import SweepTable
 
 __all__ = ["MOST_CHOICES", "Varied", "brief", "is_number", "text_of", "varied_of"]
 
-# A grid that people write out has fewer values than this; a search that draws numbers has more.
+# A grid that people type has no more values than this; a search that draws numbers has more.
 MOST_CHOICES = 12
 
 _LOG_RATIO = 4  # between the ends: below it both scales look alike
@@ -21,10 +21,12 @@ _LOG_RATIO = 4  # between the ends: below it both scales look alike
 
 @dataclass(frozen=True)
 class Varied:
-    """One key that varies.
+    """A key that varies.
 
-    key: such as `tower.emb_dim`; label: its shortest end that is unique, `emb_dim`.
-    values: each value once; numbers from small to large, others as they came.
+    Attributes:
+        key: such as `tower.emb_dim`.
+        label: its shortest unambiguous end, `emb_dim`.
+        values: each value once; numbers in rising order, others in the order of the trials.
     """
 
     key: str
@@ -37,12 +39,12 @@ class Varied:
 
     @cached_property
     def continuous(self) -> bool:
-        """Whether it holds more numbers than a grid would: they were drawn from a range."""
+        """Whether it has more numbers than a grid would: they were drawn from a range."""
         return self.numeric and len(self.values) > MOST_CHOICES
 
     @cached_property
     def log(self) -> bool:
-        """Whether the middle value is where a log scale has its middle, not where a linear one."""
+        """Whether the median is nearer to the middle of a log scale than of a linear one."""
         if not self.numeric or self.values[0] <= 0:
             return False
         low, high = self.values[0], self.values[-1]
@@ -55,11 +57,11 @@ class Varied:
         return [text_of(value) for value in self.values]
 
     def position(self, value: Any) -> int:
-        """Of `value` among `values`."""
+        """Return the index of `value` in `values`."""
         return self.texts.index(text_of(value))
 
     def coordinate(self, value: Any) -> float:
-        """Where `value` stands: itself if a number, else its position."""
+        """Return the place of `value` on the axis: a number itself, else its position."""
         return float(value) if self.numeric else float(self.position(value))
 
 
@@ -78,15 +80,15 @@ def varied_of(table: SweepTable, key: str) -> Varied:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it has a place on a numeric axis: true and false have none."""
+    """Return whether `value` has a place on a numeric axis; booleans have none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def text_of(value: Any) -> str:
-    """As one would write it in an override: `null`, `true`, `0.001`, `[64,32]`."""
+    """Return `value` as in an override: `null`, `true`, `0.001`, `[64,32]`."""
     return f"{value:.15g}" if isinstance(value, float) else render_value(value)
 
 
 def brief(value: Any) -> str:
-    """To be read: a drawn number with three digits."""
+    """Return `value` for people: a fraction with three digits."""
     return f"{value:.3g}" if isinstance(value, float) else text_of(value)

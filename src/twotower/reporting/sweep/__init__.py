@@ -1,1 +1,1 @@
-"""How a sweep is shown: terminal table, figures, HTML report, MLflow description."""
+"""The report of a sweep: terminal table, figures, HTML report, MLflow description."""

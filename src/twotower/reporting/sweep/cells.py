@@ -1,4 +1,4 @@
-"""A setting as people read it: the texts of its line in a table."""
+"""The texts of a setting in a table."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ PARAMETERS, SECONDS, EPOCH = "model/parameters", "train/seconds", "model/best_ep
 
 
 def half_width(setting: SettingResult, metric: str) -> float | None:
-    """What stands behind ±: the standard deviation over repeats where the setting was repeated,
-    else half of the interval over users; None where there is neither.
+    """Return the number after ±.
+
+    The standard deviation over repeats if the setting was repeated, else half the interval over
+    users; None if there is neither.
     """
     if len(setting.results) > 1:
         return setting.spread(metric)
@@ -42,34 +44,34 @@ def half_width(setting: SettingResult, metric: str) -> float | None:
 
 
 def name(table: SweepTable, setting: SettingResult) -> str:
-    """Such as `emb_dim=32 num_negatives=10`, with drawn numbers cut to three digits."""
+    """Return a name such as `emb_dim=32 num_negatives=10`, with fractions cut to three digits."""
     parts = [f"{table.labels[key]}={brief(value)}" for key, value in setting.varied.items()]
     return " ".join(parts) or setting.name
 
 
 def value(setting: SettingResult, metric: str, *, bare: bool = False) -> str:
-    """`0.1641 ± 0.0494`; without what follows the mean if `bare`; empty where none finished."""
+    """Return `0.1641 ± 0.0494`; the mean alone if `bare`; empty if no trial finished."""
     return score(setting.mean(metric), None if bare else half_width(setting, metric))
 
 
 def around(table: SweepTable) -> str:
-    """What ± means in this table; empty where nothing has one."""
+    """Return what ± means in this table; empty if it is not used."""
     known = [s for s in table.settings if any(half_width(s, m) is not None for m in table.metrics)]
     repeated = f"standard deviation over {repeat_words(table.results)}"
     words = {repeated if len(s.results) > 1 else "half the interval over users" for s in known}
     if len(words) == 2:
-        return f"± {repeated}; half the interval over users where there is one"
+        return f"± {repeated}; half the interval over users without repeats"
     return f"± {words.pop()}" if words else ""
 
 
 def parameters(setting: SettingResult) -> str:
-    """Three digits: `45.1k`."""
+    """Return the number of parameters, such as `45.1k`."""
     mean = setting.mean(PARAMETERS)
     return "" if mean is None else human(mean)
 
 
 def seconds(setting: SettingResult) -> str:
-    """Wall time of the training of one trial: `17.9` or `1,204`."""
+    """Return the wall time of training one trial, in seconds: `17.9` or `1,204`."""
     mean = setting.mean(SECONDS)
     if mean is None:
         return ""
@@ -77,7 +79,7 @@ def seconds(setting: SettingResult) -> str:
 
 
 def best_epoch(setting: SettingResult) -> str:
-    """`12`, or `12-18` where repeats differ."""
+    """Return the best epoch: `12`, or `12-18` if repeats differ."""
     epochs = sorted(int(o.metrics[EPOCH]) for o in setting.finished if EPOCH in o.metrics)
     if not epochs:
         return ""
@@ -85,7 +87,7 @@ def best_epoch(setting: SettingResult) -> str:
 
 
 def state(setting: SettingResult) -> str:
-    """Empty where all finished; `diverged`, or `1 of 5 diverged`."""
+    """Return `diverged`, or `1 of 5 diverged`; empty if all trials finished."""
     total = len(setting.results)
     other = Counter(o.state for o in setting.results if o.state != "finished")
     if total == 1:
@@ -94,7 +96,7 @@ def state(setting: SettingResult) -> str:
 
 
 def counts(table: SweepTable) -> str:
-    """`12 trials: 10 finished, 1 diverged, 1 failed`."""
+    """Return the number of trials by state: `12 trials: 10 finished, 1 diverged, 1 failed`."""
     found = Counter(result.state for result in table.results)
     parts = ", ".join(f"{found[each]} {each}" for each in get_args(State) if found[each])
     total = len(table.results)
@@ -102,7 +104,7 @@ def counts(table: SweepTable) -> str:
 
 
 def unfinished(table: SweepTable) -> list[tuple[str, TrialResult]]:
-    """The trials that diverged or failed, by name, with seed and fold of repeats."""
+    """Return the trials that diverged or failed, by name, with the seed and fold of repeats."""
     return [
         (f"{name(table, setting)} {_repeat_name(setting, o)}".rstrip(), o)
         for setting in table.settings

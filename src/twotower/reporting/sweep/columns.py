@@ -1,4 +1,4 @@
-"""The columns of the table of settings, as the page and the terminal show it."""
+"""The columns of the table of settings, for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ __all__ = ["Column", "columns"]
 
 @dataclass(frozen=True)
 class Column:
-    """title: as shown; about: in full words.
+    """A column of the table of settings.
 
-    text: of a setting's cell. key: what its cells are ordered by, None where there is nothing.
+    Attributes:
+        title: as shown.
+        about: a sentence, shown as a tooltip.
+        text: the cell of a setting.
+        key: the value that a setting is sorted by; None if it has none.
     """
 
     title: str
@@ -30,9 +34,12 @@ class Column:
 
 
 def columns(report: SweepReport, *, bare: bool = False) -> list[Column]:
-    """Rank, what varies, the metrics that people look at, what they cost, groups and states.
+    """Return the columns: rank, varied keys, metrics, costs, group and state.
 
-    A column without a text in any line is left out. bare: ± with the first metric alone.
+    A column that is empty in every row is left out.
+
+    Args:
+        bare: show ± for the first metric only.
     """
     table = report.table
     made = [_rank(table), *_varied(table)]
@@ -73,7 +80,7 @@ def _shown(setting: SettingResult, key: str) -> str:
 def _metric(metric: str, *, bare: bool) -> Column:
     return Column(
         MetricName.parse(metric).title,
-        f"{MetricName.parse(metric).title} on validation, of the best epoch",
+        f"{MetricName.parse(metric).title} on validation, at the best epoch",
         lambda setting: cells.value(setting, metric, bare=bare),
         lambda setting: setting.mean(metric),
     )
@@ -83,13 +90,13 @@ def _costs() -> list[Column]:
     return [
         Column(
             "params",
-            "Parameters that are learned",
+            "Trainable parameters",
             cells.parameters,
             lambda setting: setting.mean(cells.PARAMETERS),
         ),
         Column(
             "train s",
-            "Wall time of the training of a trial, in seconds",
+            "Wall time of training one trial, in seconds",
             cells.seconds,
             lambda setting: setting.mean(cells.SECONDS),
         ),
@@ -106,9 +113,9 @@ def _group(report: SweepReport) -> Column:
     def key(setting: SettingResult) -> float | None:
         return None if report.groups is None else report.groups.get(setting.name)
 
-    about = "Settings with the same number are not shown to differ from its first"
+    about = "Settings of a group are not shown to differ from its best setting"
     return Column("group", about, lambda setting: report.group(setting.name), key)
 
 
 def _state() -> Column:
-    return Column("state", "What did not finish", cells.state, cells.state, numeric=False)
+    return Column("state", "Trials that did not finish", cells.state, cells.state, numeric=False)

@@ -1,4 +1,4 @@
-"""A sweep as one page that needs nothing else: styles, script and images are in it."""
+"""The report of a sweep as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MODEL = "name"  # the column of a breakdown that holds the model
 
 
 def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
-    """The page. The label of a figure is the text for those who cannot see it."""
+    """Return the page. The label of a figure becomes its alternative text."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -66,7 +66,7 @@ def _image(name: str, figure: Figure) -> _Image:
 
 @dataclass(frozen=True)
 class _Rows:
-    """header: column titles; body: texts, as many in each row."""
+    """Column titles, and rows of texts."""
 
     header: Sequence[str]
     body: Sequence[Sequence[str]]
@@ -80,7 +80,7 @@ def _test(report: SweepReport) -> _Rows:
 
 
 def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
-    """A line a model and a column a group where there are models; else the frame as it is."""
+    """Return a row per model and a column per group if there are models; else the frame itself."""
     if _MODEL not in frame.columns:
         body = [[_text(value) for value in row] for row in frame.rows()]
         return _Rows([_words(column) for column in frame.columns], body)
@@ -100,7 +100,7 @@ def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
 
 
 def _measured(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """What follows the model, with half of its interval where there is one."""
+    """Return the value after the model, with half of its interval if there is one."""
     value = row[names[names.index(_MODEL) + 1]]
     if row.get("low") is None or row.get("high") is None:
         return _text(value)
@@ -108,7 +108,7 @@ def _measured(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _words(name: str) -> str:
-    """`users` for `n_users`."""
+    """Return `users` for `n_users`."""
     return name.removeprefix("n_").replace("_", " ")
 
 

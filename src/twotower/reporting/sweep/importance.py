@@ -1,7 +1,7 @@
-"""How much each key that varies matters for the monitor.
+"""How much each varied key matters for the monitor.
 
 Functional ANOVA over a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for
-Assessing Hyperparameter Importance", ICML 2014), as Optuna has it.
+Assessing Hyperparameter Importance", ICML 2014), as implemented in Optuna.
 """
 
 from __future__ import annotations
@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = ["importance", "unsupported"]
 
-_FOREST = 4  # trials that a forest can be grown on
-_FEWEST = 8  # trials that support what it says, or
-_FEWEST_PER_KEY = 4  # of them for each key: a forest on fewer repeats what it was given
+_FOREST = 4  # trials that a forest needs
+_FEWEST = 8  # trials that make its shares meaningful, or
+_FEWEST_PER_KEY = 4  # trials for each key, whichever is more
 
 
 def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
-    """Share of the variance of the monitor that each key explains alone, the largest first.
+    """Return the share of the variance of the monitor that each key explains alone.
 
-    By full key; the shares sum to at most 1, the rest is what keys do in combination and, with few
-    trials, the forest's own noise. Numbers that a search drew from a range are numbers to the
-    forest, all else are choices. `seed` is the
-    forest's. None where it cannot be told: fewer than four trials finished, fewer than two keys
-    have more than one value among them, or all trials are equally good.
+    The shares sum to at most 1. The rest is due to combinations of keys and, with few trials, to
+    noise of the forest. Numbers drawn from a range are numeric to the forest, all other values are
+    categories.
+
+    Args:
+        seed: of the forest.
+
+    Returns:
+        Shares by full key, the largest first. None if fewer than four trials finished, fewer than
+        two keys have several values, or all trials are equally good.
     """
     trials = [o for o in table.results if o.state == "finished" and table.monitor in o.metrics]
     finished = SweepTable(tuple(trials), table.monitor)
@@ -48,23 +53,24 @@ def importance(table: SweepTable, *, seed: int) -> dict[str, float] | None:
 
 
 def unsupported(table: SweepTable, compared: Compared | None) -> str | None:
-    """Why the trials say nothing about what matters, in a sentence; None where they do.
+    """Return why the trials do not support an importance of keys; None if they do.
 
-    compared: the settings tested against each other, None where that was not possible.
+    Args:
+        compared: the settings tested against each other; None if that was not possible.
     """
     if len(table.keys) < 2:
-        return None  # one key is all that there is
+        return None  # a single key has all the importance
     finished = sum(result.state == "finished" for result in table.results)
     needed = max(_FEWEST, _FEWEST_PER_KEY * len(table.keys))
     if finished < needed:
         return (
-            f"What matters is not shown: {finished} trials finished, and parameter importance "
-            f"for {len(table.keys)} keys needs at least {needed}."
+            f"Parameter importance is not shown: {finished} trials finished, and "
+            f"{len(table.keys)} keys need at least {needed}."
         )
     if compared is None or not compared.pairs["significant"].any():
         return (
-            "What matters is not shown: no two settings were shown to differ, so that parameter "
-            "importance would rank noise."
+            "Parameter importance is not shown: no two settings were shown to differ, so it "
+            "would rank noise."
         )
     return None
 
@@ -96,7 +102,7 @@ def _distribution(axis: Varied) -> BaseDistribution:
 
 
 def _param(axis: Varied, value: Any) -> Any:
-    """The value, on the scale that it was drawn on, over which fANOVA takes its averages."""
+    """Return the value on the scale that it was drawn on, over which fANOVA averages."""
     if not axis.continuous:
         return text_of(value)
     return math.log(value) if axis.log else float(value)

@@ -1,4 +1,4 @@
-"""What there is to tell of a sweep, whether on a page or on the terminal."""
+"""The contents of a sweep's report, for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ Row = tuple[str, Mapping[str, str]]  # name, and text by metric: `0.1641 ± 0.04
 
 @dataclass(frozen=True)
 class SweepReport:
-    """A sweep that is over.
+    """The contents of a sweep's report.
 
-    name: what varies, such as `emb_dim x num_negatives`.
-    when: when it ended.
-    version: of twotower.
-    command: what was typed; best_command: what trains the chosen setting alone, None where no
-        trial finished.
-    split: the split in words.
-    groups: group of each setting by its name, from 1; the settings of a group are not shown to
-        differ. None where that was not tested.
-    headline: sentences that say what came out; warnings: what to be wary of.
-    test_rows: the chosen trials on the test part; baseline_rows: the baselines on the same.
-    breakdowns: by title, such as `by length of history`; one row a group, or one a group and model,
-        where the columns before `name` tell of the group and those after it of the model.
-    links: address by what is there, such as `MLflow`.
-    figure_notes: why a figure is not shown, a sentence each.
+    Attributes:
+        name: the keys that vary, such as `emb_dim x num_negatives`.
+        when: the end of the sweep.
+        version: of twotower.
+        command: as typed.
+        best_command: trains the best setting alone; None if no trial finished.
+        split: the split in words.
+        groups: group of each setting by its name, from 1; the settings of a group are not shown to
+            differ from its best. None if that was not tested.
+        headline: the main findings, a sentence each.
+        warnings: what to be careful about, a sentence each.
+        test_rows: the tested settings on the test part.
+        baseline_rows: the baselines on the test part.
+        breakdowns: by title, such as `by length of history`; one row per group, or per group and
+            model, with the columns of the group before `name` and those of the model after it.
+        links: addresses by their target, such as `MLflow`.
+        figure_notes: why a figure is not shown, a sentence each.
     """
 
     table: SweepTable
@@ -53,11 +56,11 @@ class SweepReport:
 
     @property
     def test_metrics(self) -> list[str]:
-        """Those of the test rows, in their order."""
+        """The metrics of the test rows, in their order."""
         rows = [*self.test_rows, *self.baseline_rows]
         return list(dict.fromkeys(metric for _, texts in rows for metric in texts))
 
     def group(self, name: str) -> str:
-        """Of the setting `name`; empty where it has none."""
+        """Return the group of the setting `name`; empty if it has none."""
         group = None if self.groups is None else self.groups.get(name)
         return "" if group is None else str(group)

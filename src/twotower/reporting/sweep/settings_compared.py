@@ -44,8 +44,8 @@ def compare_settings(result: SweepResult) -> tuple[Compared | None, list[str]]:
         compared = result.comparison.compare(models, MetricName.parse(table.monitor).bare)
     except TwoTowerError as error:
         return None, [
-            "the settings could not be compared user by user (the one with the best value may only "
-            f"have had the easiest part): {error}"
+            "the settings could not be compared user by user (the best value may only come from "
+            f"the easiest part): {error}"
         ]
     return compared, list(compared.notes)
 

@@ -1,4 +1,4 @@
-"""What the terminal shows at the end of a sweep."""
+"""Print the result of a sweep."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SHORT = 6  # characters of a title that is left on one line
 
 
 def print_sweep(report: SweepReport, console: Console) -> None:
-    """The settings, the chosen one beside the baselines, warnings, and where to go on.
+    """Print the settings, the best one next to the baselines, warnings, commands and links.
 
-    Nothing is cut off. Where a terminal is too narrow, titles take two lines, then only the first
-    metric keeps its ±; where that is not enough, and where what reads is no terminal, lines are
-    longer than the console.
+    Nothing is cut off. In a narrow terminal, titles take two lines, then only the first metric
+    keeps its ±, then the columns are split over several tables. Without a terminal, lines are as
+    long as needed.
     """
     _print_settings(report, console)
     _print_test(report, console)
@@ -59,9 +59,9 @@ def _print_settings(report: SweepReport, console: Console) -> None:
 def _split(
     report: SweepReport, shown: Sequence[Column], console: Console
 ) -> Iterator[list[Column]]:
-    """The columns of several tables that are as narrow as the console, where that is possible.
+    """Yield the columns of several tables that fit the console, if that is possible.
 
-    Each begins with the rank and with what varies.
+    Each starts with the rank and the varied keys.
     """
     n_first = sum(column.title in ("#", *report.table.labels.values()) for column in shown)
     first, rest = list(shown[:n_first]), list(shown[n_first:])
@@ -88,13 +88,13 @@ def _settings(report: SweepReport, shown: Sequence[Column], *, broken: bool) -> 
         table.add_row(*map(Text, texts), style=style)
     notes = [cells.around(report.table)]
     if report.groups:
-        notes.append("group: settings of one number are not shown to differ from its first")
+        notes.append("group: settings of a group are not shown to differ from its best")
     table.caption = Text("; ".join(note for note in notes if note))
     return table
 
 
 def _broken(title: str) -> str:
-    """A long title on two lines: `num_` above `negatives`, `HitRate` above `@10`."""
+    """Return a long title on two lines: `num_` above `negatives`, `HitRate` above `@10`."""
     if len(title) <= _SHORT:
         return title
     for mark in "@", "_", ".", " ":
@@ -108,10 +108,10 @@ def _print_test(report: SweepReport, console: Console) -> None:
     if not report.test_rows:
         return
     rows = [*report.test_rows, *report.baseline_rows]
-    title = "test, scored once, after validation chose"
+    title = "test, scored once, after the choice on validation"
     print_whole(console, metric_table(title, rows, report.test_metrics))
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    """Text as it is: names and errors may hold [brackets], and lines are there to be pasted."""
+    """Print text unchanged: it may contain [brackets], and is there to be copied."""
     console.print(Text(text, style=style), soft_wrap=True, highlight=False)

@@ -15,10 +15,13 @@ __all__ = ["Asking", "Search", "Setting", "choices_of"]
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One value for each axis; equal to itself alone.
+    """One value for each axis. Compared by identity.
 
-    values: by key. overrides: as on the command line. study: what a trial that may be pruned
-        needs to know of the search (plain JSON values); None where the search does not prune.
+    Attributes:
+        values: by key.
+        overrides: the same on the command line.
+        study: what the search needs in order to prune the trial (plain JSON values); None if it
+            does not prune.
     """
 
     values: dict[str, Any]
@@ -27,7 +30,7 @@ class Setting:
 
     @classmethod
     def of(cls, axes: Sequence[Axis], places: Sequence[int]) -> Setting:
-        """`places[n]` counts within the choices of `axes[n]`."""
+        """Return the setting with choice `places[n]` of each `axes[n]`."""
         chosen = list(zip(axes, places, strict=True))
         return cls(
             {axis.key: (axis.values or ())[place] for axis, place in chosen},
@@ -36,14 +39,14 @@ class Setting:
 
 
 class Asking(Protocol):
-    """A search that is under way."""
+    """A search in progress."""
 
     def ask(self) -> Sequence[Setting]:
-        """The settings to try next, at once where there are workers; empty: the search is over."""
+        """Return the settings to try next, in parallel if there are workers; empty at the end."""
         ...
 
     def tell(self, setting: Setting, value: float | None, *, pruned: bool) -> None:
-        """What came out: the validation metric, None where there is none."""
+        """Report the validation metric of a setting; None if there is none."""
         ...
 
 
@@ -51,20 +54,24 @@ class Search(Protocol):
     """A choice of the config group `hydra/sweeper`."""
 
     def total(self, axes: Sequence[Axis]) -> int:
-        """How many settings it will try. Raises ConfigError for axes that it cannot search."""
+        """Return the number of settings that will be tried.
+
+        Raises:
+            ConfigError: the search does not support one of the axes.
+        """
         ...
 
     def start(self, axes: Sequence[Axis], folder: Path) -> Asking:
-        """Begin, or go on with what an earlier start left in `folder`."""
+        """Start the search, or resume the one in `folder`."""
         ...
 
 
 def choices_of(axes: Sequence[Axis], search: str) -> list[tuple[str, ...]]:
-    """The choices of each axis. Raises ConfigError where one is an interval."""
+    """Return the choices of each axis; raise ConfigError if one is an interval."""
     for axis in axes:
         if axis.choices is None:
             raise ConfigError(
-                f"{axis.key}: an interval holds no single values, and {search} tries every one; "
-                "valid are choices such as 1,2,3, or hydra/sweeper=random, hydra/sweeper=optuna"
+                f"{axis.key}: got an interval, but {search} tries every value; expected choices "
+                "such as 1,2,3, or hydra/sweeper=random or optuna, which draw values"
             )
     return [axis.choices for axis in axes if axis.choices is not None]

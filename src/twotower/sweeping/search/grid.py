@@ -18,7 +18,7 @@ __all__ = ["GridSearch", "Listed"]
 @component
 @dataclass(frozen=True)
 class GridSearch:
-    """Every combination of the choices, the last axis turning fastest."""
+    """Every combination of the choices; the last axis varies fastest."""
 
     def total(self, axes: Sequence[Axis]) -> int:
         """See Search."""
@@ -32,7 +32,7 @@ class GridSearch:
 
 @dataclass
 class Listed:
-    """An `Asking` whose settings are known from the beginning: all are asked at once."""
+    """An `Asking` whose settings are known from the start; it returns all of them at once."""
 
     settings: list[Setting] = field(default_factory=list)
 
@@ -42,4 +42,4 @@ class Listed:
         return asked
 
     def tell(self, setting: Setting, value: float | None, *, pruned: bool) -> None:
-        """Nothing depends on it."""
+        """See Asking; ignored."""

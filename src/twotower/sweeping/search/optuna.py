@@ -1,4 +1,4 @@
-"""Optuna: a search that learns from what it has seen, and stops hopeless trials early."""
+"""Search by Optuna: learns from finished trials, and prunes hopeless ones."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ __all__ = ["OptunaSearch"]
 class OptunaSearch:
     """A search by one of Optuna's samplers, with pruning by one of its pruners.
 
-    The study is kept in the sweep's folder, in Optuna's journal, which processes share. A search
-    that goes on asks its earlier trials first, finished or not.
+    The study is in the folder of the sweep, in an Optuna journal that processes share. A resumed
+    search first asks for its earlier trials, finished or not.
     """
 
     n_trials: PositiveInt
@@ -50,22 +50,24 @@ class OptunaSearch:
     def total(self, axes: Sequence[Axis]) -> int:
         """See Search."""
         if not axes:
-            raise ConfigError("hydra/sweeper=optuna: nothing varies; valid is a=1,2,3 or a range")
+            raise ConfigError(
+                "hydra/sweeper=optuna: nothing varies; expected choices such as a=1,2,3, or a range"
+            )
         return self.n_trials
 
     def start(self, axes: Sequence[Axis], folder: Path) -> _Asking:
         """See Search."""
         study = resume_study(folder, space_of(axes))
         with quiet():
-            # Another seed where it goes on: the same would draw the same settings again.
+            # A resumed search needs another seed: the same one would draw the same settings.
             study.sampler = self.sampler(seed=self.seed + len(study.trials))
         return _Asking(study, list(axes), self.n_trials, self.n_jobs)
 
     def watch(self, folder: Path, number: int, metric: str) -> OnEpoch | None:
-        """Reports `metric` of each epoch of a trial and raises Pruned where it is hopeless.
+        """Return a callback that reports `metric` each epoch, and raises Pruned if it is hopeless.
 
-        None where nothing is to be stopped: without a pruner, and where the search knows already
-        what came out, as where a trial is only tested.
+        None without a pruner, and if the search already has the result of the trial, such as when
+        the trial is only tested.
         """
         if self.pruner is None:
             return None
@@ -90,7 +92,7 @@ class _Asking:
     _earlier: list[FrozenTrial] | None = field(default=None)
 
     def ask(self) -> list[Setting]:
-        """See Asking; the first time, the trials of earlier."""
+        """See Asking; the first call returns the trials of earlier starts."""
         if self._earlier is None:
             self._earlier = self.study.get_trials(deepcopy=False)
             if self._earlier:
@@ -149,7 +151,7 @@ class _Watch:
 
 
 def _rounded(axis: Axis, value: float) -> float:
-    """Four digits are all that matters, and all that a name has room for."""
+    """Round to four digits: more do not matter, and make names long."""
     if axis.choices is not None:
         return value
     assert axis.low is not None

@@ -18,22 +18,22 @@ from twotower.sweeping.search.grid import Listed
 
 __all__ = ["RandomSearch"]
 
-_PATIENCE = 10_000  # draws in a row that bring no new setting: there is none
+_PATIENCE = 10_000  # draws in a row without a new setting, after which there is none
 
 
 @component
 @dataclass(frozen=True)
 class RandomSearch:
-    """`n_trials` different settings, each drawn uniformly; from a log interval, by its logarithm.
+    """`n_trials` different settings, drawn uniformly; from a log interval, uniformly in the log.
 
-    The first settings of a longer search with the same seed are those of a shorter one.
+    With the same seed, a longer search starts with the settings of a shorter one.
     """
 
     n_trials: PositiveInt
     seed: NonNegativeInt
 
     def total(self, axes: Sequence[Axis]) -> int:
-        """See Search: fewer than `n_trials` where there are not as many settings."""
+        """See Search; fewer than `n_trials` if there are not that many settings."""
         return len(self._settings(axes))
 
     def start(self, axes: Sequence[Axis], folder: Path) -> Listed:
@@ -55,7 +55,7 @@ class RandomSearch:
 
 
 def _n_settings(axes: Sequence[Axis]) -> float:
-    """Settings that there are at most; of an interval of fractions so many are not counted."""
+    """Return the number of different settings; infinity with an interval of fractions."""
     counts: list[float] = []
     for axis in axes:
         if axis.choices is not None:
@@ -68,7 +68,7 @@ def _n_settings(axes: Sequence[Axis]) -> float:
 
 
 def _draw(axis: Axis, generator: np.random.Generator) -> tuple[Any, str]:
-    """A value and its override."""
+    """Draw a value; return it with its override."""
     if axis.choices is not None:
         assert axis.values is not None
         place = int(generator.integers(len(axis.choices)))
@@ -82,7 +82,7 @@ def _draw(axis: Axis, generator: np.random.Generator) -> tuple[Any, str]:
         value = math.exp(generator.uniform(math.log(low), math.log(high)))
     else:
         value = generator.uniform(low, high)
-    # Four digits are all that matters, and all that a name has room for.
+    # More than four digits do not matter, and make names long.
     shown = round(value) if axis.integer else float(f"{value:.4g}")
     shown = min(max(shown, axis.low), axis.high)
     return shown, axis.override(shown)

@@ -1,4 +1,4 @@
-"""Optuna's study in the folder of a sweep: opened, gone on with, and moved to other ranges."""
+"""The Optuna study in the folder of a sweep: open it, resume it, move it to other ranges."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["is_range", "labels", "open_study", "quiet", "resume_study", "space_o
 
 _STUDY = "sweep"
 _JOURNAL = "optuna.journal"
-_RANGE = 3  # so many whole numbers at equal distances count as a range
+_RANGE = 3  # evenly spaced integers, from this many on, are a range
 
 Space = dict[str, "BaseDistribution"]
 
 
 def resume_study(folder: Path, space: Space) -> Study:
-    """The study that an earlier start left in `folder`, or a new one.
+    """Return the study in `folder`, or a new one.
 
-    Optuna keeps to the space that a study began with. Where this one is another, trials that fit
-    in are moved to a new study, and others are forgotten. Trials that failed are open again.
+    Optuna does not change the search space of a study. If `space` is different, the trials that fit
+    into it are moved to a new study, and the others dropped. Failed trials are reopened.
     """
     study = open_study(folder)
     trials = study.get_trials(deepcopy=False)
@@ -48,7 +48,7 @@ def resume_study(folder: Path, space: Space) -> Study:
 
 
 def open_study(folder: Path, pruner: BasePruner | None = None) -> Study:
-    """The study in `folder`, whose journal processes share; a new one where there is none."""
+    """Return the study in `folder`, whose journal processes share, or a new one."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -64,12 +64,12 @@ def open_study(folder: Path, pruner: BasePruner | None = None) -> Study:
 
 
 def space_of(axes: Sequence[Axis]) -> Space:
-    """What each axis is to Optuna."""
+    """Return the Optuna distribution of each axis."""
     return {axis.key: _distribution(axis) for axis in axes}
 
 
 def labels(axis: Axis) -> tuple[str, ...]:
-    """The choices as the journal has them, which holds no secrets."""
+    """Return the choices as the journal stores them, with secrets masked."""
     shown = [mask(axis.override(choice)) for choice in axis.choices or ()]
     return tuple(
         choice if text == axis.override(choice) else f"{MASK} ({place})"
@@ -78,23 +78,23 @@ def labels(axis: Axis) -> tuple[str, ...]:
 
 
 def is_range(axis: Axis) -> bool:
-    """Whether the choices are whole numbers at equal distances, and so are searched as numbers."""
+    """Return whether the choices are evenly spaced integers, which are searched as numbers."""
     return _spacing(axis) is not None
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's news of every trial, and warnings that nobody could do anything about."""
+    """Silence Optuna's messages about every trial, and warnings that nobody can act on."""
     import optuna
 
-    optuna.logging.get_verbosity()  # sets the logger up, at its first call
+    optuna.logging.get_verbosity()  # the first call sets up the logger
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # A trial that goes on from a checkpoint, or is repeated with another seed.
+            # A trial resumed from a checkpoint, or repeated with another seed.
             warnings.filterwarnings("ignore", "The reported value is ignored because this `step`")
             yield
     finally:
@@ -102,7 +102,7 @@ def quiet() -> Iterator[None]:
 
 
 def _moved(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
-    """`trial` in another space; None where it has no place there."""
+    """Return `trial` in another space; None if it does not fit."""
     from optuna.trial import TrialState, create_trial
 
     try:
@@ -118,7 +118,7 @@ def _moved(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
 
 
 def _cast(value: Any, to: BaseDistribution) -> Any:
-    """Raises ValueError where it cannot be a value of `to`."""
+    """Return `value` as one of `to`; raise ValueError if that is impossible."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
     text = str(value)
@@ -144,7 +144,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
 
 
 def _spacing(axis: Axis) -> int | None:
-    """The distance of whole numbers at equal distances; None for other choices."""
+    """Return the step of evenly spaced integers; None for other choices."""
     values = axis.values or ()
     if len(values) < _RANGE or not all(type(value) is int for value in values):
         return None

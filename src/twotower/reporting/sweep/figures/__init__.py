@@ -1,7 +1,6 @@
-"""Figures of a sweep, drawn without pyplot, whose global state threads would share.
+"""Figures of a sweep, drawn without pyplot, whose global state is not thread-safe.
 
-The label of a figure (`figure.get_label()`) says in words what it shows: the text for those who
-cannot see it.
+The label of a figure (`figure.get_label()`) describes it in words, as its alternative text.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ __all__ = ["importance_bars", "learning_curves", "pareto", "settings_map", "swee
 
 
 def sweep_figures(table: SweepTable, importance: Mapping[str, float] | None) -> dict[str, Figure]:
-    """Every figure that `table` has something for, by a name that is fit for a file.
+    """Return the figures that `table` has data for, by a name that can name a file.
 
-    importance: by full key, see `twotower.reporting.sweep.importance`; None where it is not known.
+    Args:
+        importance: by full key, see `twotower.reporting.sweep.importance`; None if not known.
     """
     found: dict[str, Figure | None] = {}
     for metric in table.shown:

@@ -1,4 +1,4 @@
-"""The mean of a metric over two keys, a cell for each pair of values."""
+"""The mean of a metric over two keys, a cell per pair of values."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _COLORS = ListedColormap(colormaps["viridis"](np.linspace(0.12, 0.97, 256)))
 
 
 def heat_map(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
-    """Cells of the first key (across) and the second (up); grey where no trial finished.
+    """Draw the first key across and the second up; a cell is grey if no trial finished.
 
-    Where a third key varies, a cell holds the best over it.
+    If a third key varies, a cell shows its best value.
     """
     cells = _cells(table, x, y)
     values = np.full((len(y.values), len(x.values)), np.nan)
@@ -89,7 +89,10 @@ def _write(
 def _mark(axes: Axes, values: np.ndarray) -> None:
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     corner = float(column) - 0.47, float(row) - 0.46
-    for color, width in (("white", 5.0), (BEST, 2.5)):  # the rim is seen on any colour
+    for color, width in (
+        ("white", 5.0),
+        (BEST, 2.5),
+    ):  # the rim is visible on any color
         frame = Rectangle(corner, 0.94, 0.92, fill=False, edgecolor=color, linewidth=width)
         axes.add_patch(frame)
 

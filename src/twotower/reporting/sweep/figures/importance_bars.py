@@ -17,9 +17,10 @@ _LEAST = 0.005  # a share below it would read 0%
 
 
 def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figure:
-    """A bar for each key, the longest first; what no key does alone, and noise, is the grey one.
+    """Draw a bar per key, the longest first, and a grey one for combinations of keys and noise.
 
-    importance: share of the variance by full key, as `twotower.reporting.sweep.importance` has it.
+    Args:
+        importance: share of the variance by full key, see `twotower.reporting.sweep.importance`.
     """
     ordered = sorted(importance.items(), key=lambda item: -item[1])
     names = [shortened(table.labels.get(key, key)) for key, _ in ordered]
@@ -41,7 +42,7 @@ def importance_bars(table: SweepTable, importance: Mapping[str, float]) -> Figur
     axes.set_xlabel(f"Share of the variance of {monitor} between trials")
     tidy(axes, grid="x")
     axes.tick_params(axis="y", length=0)
-    entitle(figure, "What matters", "fANOVA: what each key explains alone, over all others")
-    told = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True))
-    figure.set_label(f"Share of the variance of {monitor} by key: {told}.")
+    entitle(figure, "What matters", "fANOVA: the share that each key explains alone")
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True))
+    figure.set_label(f"Share of the variance of {monitor} by key: {listed}.")
     return figure

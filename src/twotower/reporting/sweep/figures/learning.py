@@ -1,4 +1,4 @@
-"""The monitor by epoch, a line a trial."""
+"""The monitor by epoch, a line per trial."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from twotower.sweeping.trial_result import TrialResult
 
 __all__ = ["learning_curves"]
 
-_LONGEST = 31  # characters of a name beside its line
+_LONGEST = 31  # characters of a name in the legend
 _DASHES = {"pruned": (0, (4, 2)), "diverged": (0, (1, 1.5)), "failed": (0, (1, 1.5))}
 
 
 def learning_curves(table: SweepTable) -> Figure | None:
-    """The best settings in colour, a dot at the kept epoch; None where no epoch was finished."""
+    """Draw the best settings in color, a dot at the best epoch; None if no epoch finished."""
     curves = {
         id(result): curve
         for result in table.results
@@ -48,7 +48,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
             if id(result) not in curves:
                 continue
             lines = _draw(axes, result, curves[id(result)], color)
-            if colored:  # the best lie on top
+            if colored:  # the best on top
                 for artist in lines:
                     artist.set(linewidth=width, zorder=3 + (len(COLORS) - place) / 10)
         if colored:
@@ -71,7 +71,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
     entitle(
         figure,
         f"{validation_title(table.monitor)} by epoch",
-        "a line a trial; dot: the best epoch, which is kept",
+        "one line per trial; dot: the best epoch",
     )
     best = table.best
     figure.set_label(
@@ -82,14 +82,14 @@ def learning_curves(table: SweepTable) -> Figure | None:
 
 
 def _curve(result: TrialResult, monitor: str) -> pl.DataFrame:
-    """`epoch` and `monitor`, without the epochs that were not evaluated."""
+    """Return `epoch` and `monitor` of the epochs that were evaluated."""
     if result.history is None or monitor not in result.history.columns:
         return pl.DataFrame()
     return result.history.select("epoch", monitor).drop_nulls().sort("epoch")
 
 
 def _draw(axes: Axes, result: TrialResult, curve: pl.DataFrame, color: str) -> list[Artist]:
-    """The line, and a dot at the kept epoch of a coloured one."""
+    """Draw the line, and a dot at the best epoch of a colored one."""
     epochs, values = curve["epoch"].to_list(), curve[:, 1].to_list()
     dashes = _DASHES.get(result.state, "solid")
     marker = "." if len(epochs) == 1 else ""
@@ -103,7 +103,7 @@ def _draw(axes: Axes, result: TrialResult, curve: pl.DataFrame, color: str) -> l
 
 
 def _others(table: SweepTable) -> list[tuple[Line2D, str]]:
-    """What the grey lines are, of those that are there."""
+    """Return the legend of the grey lines that are drawn."""
     rest = table.settings[len(COLORS) :]
     states = {result.state for result in table.results if result.history is not None}
     others = [(_sample(FAINT, 0.9), "other trials")] if any(s.finished for s in rest) else []

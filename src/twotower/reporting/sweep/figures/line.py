@@ -29,7 +29,7 @@ _TICK = 14
 
 
 def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
-    """A mean with its bar for each value, joined where the values are numbers; a dot a repeat."""
+    """Draw a mean with its bar per value, joined if values are numbers, and a dot per repeat."""
     having = [setting for setting in table.settings if axis.key in setting.varied]
     settings = [setting for setting in having if setting.mean(metric) is not None]
     settings.sort(key=lambda setting: axis.coordinate(setting.varied[axis.key]))
@@ -68,7 +68,7 @@ def line(table: SweepTable, metric: str, axis: Varied) -> Figure:
 
 
 def scale(axes: Axes, which: str, axis: Varied) -> None:
-    """The scale of `axis`, with ticks at its values where these are few."""
+    """Set the scale of `axis`, with ticks at its values if they are few."""
     along = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     if axis.log:
@@ -98,7 +98,7 @@ def _draw_repeats(
 
 
 def _words(over: str, bars: bool) -> str:
-    """over: what repeats the settings; empty where nothing does."""
+    """Return the caption; `over`: what repeats the settings, empty without repeats."""
     bar = f"standard deviation over {over}" if over else "interval over users"
     words = f"mean ± {bar}; " if bars else ""
-    return words + ("grey: each repeat; ringed: the best" if over else "ringed: the best")
+    return words + ("grey: each repeat; circled: the best" if over else "circled: the best")

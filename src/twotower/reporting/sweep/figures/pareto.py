@@ -1,4 +1,4 @@
-"""What is paid for the monitor: settings that no other beats in both of two things."""
+"""The Pareto front of the monitor and another quantity, such as the number of parameters."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from twotower.types.metric_name import MetricName
 
 __all__ = ["front_of", "pareto"]
 
-_LISTED = 12  # lines that fit beside the axes
+_LISTED = 12  # lines that fit next to the axes
 _TICKS = 9  # that fit below them
-_WIDE = 8  # a ratio from which small values lie on top of one another on a linear axis
+_WIDE = 8  # ratio above which small values overlap on a linear axis
 
 
 def pareto(
     table: SweepTable, against: str, *, more_is_better: bool, log: bool = False
 ) -> Figure | None:
-    """The monitor against `against`, such as `model/parameters`, a dot a setting.
+    """Draw the monitor against `against`, such as `model/parameters`, with a dot per setting.
 
-    Settings that no other beats in both are numbered by their line in the table, joined, and
-    named on the right. None where fewer than two settings have both values.
+    Settings on the Pareto front are joined, numbered by their row in the table, and named on the
+    right. None if fewer than two settings have both values.
     """
     points = [
         (setting, x, y)
@@ -67,20 +67,20 @@ def pareto(
     entitle(
         figure,
         f"{MetricName.parse(table.monitor).title} against {MetricName.parse(against).title}",
-        "numbered by line of the table: no other is better in one and as good in the other",
+        "numbered by row of the table: the Pareto front",
     )
     names = "; ".join(name(table, setting) for setting, _, _ in best)
     figure.set_label(
         f"{validation_title(table.monitor)} against {MetricName.parse(against).title} "
-        f"({better} is better); not beaten in both: {names}."
+        f"({better} is better); Pareto front: {names}."
     )
     return figure
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Positions of the points that no other dominates; more is better in both.
+    """Return the indices of the points that no other dominates; more is better in both.
 
-    A point dominates another where it is nowhere worse and somewhere better.
+    A point dominates another if it is not worse in either and better in one.
     """
     return [
         n
@@ -97,7 +97,7 @@ def _draw_front(
     more_is_better: bool,
 ) -> None:
     xs, ys = [x for _, x, _ in front], [y for _, _, y in front]
-    steps = "steps-pre" if more_is_better else "steps-post"  # what is reached at that price
+    steps = "steps-pre" if more_is_better else "steps-post"  # the best at that price
     axes.plot(xs, ys, color=MAIN, linewidth=1.2, alpha=0.6, drawstyle=steps)
     axes.scatter(xs, ys, s=140, color=MAIN, edgecolor="white", linewidth=1, zorder=3)
     keys: list[tuple[int, str]] = []
@@ -129,7 +129,7 @@ def _name(axes: Axes, table: SweepTable, against: str) -> None:
 
 
 def _scale_by_ratio(axes: Axes, values: Sequence[float]) -> None:
-    """A log axis with its ticks at `values`, but for those that would touch the one before."""
+    """Use a log axis with ticks at `values`, without those too close to the one before."""
     axes.set_xscale("log")
     ticks: list[float] = []
     room = (max(values) / min(values)) ** (1 / _TICKS)

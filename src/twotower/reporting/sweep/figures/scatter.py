@@ -1,4 +1,4 @@
-"""The mean of a metric over two keys whose values were drawn from a range."""
+"""The mean of a metric over two keys with many values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["scatter"]
 
 
 def scatter(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
-    """A dot for each setting, coloured by the mean; crosses where no trial finished."""
+    """Draw a dot per setting, colored by the mean; a cross if no trial finished."""
     settings = [s for s in table.settings if x.key in s.varied and y.key in s.varied]
-    settings.sort(key=lambda setting: setting.mean(metric) or 0.0)  # the best lie on top
+    settings.sort(key=lambda setting: setting.mean(metric) or 0.0)  # the best on top
     known = [setting for setting in settings if setting.mean(metric) is not None]
     figure = figure_of(7.6, 4.8, left=1.0, right=1.0, top=0.73)
     axes = figure.add_subplot()
@@ -45,7 +45,7 @@ def scatter(table: SweepTable, metric: str, x: Varied, y: Varied) -> Figure:
     axes.grid(color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
     crossed = "; crosses: did not finish" if len(known) < len(settings) else ""
-    entitle(figure, validation_title(metric), f"a dot a setting; ringed: the best{crossed}")
+    entitle(figure, validation_title(metric), f"one dot per setting; circled: the best{crossed}")
     figure.set_label(
         f"{validation_title(metric)} over {x.label} and {y.label}: best "
         f"{best.mean(metric):.4f} at {name(table, best)}."

@@ -14,9 +14,9 @@ __all__ = ["settings_map"]
 
 
 def settings_map(table: SweepTable, metric: str) -> Figure | None:
-    """`metric`, such as `val/ndcg_at_10`, over the one or two first keys that vary.
+    """Draw `metric`, such as `val/ndcg_at_10`, over the first one or two varied keys.
 
-    None where nothing but the seed varies or no trial that finished has the metric.
+    None if nothing but the seed varies, or no finished trial has the metric.
     """
     shown = [setting for setting in table.settings if setting.varied.keys() >= set(table.keys[:2])]
     known = any(setting.mean(metric) is not None for setting in shown)

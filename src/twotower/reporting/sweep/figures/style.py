@@ -1,4 +1,4 @@
-"""What the figures of a sweep share. Colours are Okabe and Ito's, told apart by most eyes."""
+"""Shared style of the figures of a sweep. The palette of Okabe and Ito suits color blindness."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LONGEST = 34  # characters of a setting's name in a key
 
 
 def figure_of(width: float, height: float, *, left: float, right: float, top: float) -> Figure:
-    """An empty figure with its margins in inches; a layout engine takes half a second each."""
+    """Return an empty figure with margins in inches; a layout engine takes half a second."""
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(
         left=left / width, right=1 - right / width, top=1 - top / height, bottom=0.62 / height
@@ -42,7 +42,7 @@ def figure_of(width: float, height: float, *, left: float, right: float, top: fl
 
 
 def entitle(figure: Figure, title: str, words: str) -> None:
-    """The title, and below it, smaller, how to read the figure."""
+    """Add the title and, below it in small print, how to read the figure."""
     left, height = figure.subplotpars.left, figure.get_figheight()
     figure.text(left, 1 - 0.1 / height, title, va="top", fontsize="large")
     figure.text(left, 1 - 0.4 / height, words, va="top", color="0.35", fontsize=9)
@@ -59,13 +59,12 @@ def validation_title(metric: str) -> str:
 
 
 def rank_of(table: SweepTable, setting: SettingResult) -> int:
-    """Its line in the table, from 1."""
+    """Return the row of `setting` in the table, from 1."""
     return table.settings.index(setting) + 1
 
 
 def shortened(name: str, longest: int = _LONGEST) -> str:
-    """A name or value as a label that is shown as it is: neither mathematics nor control
-    characters."""
+    """Return a name or value as a label: cut, without control characters or mathematics."""
     text = visible(name)
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return text.replace("$", r"\$")
