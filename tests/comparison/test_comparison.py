@@ -85,8 +85,8 @@ def test_what_is_said_of_three_models() -> None:
     assert compared.headline is None
     assert (compared.n_users, compared.n_folds) == (40, 1)
     assert compared.notes == (
-        "1 smaller models are not shown to differ from the best, nor to be no worse within 2% "
-        "(comparison.margin): these users are too few to tell",
+        "1 smaller models are shown neither to differ from the best nor to be no worse within 2% "
+        "(comparison.margin): there are too few users",
     )
 
 
@@ -142,9 +142,9 @@ def test_repeats_without_their_like_are_left_out() -> None:
     compared = comparison().compare([whole, part], METRIC)
     assert (compared.n_users, compared.n_folds) == (3, 1)
     assert compared.notes == (
-        "whole: 2 of its 4 repeats are left out, whose like is missing on another fold or for "
+        "whole: 2 of its 4 repeats are left out, which have no counterpart on another fold or for "
         "another model",
-        "part: 1 of its 2 repeats are left out, whose like is missing on another fold or for "
+        "part: 1 of its 2 repeats are left out, which have no counterpart on another fold or for "
         "another model",
     )
 
@@ -157,8 +157,8 @@ def test_other_evaluations_are_refused_with_what_differs() -> None:
     with pytest.raises(DataError) as caught:
         comparison().compare(models, METRIC)
     assert str(caught.value) == (
-        "these models were evaluated differently, so that their values cannot be compared; "
-        'evaluate them alike (evaluation.drop_seen, trainer.refit):\n  {"drop_seen": true}: a\n'
+        "these models were evaluated differently, so their values cannot be compared; use the "
+        'same evaluation.drop_seen and trainer.refit:\n  {"drop_seen": true}: a\n'
         '  {"drop_seen": false}: b'
     )
 
@@ -236,8 +236,8 @@ def test_many_models_get_as_many_permutations_as_holm_needs() -> None:
     assert compared.pairs["significant"][9]  # the best, of 30 hits, and the worst, without any
     assert compared.pairs["p"].min() == pytest.approx(1 / 1101)
     assert compared.notes == (
-        "1,100 permutations were drawn, not 100 (comparison.resamples): after Holm over 55 pairs "
-        "no fewer could find anything significant at 0.05",
+        "1,100 permutations were drawn, not 100 (comparison.resamples): with fewer, no "
+        "difference could be significant at 0.05 after Holm's correction for 55 pairs",
     )
 
 
@@ -259,8 +259,8 @@ def test_a_difference_that_other_seeds_might_undo_is_noted() -> None:
     compared = comparison().compare([shaky, steady], METRIC)
     assert compared.pairs["significant"].to_list() == [True]
     assert compared.notes == (
-        "the interval of 1 significant differences holds 0: these models differ as they were "
-        "trained, but with other seeds they might not",
+        "the intervals of 1 significant differences contain 0: these models differ, but might not "
+        "if trained with other seeds",
     )
     sure = model("sure", users([0.6] * 20), users([0.62] * 20))
     assert comparison().compare([sure, steady], METRIC).notes == ()

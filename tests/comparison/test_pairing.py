@@ -51,9 +51,9 @@ def test_models_of_other_splits_are_refused_by_name() -> None:
     with pytest.raises(DataError) as caught:
         pair(models, METRIC)
     assert str(caught.value) == (
-        "these models were trained and judged on different splits, so they met other users or "
-        "other items and their values cannot be paired by user; compare models of one dataset, "
-        "preprocessing and split (also one seed of the split):\n  split abc: a, c\n  split def: b"
+        "these models were trained and evaluated on different splits, so their values cannot be "
+        "paired by user; compare models with the same dataset, preprocessing and split, including "
+        "its seed:\n  split abc: a, c\n  split def: b"
     )
 
 
@@ -77,8 +77,8 @@ def test_a_metric_without_values_by_user_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         pair(models, METRIC)
     assert str(caught.value) == (
-        f"metric: got {METRIC!r}, of which b has no values by user (coverage never has any; "
-        "evaluation.k and evaluation.metrics say what is measured); must be one of ndcg_at_2"
+        f"metric: got {METRIC!r}, which has no values per user in b (coverage never has any; "
+        "evaluation.k and evaluation.metrics select what is measured); must be one of ndcg_at_2"
     )
     with pytest.raises(ConfigError, match=r"got 'user_id'.*must be one of ndcg_at_2"):
         pair(models, "user_id")
@@ -90,11 +90,11 @@ def test_a_metric_without_values_by_user_is_refused() -> None:
         ([], "there are no models to compare"),
         (
             [model("b", users([1])), model("a", users([1])), model("b", users([1]))],
-            "models must differ in name; there are several b",
+            "names of models must be unique; got several b",
         ),
-        ([model("a", users([1])), model("b")], "these models have no values by user: b"),
-        ([model("a", users([1, 0], [1, 1]))], "a: user 1 has several rows of values"),
-        ([model("a", users([1], [None]))], "there is no user with an id and with hitrate_at_2"),
+        ([model("a", users([1])), model("b")], "these models have no values per user: b"),
+        ([model("a", users([1, 0], [1, 1]))], "a: user 1 has several rows"),
+        ([model("a", users([1], [None]))], "no user has an id and a value of hitrate_at_2"),
         ([model("a", users([1, 1], n_seen=[None, 2]))], "a: 1 users have no n_seen"),
     ],
 )

@@ -280,7 +280,7 @@ def test_different_splits_are_not_compared(tmp_path: Path) -> None:
     assert report.groups is None
     assert report.split == "80 users, 2 splits"
     (warning,) = [text for text in report.warnings if "split" in text]
-    assert "the easiest part): these models were trained and judged on different splits" in warning
+    assert "the easiest part): these models were trained and evaluated on different" in warning
     assert "easiest part" in run.description
     assert warning.partition(":")[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not [file for file in run.files if file.startswith("comparison/")]

@@ -1,4 +1,4 @@
-"""What a comparison claims: which models are not shown to differ, and which are no worse."""
+"""The claims of a comparison: which models are not shown to differ, and which are no worse."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ __all__ = ["difference_groups", "headline", "no_worse_p_values", "percent"]
 
 
 def difference_groups(p_holm: Floats, alpha: float) -> list[int]:
-    """The group of each model, from 1.
+    """Return the group of each model, from 1.
 
-    p_holm: [n_models, n_models], corrected for all pairs; models best mean first.
+    The best model without a group starts the next one, joined by the models without a group whose
+    difference from it is not significant (p > `alpha`). So the models of a group are not shown to
+    differ from its first. This does not mean that they are equal: see `no_worse_p_values`.
 
-    A group is led by the best that is in none yet, and holds all others in none yet whose
-    difference from it is not significant (p above `alpha`). So each of a group is not shown to
-    differ from its first. That is no claim that they are equal: see `no_worse_p_values`.
+    Args:
+        p_holm: `[n_models, n_models]`, corrected for all pairs; models in order of their means,
+            the best first.
     """
     groups = [0] * len(p_holm)
     while 0 in groups:
@@ -32,12 +34,15 @@ def difference_groups(p_holm: Floats, alpha: float) -> list[int]:
 def no_worse_p_values(
     values: Floats, margin: float, resamples: int, generator: np.random.Generator
 ) -> Floats:
-    """P-values [n_models - 1] that each other model is worse than the first by `margin` or more.
+    """Return p-values `[n_models - 1]` of non-inferiority to the first model.
 
-    values: [n_users, n_models], the best model first. The null hypothesis of a model is that its
-    mean is at most (1 - margin) times the best's, which a one-sided paired permutation test of
-    model - (1 - margin) * best rejects (a non-inferiority test; Wellek 2010, "Testing Statistical
-    Hypotheses of Equivalence and Noninferiority"). Corrected by Holm over all these claims.
+    The null hypothesis is that the mean of a model is at most (1 - margin) times that of the best.
+    It is tested by a one-sided paired permutation test of model - (1 - margin) * best (Wellek 2010,
+    "Testing Statistical Hypotheses of Equivalence and Noninferiority"), and corrected by Holm's
+    method over all models.
+
+    Args:
+        values: `[n_users, n_models]`, the best model first.
     """
     above = values[:, 1:] - (1 - margin) * values[:, [0]]
     return holm(one_sided_permutation(above, resamples, generator))
@@ -49,10 +54,14 @@ def headline(
     parameters: Sequence[float | None],
     margin: float,
 ) -> str | None:
-    """Which model with the fewest parameters is no worse than the best (the first).
+    """Return a sentence on the smallest model that is no worse than the best (the first).
 
-    no_worse: of each model, whether that is shown. Of equally small models it is the better. None
-    where no smaller model is shown to be no worse, or where the size of the best is not known.
+    Args:
+        no_worse: whether each model is shown to be no worse.
+
+    Returns:
+        The sentence; of equally small models, on the better one. None if no smaller model is shown
+        to be no worse, or if the size of the best is not known.
     """
     best = parameters[0]
     shown = [
@@ -72,12 +81,12 @@ def headline(
 
 
 def percent(margin: float) -> str:
-    """`2%` for 0.02."""
+    """Return `2%` for 0.02."""
     return f"{100 * margin:.3g}%"
 
 
 def _part(size: float, whole: float) -> str:
-    """`1/8` where that is it to within 2%, else `63%`; `1/n` of any n where it is below 2%."""
+    """Return `1/8` if that is right to within 2%, else `63%`; `1/n` for any n if it is below 2%."""
     if size == 0:
         return "none"
     ratio = whole / size

@@ -1,4 +1,4 @@
-"""What a comparison gives, and its frames."""
+"""The result of a comparison, and its frames."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ __all__ = ["Claims", "Compared", "models_frame", "pairs_frame"]
 
 @dataclass(frozen=True)
 class Claims:
-    """What the tests say of models, the best mean first.
+    """The results of the tests, for models in order of their means, the best first.
 
-    p_values, p_holm: [n_models, n_models] of the differences of pairs, as they are and corrected.
-    groups: of each model, see `difference_groups`. p_no_worse: [n_models - 1] of all but the best,
-    corrected. no_worse: of each model, whether it is shown; True for the best.
+    Attributes:
+        p_values: `[n_models, n_models]`, of the differences of pairs, uncorrected.
+        p_holm: the same after Holm's correction.
+        groups: of each model, see `difference_groups`.
+        p_no_worse: `[n_models - 1]`, of all models except the best, corrected.
+        no_worse: whether each model is shown to be no worse; True for the best.
     """
 
     p_values: Floats
@@ -32,24 +35,24 @@ class Claims:
 
 @dataclass(frozen=True)
 class Compared:
-    """What was found; models are named, the best mean first.
+    """The result of a comparison; models are in order of their means, the best first.
 
     margin: share of the best mean by which a model that is called no worse may be worse.
-    n_users: users that the models are paired by, each in each of its folds counted once.
-    n_folds: splits that they are of.
-    models: one row a model: `rank` (from 1), `name`, `n_seeds`, `mean`, `low`, `high`,
+    n_users: users by whom the models are paired; a user counts once in each fold.
+    n_folds: splits that they come from.
+    models: one row per model: `rank` (from 1), `name`, `n_seeds`, `mean`, `low`, `high`,
         `seed_spread` (standard deviation of the means of its seeds; null for one), `group` (from
-        1: each of a group is not shown to differ from its first), `p_best` (two-sided, against the
-        best, after Holm; null for the best), `p_no_worse` (one-sided, that it is worse than the
+        1: models of a group are not shown to differ from its first), `p_best` (two-sided, against
+        the best, after Holm; null for the best), `p_no_worse` (one-sided, that it is worse than the
         best by the margin or more, after Holm; null for the best), `no_worse` (whether that is
         rejected; null for the best), `parameters`.
-    pairs: one row a pair: `better`, `worse`, `difference` of their means, `low`, `high`, `p`,
+    pairs: one row per pair: `better`, `worse`, `difference` of their means, `low`, `high`, `p`,
         `p_holm`, `significant`.
-    metrics: one row a model and metric that all have: `name`, `metric`, `mean` over all its
+    metrics: one row per model and metric that all have: `name`, `metric`, `mean` over all its
         repeats.
-    history, popularity: one row a group and model, see `by_history` and `by_popularity`; popularity
-        is None where relevant pairs are not known.
-    headline: which smaller model is no worse than the best; None where none is shown to be.
+    history, popularity: one row per group and model, see `by_history` and `by_popularity`;
+        popularity is None if relevant pairs are not known.
+    headline: which smaller model is no worse than the best; None if none is shown to be.
     notes: what was left out or changed, in sentences.
     """
 
@@ -69,7 +72,7 @@ class Compared:
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Every frame there is, by name."""
+        """All frames, by name."""
         known = {"models": self.models, "pairs": self.pairs, "metrics": self.metrics}
         known["history"] = self.history
         return known if self.popularity is None else {**known, "popularity": self.popularity}
@@ -81,7 +84,11 @@ def models_frame(
     interval: tuple[Floats, Floats],
     claims: Claims,
 ) -> pl.DataFrame:
-    """`Compared.models`; interval: low and high ends [n_models]."""
+    """Return `Compared.models`.
+
+    Args:
+        interval: low and high ends, `[n_models]` each.
+    """
     low, high = interval
     of_seeds = [values.mean(axis=0) for values in paired.values]  # [n_seeds] each
     spreads = [float(seeds.std(ddof=1)) if len(seeds) > 1 else None for seeds in of_seeds]
@@ -114,10 +121,11 @@ def pairs_frame(
     claims: Claims,
     alpha: float,
 ) -> pl.DataFrame:
-    """`Compared.pairs`.
+    """Return `Compared.pairs`.
 
-    averaged: [n_users, n_models] in the mean over seeds; interval: low and high ends
-    [n_models, n_models].
+    Args:
+        averaged: `[n_users, n_models]`, means over seeds.
+        interval: low and high ends, `[n_models, n_models]` each.
     """
     upper = better, worse = np.triu_indices(len(names), 1)
     name, mean = pl.Series(names, dtype=pl.String), averaged.mean(axis=0)

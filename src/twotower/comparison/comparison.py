@@ -1,4 +1,4 @@
-"""From models to what can be said of their differences."""
+"""Compare models pair by pair, user by user."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PERMUTATION, _BOOTSTRAP, _HISTORY, _MARGIN = range(4)  # streams of chance
 @component
 @dataclass(frozen=True)
 class Comparison:
-    """How models are compared; each value is explained in conf/comparison/default.yaml."""
+    """How models are compared; conf/comparison/default.yaml explains each value."""
 
     metric: str | None
     margin: Annotated[float, Field(gt=0, lt=1)]
@@ -49,22 +49,22 @@ class Comparison:
     popularity_groups: PositiveInt
 
     def __post_init__(self) -> None:
-        """Raises ConfigError where the metric has no depth."""
+        """Raise ConfigError if the metric has no K."""
         if self.metric is not None and not re.fullmatch(r"\w+_at_[1-9]\d*", self.metric):
             raise ConfigError(
-                f"comparison.metric: got {self.metric!r}; must be a metric with the length of "
-                "its lists, such as ndcg_at_10, or null"
+                f"comparison.metric: got {self.metric!r}; must be a metric with its K, "
+                "such as ndcg_at_10, or null"
             )
 
     def compare(self, models: Sequence[Model], metric: str) -> Compared:
-        """Test every pair of models on the users that they share, in every fold that they share.
+        """Test every pair of models on the users and folds that all models share.
 
-        The tests take each model as it was trained, in the mean over its seeds; the intervals also
-        hold how its seeds vary. Neither the order of models nor that of rows changes the outcome.
+        The tests take the trained models as given, averaged over seeds; the intervals also cover
+        the variation between seeds. The order of models and of rows does not change the result.
 
         Args:
             models: to compare.
-            metric: to compare by where `comparison.metric` is null, such as `ndcg_at_10`.
+            metric: used if `comparison.metric` is null, such as `ndcg_at_10`.
 
         Raises:
             DataError: the models cannot be compared (see `pair`).
@@ -81,7 +81,7 @@ class Comparison:
         differences = drawn.of_differences(self.confidence)
         pairs = pairs_frame(names, averaged, differences, claims, self.alpha)
         relevant = relevant_pairs(ranked)
-        notes += [*(relevant.notes if relevant else ()), *_seeds_may_tell(paired, pairs)]
+        notes += [*(relevant.notes if relevant else ()), *_within_seed_variation(paired, pairs)]
         best_claim = headline(names, claims.no_worse, sizes, self.margin)
         if best_claim is None:
             notes += _undecided(claims, sizes, self.margin)
@@ -102,7 +102,7 @@ class Comparison:
         )
 
     def _claims(self, sums: Floats, n_draws: int) -> Claims:
-        """sums: [n_users, n_models] of each user's values, the best model first."""
+        """Test the sums `[n_users, n_models]` of each user's values, the best model first."""
         p_values = paired_permutation(sums, n_draws, self._generator(_PERMUTATION))
         p_holm = _holm_of_pairs(p_values)
         p_no_worse = no_worse_p_values(sums, self.margin, n_draws, self._generator(_MARGIN))
@@ -133,31 +133,31 @@ class Comparison:
         return np.random.default_rng(np.random.SeedSequence([self.seed, stream]))
 
     def _permutations(self, n_pairs: int) -> tuple[int, list[str]]:
-        """So many that the smallest p can be significant after Holm; a note where that is more."""
+        """Return how many make significance possible after Holm, and a note if that is more."""
         needed = math.ceil(n_pairs / self.alpha)
         if needed <= self.resamples:
             return self.resamples, []
         return needed, [
             f"{needed:,} permutations were drawn, not {self.resamples:,} (comparison.resamples): "
-            f"after Holm over {n_pairs:,} pairs no fewer could find anything significant at "
-            f"{self.alpha}"
+            f"with fewer, no difference could be significant at {self.alpha} after Holm's "
+            f"correction for {n_pairs:,} pairs"
         ]
 
 
-def _seeds_may_tell(paired: Paired, pairs: pl.DataFrame) -> Iterator[str]:
-    """A note on differences that are no chance of users but may be one of seeds."""
+def _within_seed_variation(paired: Paired, pairs: pl.DataFrame) -> Iterator[str]:
+    """Yield a note on significant differences that may be due to the choice of seeds."""
     if all(values.shape[1] == 1 for values in paired.values):
         return
     doubtful = pairs.filter("significant", pl.col("low") <= 0, pl.col("high") >= 0).height
     if doubtful:
         yield (
-            f"the interval of {doubtful:,} significant differences holds 0: these models differ "
-            "as they were trained, but with other seeds they might not"
+            f"the intervals of {doubtful:,} significant differences contain 0: these models "
+            "differ, but might not if trained with other seeds"
         )
 
 
 def _undecided(claims: Claims, sizes: Sequence[float | None], margin: float) -> Iterator[str]:
-    """A note where smaller models are neither shown to be worse nor to be no worse."""
+    """Yield a note on smaller models that are shown neither to be worse nor to be no worse."""
     best = sizes[0]
     smaller = [
         place
@@ -166,13 +166,13 @@ def _undecided(claims: Claims, sizes: Sequence[float | None], margin: float) -> 
     ]
     if smaller:
         yield (
-            f"{len(smaller):,} smaller models are not shown to differ from the best, nor to be no "
-            f"worse within {percent(margin)} (comparison.margin): these users are too few to tell"
+            f"{len(smaller):,} smaller models are shown neither to differ from the best nor to be "
+            f"no worse within {percent(margin)} (comparison.margin): there are too few users"
         )
 
 
 def _metrics_frame(models: Sequence[Model]) -> pl.DataFrame:
-    """`Compared.metrics`: what all models have."""
+    """Return `Compared.metrics`, of the metrics that all models have."""
     rows = [
         (model.name, metric, model.values[metric])
         for model in models
@@ -184,7 +184,7 @@ def _metrics_frame(models: Sequence[Model]) -> pl.DataFrame:
 
 
 def _ranked(models: Sequence[Model], paired: Paired) -> tuple[list[Model], Paired]:
-    """Best mean first; of equal means the one with fewer parameters, then by name."""
+    """Sort by mean, the best first; then by number of parameters, then by name."""
 
     def key(place: int) -> tuple[float, float, str]:
         size = models[place].parameters
@@ -197,7 +197,7 @@ def _ranked(models: Sequence[Model], paired: Paired) -> tuple[list[Model], Paire
 
 
 def _holm_of_pairs(p_values: Floats) -> Floats:
-    """[n_models, n_models], symmetric; the diagonal stays 1."""
+    """Return corrected p-values `[n_models, n_models]`, symmetric, with 1 on the diagonal."""
     upper = np.triu_indices(len(p_values), 1)
     corrected = np.ones_like(p_values)
     corrected[upper] = holm(p_values[upper])

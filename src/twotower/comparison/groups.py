@@ -11,10 +11,10 @@ __all__ = ["quantile_groups"]
 def quantile_groups(
     values: NDArray[np.int64], n_groups: int
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Labels such as `5-12` in rising order, and the highest value of each group but the last.
+    """Return labels such as `5-12` in rising order, and the upper end of each group but the last.
 
-    Cut after the smallest value that at least 1/n, 2/n, ... of `values` do not exceed. Equal
-    values share a group, so groups may be unequal, and fewer than `n_groups` where many are equal.
+    Groups are cut at the quantiles 1/n, 2/n, ... of `values`. Equal values share a group, so groups
+    may differ in size, and there are fewer than `n_groups` if many values are equal.
     """
     places = np.arange(1, n_groups) / n_groups
     edges: NDArray[np.float64] = np.unique(np.quantile(values, places, method="inverted_cdf"))

@@ -22,7 +22,7 @@ def by_history(
     confidence: float,
     generator: np.random.Generator,
 ) -> pl.DataFrame:
-    """One row a group of users and model.
+    """Return one row per group of users and model.
 
     Columns `n_seen` (label), `n_users`, `name`, `mean`, `low`, `high`. Groups are quantiles of the
     users by length of their history. The interval is bootstrapped within the group.

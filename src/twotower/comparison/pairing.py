@@ -1,4 +1,4 @@
-"""Models brought together user by user, or refused where they cannot be."""
+"""Pair models user by user, or raise if that is impossible."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ N_SEEN = "n_seen"
 
 @dataclass(frozen=True)
 class Repeat:
-    """One training of a model, on one split (a fold, say) with one seed, and how it was judged.
+    """One trained instance of a model, on one split (such as a fold) with one seed.
 
-    per_user: one row a judged user: `user_id` (null: a cold user without an id), `n_seen` (Int64,
-        length of the history), a Float64 column a metric such as `ndcg_at_10`.
-    relevant: one row a held-out relevant pair: `user_id`, `item_id`, `popularity` (Int64,
+    per_user: one row per evaluated user: `user_id` (null: a cold user without an id), `n_seen`
+        (Int64, length of the history), a Float64 column per metric such as `ndcg_at_10`.
+    relevant: one row per held-out relevant pair: `user_id`, `item_id`, `popularity` (Int64,
         interactions of the item in train), `rank` (Int64 from 1; null where the item is not in the
-        user's list); None where that is not known.
-    split: digest of the split that it was trained and judged on.
-    evaluation: the conditions that it was judged under, see `Evaluation.conditions`.
+        user's list); None if not known.
+    split: digest of the split that it was trained and evaluated on.
+    evaluation: the conditions of its evaluation, see `Evaluation.conditions`.
     """
 
     per_user: pl.DataFrame
@@ -49,11 +49,11 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model, or one setting trained several times: with other seeds, on other folds.
+    """A trained model, or one setting trained several times, with other seeds or on other folds.
 
-    parameters: how many the model learns; None where that is not known.
-    values: its metrics on the part that it is compared on, by names such as `coverage_at_10`, in
-        the mean over its repeats.
+    parameters: number of trainable parameters; None if not known.
+    values: its metrics on the compared part, by names such as `coverage_at_10`, averaged over its
+        repeats.
     """
 
     name: str
@@ -64,14 +64,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Paired:
-    """Values of one metric; row r is of the same user of the same fold everywhere.
+    """Values of one metric; row r belongs to the same user and fold for all models.
 
-    Rows are in order of the folds, and in a fold in order of the ids of users.
+    Rows are sorted by fold, then by user id.
 
-    values: [n_rows, n_seeds] for each model.
-    n_seen: [n_rows] int64.
-    who: [n_rows] int64, the user of each row, from 0 without gaps: a user may be in several folds.
-    n_folds: how many splits the rows are of.
+    values: `[n_rows, n_seeds]` for each model.
+    n_seen: `[n_rows]`, int64.
+    who: `[n_rows]`, int64, the user of each row, from 0 without gaps: a user may be in several
+        folds.
+    n_folds: number of splits.
     notes: what was left out, in sentences.
     """
 
@@ -83,12 +84,14 @@ class Paired:
 
 
 def pair(models: Sequence[Model], metric: str) -> Paired:
-    """The models' values of `metric` on the splits that all of them were judged on.
+    """Return the values of `metric` on the splits that all models were evaluated on.
 
-    Users without an id, and those without a value for any of the models, are left out.
+    Users without an id, and those without a value for one of the models, are left out.
 
-    Raises DataError where there is nothing to compare, names repeat, splits, evaluations or users
-    differ, and ConfigError where `metric` has no values by user.
+    Raises:
+        DataError: there is nothing to compare, names repeat, or splits, evaluations or users
+            differ.
+        ConfigError: `metric` has no values per user.
     """
     _check_names(models)
     folds, notes = shared_folds(models)
@@ -105,14 +108,16 @@ def pair(models: Sequence[Model], metric: str) -> Paired:
     )
 
 
-Fold = list[list[Repeat]]  # for each model its repeats on one split, as many on each
+Fold = list[list[Repeat]]  # for each model its repeats on one split, equally many on every split
 
 
 def shared_folds(models: Sequence[Model]) -> tuple[list[Fold], list[str]]:
-    """The splits that all models were judged on, and notes on the repeats that are left out.
+    """Return the splits that all models were evaluated on, and notes on repeats that are left out.
 
-    Of a model as many repeats are taken on each split as it has on all of them. Raises DataError
-    where the models share no split, or were judged otherwise on one.
+    A model has equally many repeats on each split: the least that it has on any.
+
+    Raises:
+        DataError: the models share no split, or were evaluated differently on one.
     """
     by_split = [_by_split(model) for model in models]
     shared = [split for split in by_split[0] if all(split in its for its in by_split)]
@@ -125,7 +130,7 @@ def shared_folds(models: Sequence[Model]) -> tuple[list[Fold], list[str]]:
         if left := sum(map(len, its.values())) - count * len(shared):
             notes.append(
                 f"{model.name}: {left:,} of its {len(model.repeats):,} repeats are left out, "
-                "whose like is missing on another fold or for another model"
+                "which have no counterpart on another fold or for another model"
             )
     folds = [
         [its[split][:count] for its, count in zip(by_split, counts, strict=True)]
@@ -158,7 +163,7 @@ def _pair_fold(models: Sequence[Model], fold: Fold, metric: str) -> _PairedFold:
     together = np.column_stack([frame[metric].to_numpy() for frame in frames]).astype(np.float64)
     whole = np.isfinite(together).all(axis=1)
     if not whole.any():
-        raise DataError(f"there is no user with an id and with {metric} for every model")
+        raise DataError(f"no user has an id and a value of {metric} for every model")
     n_seen = frames[0][N_SEEN]
     if n_seen.null_count():
         raise DataError(f"{names[0]}: {n_seen.null_count():,} users have no {N_SEEN}")
@@ -183,9 +188,9 @@ def _check_names(models: Sequence[Model]) -> None:
         raise DataError("there are no models to compare")
     names = [model.name for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"models must differ in name; there are several {', '.join(repeated)}")
+        raise DataError(f"names of models must be unique; got several {', '.join(repeated)}")
     if empty := [model.name for model in models if not model.repeats]:
-        raise DataError(f"these models have no values by user: {', '.join(empty)}")
+        raise DataError(f"these models have no values per user: {', '.join(empty)}")
 
 
 def _refuse_splits(models: Sequence[Model]) -> None:
@@ -195,9 +200,9 @@ def _refuse_splits(models: Sequence[Model]) -> None:
             by_split.setdefault(split, []).append(model.name)
     listed = "".join(f"\n  split {d}: {', '.join(names)}" for d, names in by_split.items())
     raise DataError(
-        "these models were trained and judged on different splits, so they met other users or "
-        "other items and their values cannot be paired by user; compare models of one dataset, "
-        f"preprocessing and split (also one seed of the split):{listed}"
+        "these models were trained and evaluated on different splits, so their values cannot be "
+        "paired by user; compare models with the same dataset, preprocessing and split, "
+        f"including its seed:{listed}"
     )
 
 
@@ -212,8 +217,8 @@ def _check_evaluations(
         if len(by_evaluation) > 1:
             listed = "".join(f"\n  {e}: {', '.join(names)}" for e, names in by_evaluation.items())
             raise DataError(
-                "these models were evaluated differently, so that their values cannot be compared; "
-                f"evaluate them alike (evaluation.drop_seen, trainer.refit):{listed}"
+                "these models were evaluated differently, so their values cannot be compared; use "
+                f"the same evaluation.drop_seen and trainer.refit:{listed}"
             )
 
 
@@ -224,9 +229,10 @@ def _check_metric(models: Sequence[Model], metric: str) -> None:
     if metric not in valid:
         lacking = [m.name for m in models if any(metric not in r.per_user for r in m.repeats)]
         raise ConfigError(
-            f"metric: got {metric!r}, of which {', '.join(lacking) or 'nothing'} has no values by "
-            "user (coverage never has any; evaluation.k and evaluation.metrics say what is "
-            f"measured); must be one of {', '.join(valid) or 'none'}"
+            f"metric: got {metric!r}, which has no values per user in "
+            f"{', '.join(lacking) or 'any run'} (coverage never has any; evaluation.k and "
+            f"evaluation.metrics select what is measured); must be one of "
+            f"{', '.join(valid) or 'none'}"
         )
 
 
@@ -236,11 +242,11 @@ def _names(model: Model, repeats: Sequence[Repeat]) -> list[str]:
 
 
 def _sorted(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Users with an id, in order of it. Raises DataError where one has several rows."""
+    """Return the users with an id, sorted by it; raise DataError if one has several rows."""
     known = frame.filter(pl.col(USER).is_not_null()).sort(USER)
     repeated = known.filter(pl.col(USER).is_duplicated())
     if repeated.height:
-        raise DataError(f"{name}: user {repeated[USER][0]!r} has several rows of values")
+        raise DataError(f"{name}: user {repeated[USER][0]!r} has several rows")
     return known
 
 

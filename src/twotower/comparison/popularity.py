@@ -20,10 +20,10 @@ _POPULARITY, _RANK = "popularity", "rank"
 
 @dataclass(frozen=True)
 class RelevantPairs:
-    """The held-out relevant pairs that all models have, in one order.
+    """The held-out relevant pairs that all models have, in the same order.
 
-    pairs: `user_id`, `item_id`, and `popularity` as the first model has it.
-    ranks: for each model, for each of its seeds, the ranks ([n_pairs] Int64 from 1, null: none).
+    pairs: `user_id`, `item_id`, and `popularity` from the first model.
+    ranks: for each model and seed, the ranks (`[n_pairs]`, Int64 from 1, null if not in the list).
     notes: what was left out, in sentences.
     """
 
@@ -33,10 +33,10 @@ class RelevantPairs:
 
 
 def relevant_pairs(models: Sequence[Model]) -> RelevantPairs | None:
-    """None where a model has no relevant pairs, or there are none that all have.
+    """Return the pairs that all models have; None if there are none.
 
-    Pairs of a user or item that is cold to some model (it has no id there) are left out. With
-    several folds an item's popularity is its mean over the folds, rounded.
+    Pairs of a user or item that is cold to a model (it has no id there) are left out. With several
+    folds, the popularity of an item is its mean over the folds, rounded.
     """
     if not all(repeat.relevant is not None for model in models for repeat in model.repeats):
         return None
@@ -61,7 +61,7 @@ def relevant_pairs(models: Sequence[Model]) -> RelevantPairs | None:
 
 
 def _of_fold(frames: Sequence[Sequence[pl.DataFrame | None]]) -> RelevantPairs:
-    """frames: one a repeat for each model, all of one split."""
+    """Return the pairs of one split; `frames`: for each model, one per repeat."""
     known = [[frame for frame in of_model if frame is not None] for of_model in frames]
     pairs = known[0][0].filter(pl.col(USER).is_not_null(), pl.col(ITEM).is_not_null())
     for frame in (frame for of_model in known for frame in of_model):
@@ -74,13 +74,12 @@ def _of_fold(frames: Sequence[Sequence[pl.DataFrame | None]]) -> RelevantPairs:
 def by_popularity(
     names: Sequence[str], relevant: RelevantPairs, k: int, n_groups: int
 ) -> pl.DataFrame:
-    """One row a group of items and model.
+    """Return one row per group of items and model.
 
     Columns `popularity` (label), `n_items`, `n_pairs`, `name`, `recall`. The items are those with a
-    held-out relevant pair. Each counts once, whatever its number of pairs: groups are quantiles of
-    these items by their interactions in train. `recall` is pooled: of all relevant pairs of the
-    group's items, the part with the item in the first `k` of the user's list, in the mean over
-    seeds.
+    held-out relevant pair; groups are quantiles of their interactions in train, each item counted
+    once. `recall` is pooled: the share of all relevant pairs of the group whose item is in the
+    first `k` of the user's list, averaged over seeds.
     """
     pairs = relevant.pairs
     items = pairs.unique(ITEM)[_POPULARITY].to_numpy()
@@ -106,7 +105,7 @@ def _ranks(pairs: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
 
 
 def _recalls(of_seeds: Sequence[pl.Series], k: int, which: NDArray[np.intp]) -> NDArray[np.float64]:
-    """[n_groups] in the mean over seeds; which: [n_pairs] the group of each pair."""
+    """Return `[n_groups]`, means over seeds; `which`: `[n_pairs]`, the group of each pair."""
     hits = [(ranks <= k).fill_null(value=False).to_numpy() for ranks in of_seeds]
     share = np.mean(hits, axis=0)
     recalls: NDArray[np.float64] = np.bincount(which, weights=share) / np.bincount(which)

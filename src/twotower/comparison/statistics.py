@@ -1,7 +1,11 @@
 """Permutation tests, bootstrap intervals and Holm's correction for values paired by user.
 
-Everything is made of matrix products over blocks of resamples, so that the memory held stays
-bounded whatever the numbers of users, models and resamples.
+Everything is a matrix product over blocks of resamples, which bounds memory for any number of
+users, models and resamples.
+
+scipy.stats.permutation_test and bootstrap are not used: they test one pair per call, while here one
+product of signs and values serves all pairs, and they cannot draw users and seeds independently.
+scipy has no Holm correction.
 """
 
 from __future__ import annotations
@@ -31,15 +35,16 @@ _ROUNDING = 1e-10
 
 
 def paired_permutation(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
-    """Two-sided p-values [n_models, n_models] for equal means of each pair of models.
+    """Return two-sided p-values `[n_models, n_models]` for equal means of each pair of models.
 
-    values: [n_users, n_models], finite; row u is of the same user for all models.
+    If two models do not differ, the sign of each user's difference is random (Fisher 1935, "The
+    design of experiments"). p = (1 + resamples whose signs give a sum at least as far from 0 as the
+    observed sum) / (1 + resamples) (Phipson and Smyth 2010, "Permutation p-values should never be
+    zero"). Since s(x_i - x_j) = s x_i - s x_j, one product of signs and values serves all pairs.
+    The diagonal is 1.
 
-    If a pair did not differ, each user's difference would be as likely with the other sign (Fisher
-    1935, "The design of experiments"). p = (1 + resamples whose signs give a sum at least as far
-    from 0 as the sum seen) / (1 + resamples) (Phipson and Smyth 2010, "Permutation p-values should
-    never be zero"). Since s(x_i - x_j) = s x_i - s x_j, one product of signs and values serves all
-    pairs. The diagonal is 1.
+    Args:
+        values: `[n_users, n_models]`, finite; row u is the same user for all models.
     """
     n_users, n_models = values.shape
     centred = values - values.mean(axis=1, keepdims=True)  # no difference changes; sums get small
@@ -59,10 +64,12 @@ def paired_permutation(values: Floats, resamples: int, generator: np.random.Gene
 
 
 def one_sided_permutation(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
-    """One-sided p-values [n_columns] that the mean of a column is 0 or less.
+    """Return one-sided p-values `[n_columns]` of the hypothesis that a mean is 0 or less.
 
-    values: [n_users, n_columns], finite. As `paired_permutation`, with the draws whose signs give a
-    sum at least as large as the sum seen.
+    As `paired_permutation`, with the resamples whose sum is at least the observed sum.
+
+    Args:
+        values: `[n_users, n_columns]`, finite.
     """
     total = values.sum(axis=0)
     least = total - _ROUNDING * np.abs(values).sum(axis=0)
@@ -75,11 +82,12 @@ def one_sided_permutation(values: Floats, resamples: int, generator: np.random.G
 
 
 def sums_by_user(values: Floats, who: NDArray[np.int64]) -> Floats:
-    """Sums [n_users, n_columns] of the rows ([n_rows, n_columns]) of each user.
+    """Return the sums `[n_users, n_columns]` of the rows `[n_rows, n_columns]` of each user.
 
-    who: [n_rows] the user of each row, from 0 without gaps.
+    Args:
+        who: `[n_rows]`, the user of each row, from 0 without gaps.
     """
-    if len(np.unique(who)) == len(who):  # one row a user: the sums are the rows
+    if len(np.unique(who)) == len(who):  # one row per user: the sums are the rows
         return values[np.argsort(who)]
     sums = np.zeros((int(who.max()) + 1, values.shape[1]))
     np.add.at(sums, who, values)
@@ -88,16 +96,16 @@ def sums_by_user(values: Floats, who: NDArray[np.int64]) -> Floats:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """means: [resamples, n_models], the means of each resample."""
+    """The means `[resamples, n_models]` of each resample."""
 
     means: Floats
 
     def of_means(self, confidence: float) -> tuple[Floats, Floats]:
-        """Low and high ends [n_models] of the percentile intervals of the means."""
+        """Return the low and high ends `[n_models]` of the percentile intervals of the means."""
         return _ends(self.means, confidence)
 
     def of_differences(self, confidence: float) -> tuple[Floats, Floats]:
-        """Low and high ends [n_models, n_models]; [i, j] is of mean i - mean j."""
+        """Return low and high ends `[n_models, n_models]`, at `[i, j]` of mean i - mean j."""
         ends = [_ends(mean[:, None] - self.means, confidence) for mean in self.means.T]
         return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
 
@@ -108,17 +116,18 @@ def bootstrap(
     generator: np.random.Generator,
     who: NDArray[np.int64] | None = None,
 ) -> Bootstrap:
-    """Means over resampled users and seeds.
-
-    values: one [n_rows, n_seeds] a model, finite; row r is of the same user for all models.
-    who: [n_rows] the user of each row, from 0 without gaps; None: each row is another user. The
-        rows of a user, one in each fold, are drawn together, since they are not independent.
+    """Return means over resampled users and seeds.
 
     A resample draws users with replacement, the same for all models so that differences stay
-    paired, and for each model its seeds with replacement (users and seeds cross, so each is drawn
-    by itself: Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics). One seed says
-    nothing of how seeds vary, and a few say less than many: their part of an interval is too
-    small by about (n_seeds - 1) / n_seeds in variance.
+    paired, and for each model its seeds with replacement. Users and seeds are crossed, so they are
+    drawn independently (Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics). With
+    few seeds, their part of an interval is too small by about (n_seeds - 1) / n_seeds in variance;
+    with one seed it is missing.
+
+    Args:
+        values: for each model `[n_rows, n_seeds]`, finite; row r is the same user for all models.
+        who: `[n_rows]`, the user of each row, from 0 without gaps; None if every row is another
+            user. The rows of a user, one per fold, are drawn together: they are not independent.
     """
     n_seeds = [model.shape[1] for model in values]
     ends = np.cumsum(n_seeds)
@@ -138,10 +147,10 @@ def bootstrap(
 
 
 def holm(p_values: Floats) -> Floats:
-    """Adjusted p-values [n] that hold the chance of any false rejection among all n.
+    """Return p-values `[n]` adjusted to control the family-wise error rate.
 
     Holm 1979, "A simple sequentially rejective multiple test procedure": the i-th smallest of n,
-    from 0, times n - i, never below the one before it and never above 1.
+    from 0, times n - i, at least the one before it and at most 1.
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
@@ -151,20 +160,20 @@ def holm(p_values: Floats) -> Floats:
 
 
 def _blocks(resamples: int, n_users: int) -> Iterator[int]:
-    """Sizes that add up to `resamples`, each of at most `_BLOCK` numbers but one resample."""
+    """Yield sizes that add up to `resamples`, of at most `_BLOCK` numbers or one resample each."""
     size = max(1, _BLOCK // n_users)
     for start in range(0, resamples, size):
         yield min(size, resamples - start)
 
 
 def _bits(size: int, n_users: int, generator: np.random.Generator) -> Floats:
-    """[size, n_users] of 0 and 1, each as likely; sign = 2 * bit - 1."""
+    """Draw `[size, n_users]` of 0 and 1 with equal probability; sign = 2 * bit - 1."""
     packed = generator.integers(0, 256, (size, -(-n_users // 8)), dtype=np.uint8)
     return np.unpackbits(packed, axis=1, count=n_users).astype(np.float64)
 
 
 def _counts(size: int, n_users: int, generator: np.random.Generator) -> Floats:
-    """[size, n_users]: how often each user is drawn in `n_users` draws with replacement."""
+    """Return `[size, n_users]`: how often each user is drawn in `n_users` draws."""
     drawn = generator.integers(0, n_users, (size, n_users))
     drawn += n_users * np.arange(size)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=size * n_users)
