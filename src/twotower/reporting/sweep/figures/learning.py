@@ -15,6 +15,7 @@ from twotower.reporting.sweep.figures.style import (
     FAINT,
     entitle,
     figure_of,
+    legend_outside,
     shortened,
     tidy,
     validation_title,
@@ -59,14 +60,7 @@ def learning_curves(table: SweepTable) -> Figure | None:
     axes.set_xlabel("Epoch")
     axes.set_ylabel(validation_title(table.monitor))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend(
-        [line for line, _ in named],
-        [words for _, words in named],
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.02),
-        frameon=False,
-        fontsize=8.5,
-    )
+    legend_outside(axes, [line for line, _ in named], [words for _, words in named])
     tidy(axes, grid="y")
     entitle(
         figure,

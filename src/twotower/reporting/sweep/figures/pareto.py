@@ -16,6 +16,7 @@ from twotower.reporting.sweep.figures.style import (
     MAIN,
     entitle,
     figure_of,
+    legend_outside,
     rank_of,
     shortened,
     tidy,
@@ -110,16 +111,8 @@ def _draw_front(
     keys.sort()
     lines = [f"{rank}  {name}" for rank, name in keys[:_LISTED]]
     lines += [f"and {len(keys) - _LISTED} more"] if len(keys) > _LISTED else []
-    axes.legend(
-        [Line2D([], [], linestyle="none")] * len(lines),
-        lines,
-        handlelength=0,
-        handletextpad=0,
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.02),
-        frameon=False,
-        fontsize=8.5,
-    )
+    handles = [Line2D([], [], linestyle="none")] * len(lines)
+    legend_outside(axes, handles, lines, handlelength=0, handletextpad=0)
 
 
 def _name(axes: Axes, table: SweepTable, against: str) -> None:

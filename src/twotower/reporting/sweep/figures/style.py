@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from twotower.core.console import visible
 from twotower.sweeping.setting_result import SettingResult
@@ -19,6 +23,7 @@ __all__ = [
     "MISSING",
     "entitle",
     "figure_of",
+    "legend_outside",
     "rank_of",
     "shortened",
     "tidy",
@@ -52,6 +57,21 @@ def tidy(axes: Axes, *, grid: str = "both") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color="0.92", linewidth=0.8)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def legend_outside(
+    axes: Axes, handles: Sequence[Line2D], labels: Sequence[str], **style: Any
+) -> None:
+    """Put a legend to the right of `axes`, where no line can hide it."""
+    axes.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.02),
+        frameon=False,
+        fontsize=8.5,
+        **style,
+    )
 
 
 def validation_title(metric: str) -> str:
