@@ -101,7 +101,7 @@ class TrainInteractions:
         order, timed = self.time_order, self.timestamps is not None
         return Histories.of(self.users[order], self.items[order], self.n_users, timed)
 
-    @property
+    @cached_property
     def time_order(self) -> Tensor:
         """[n] int64: the entries, oldest first."""
         return torch.arange(len(self)) if self.turns is None else torch.argsort(self.turns)
