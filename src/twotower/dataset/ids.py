@@ -51,9 +51,11 @@ def ids(values: pl.Series, place: Place) -> pl.Series:
 
 def integers_where_exact(values: pl.Series) -> pl.Series:
     """Int64 if every string is an integer as it would be printed ("7", not "007"); else as is."""
-    if values.dtype == pl.String and values.str.contains(_INTEGER).fill_null(True).all():
-        return values.cast(pl.Int64)
-    return values
+    if values.dtype != pl.String:
+        return values
+    parts = (values.head(1000), values)  # the head spares most other ids the whole check
+    exact = all(part.str.contains(_INTEGER).fill_null(True).all() for part in parts)
+    return values.cast(pl.Int64) if exact else values
 
 
 def asked_ids(asked: Any, key: str) -> pl.Series:
@@ -105,7 +107,8 @@ def _ids(values: pl.Series) -> pl.Series:
         what = "no id (null, NaN or empty, also as a word such as NULL, None or NA)"
         raise _NotIdsError(missing, what, "remove these rows")
     if values.dtype == pl.String:
-        return values.str.replace(_WHOLE, "$1")
+        dotted = values.str.contains(".", literal=True).any()
+        return values.str.replace(_WHOLE, "$1") if dotted else values
     if dtype.is_integer():
         exact = values.cast(pl.Int64, strict=False)
         return values.cast(pl.String) if exact.null_count() else exact

@@ -174,7 +174,12 @@ def _id_columns(frame: pl.DataFrame) -> list[str]:
 
 
 def _typed_ids(table: Table, place: Place) -> pl.Series:
-    checked = ids(table.frame[place.column], place)
+    values = table.frame[place.column]
+    if table.is_text:  # most files: nothing else to check
+        exact = integers_where_exact(values)
+        if exact.dtype != pl.String and not exact.null_count():
+            return exact
+    checked = ids(values, place)
     return integers_where_exact(checked) if table.is_text else checked
 
 

@@ -131,7 +131,7 @@ def _utf8(content: bytes, where: str, text: TextFormat) -> bytes:
 
 def _first_row(content: bytes, separator: str, quote: str | None, where: str) -> list[str]:
     """The fields of the first row that is not blank."""
-    lines = io.StringIO(content[:_BLOCK].decode(errors="ignore"), newline="")
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")  # decodes as it is read
     try:
         for row in rows_of(lines, separator, quote, strict=False):
             if len(row) > 1 or (row and row[0].strip()):

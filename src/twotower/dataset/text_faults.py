@@ -30,7 +30,7 @@ def is_dubious(content: bytes, separator: str, quote: str, n_rows: int) -> bool:
     return re.search(after, content, re.MULTILINE) is not None
 
 
-def rows_of(lines: io.StringIO, separator: str, quote: str | None, *, strict: bool) -> Reader:
+def rows_of(lines: io.TextIOBase, separator: str, quote: str | None, *, strict: bool) -> Reader:
     """Python's own reader; strict: it raises csv.Error where a quote has no partner."""
     return csv.reader(
         lines,

@@ -44,7 +44,10 @@ def _digits(values: pl.Series) -> pl.Series:
 
 def cut_off(values: pl.Series) -> bool:
     """Whether the last number has fewer digits than any other, as in a file that broke off."""
-    digits = values.cast(pl.String).str.replace(r"\..*$", "").str.len_chars()
+    text = values.cast(pl.String)
+    if text.str.contains(".", literal=True).any():
+        text = text.str.replace(r"\..*$", "")
+    digits = text.str.len_chars()
     return len(digits) > 1 and bool(digits[-1] < digits[:-1].min())
 
 
