@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+# Private: the public hydra.utils.get_object logs a failed import as an error of its own.
 from hydra._internal.utils import _locate
 
 from twotower.core.errors import ConfigError

@@ -2,10 +2,10 @@
 
 TwoTowerError
 ├── ConfigError         a key, choice, type or combination of values in the config
-├── DataError           what stands in a file or is left of it: names the file, column and row
-│   └── DownloadError   a dataset can be neither fetched nor found in the cache
-├── TrainingError       training cannot go on: the loss is not finite, nothing is contrasted
-├── SweepError          trials of a sweep failed or diverged; the others are done
+├── DataError           contents of a file, or what filters leave: names file, column and row
+│   └── DownloadError   a dataset that is neither in the cache nor can be downloaded
+├── TrainingError       the loss is not finite, or no positive has a negative
+├── SweepError          trials of a sweep failed or diverged; the others have finished
 └── RunNotFoundError    no run, or no model in it, at the tracking address
 """
 
@@ -73,9 +73,9 @@ class ErrorEntry:
 
 
 class TwoTowerError(Exception):
-    """Base class: catching it catches all that twotower raises on purpose.
+    """Base class of all errors that twotower raises on purpose.
 
-    Its text holds no secrets.
+    Secrets in its text are masked.
     """
 
     def __str__(self) -> str:
@@ -129,15 +129,15 @@ class DataError(TwoTowerError):
 
 
 class DownloadError(DataError):
-    """A dataset can be neither fetched nor found. The message says what to put where."""
+    """A dataset cannot be found or downloaded. The message names the file to provide."""
 
 
 class TrainingError(TwoTowerError):
-    """Training cannot go on, for instance because the loss is not finite."""
+    """Training cannot continue, for instance because the loss is not finite."""
 
 
 class SweepError(TwoTowerError):
-    """Trials of a sweep failed or diverged. The message tells how many; the others are done."""
+    """Trials of a sweep failed or diverged. The message counts them; the others have finished."""
 
 
 class RunNotFoundError(TwoTowerError):
