@@ -1,4 +1,4 @@
-"""Every choice of every config group is tried by itself: a new file in conf/ needs no new test."""
+"""Each choice of each config group keeps its contract; a new file in conf/ is tested as it is."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ NO_COMMENT = {"_target_", "_partial_", "defaults", "hydra", "tracking"}
 
 
 def uncommented(text: str) -> Iterator[str]:
-    """The keys with a comment neither beside them nor, up to an empty line, above them."""
+    """The keys without a comment on their line or, up to an empty line, above them."""
     above = False
     for line in text.splitlines():
         key = re.match(r"\s*(\w+):", line)
@@ -150,7 +150,7 @@ def uncommented(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF_DIR)))
-def test_every_value_is_explained_where_it_stands(path: Path) -> None:
+def test_every_value_is_explained_in_place(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# "), "the first line says what the choice is"
     # A recipe gives values to keys that are explained elsewhere; so does what follows `hydra:`.

@@ -38,7 +38,7 @@ from twotower.config import CONF_DIR
         (["sweep", "stat"], "twotower: sweep: got 'stat'; must be `twotower sweep status`"),
     ],
 )
-def test_a_word_that_does_not_exist_gets_a_line(words: list[str], told: str) -> None:
+def test_an_unknown_word_is_reported_in_one_line(words: list[str], told: str) -> None:
     text = refusal(*words)
     assert told in text
     assert len(text.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What a wrong config is told, before anything is read or written."""
+"""Errors of a wrong config are reported before anything is read or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two runs are one where nothing that tells on their results differs; so are two sweeps."""
+"""Runs that differ in nothing that affects results are the same run; likewise sweeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `twotower train` starts Hydra with, and what it refuses before."""
+"""The arguments that `twotower train` passes to Hydra, and what it refuses before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was meant by a key or a choice in a wrong place, and by text in place of a number."""
+"""Suggestions for a key or choice in a wrong place, and text that stands for a number."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_sweep_over_a_nested_group_suggests_its_full_name() -> None:
     assert errors == ["encoder=gru,mean: no such group; did you mean 'tower/encoder=gru,mean'?"]
 
 
-def test_values_of_an_unknown_nested_choice_are_not_judged() -> None:
+def test_values_of_an_unknown_nested_choice_are_not_checked() -> None:
     with pytest.raises(ConfigError) as caught:
         compose("train", ["tower=history", "tower/encoder=gruu", "tower.encoder.hidden=3"])
     assert str(caught.value).startswith("the config has 1 error;")

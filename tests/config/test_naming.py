@@ -1,4 +1,4 @@
-"""A run is called by what differs from the default recipe."""
+"""A run is named by what differs from the default recipe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def named(*overrides: str) -> str:
         (["experiment=gowalla"], "gowalla"),
         (["tower=history", "tower/encoder=gru"], "tower=history encoder=gru"),
         (["trainer.lightning.gradient_clip_val=1.0"], "gradient_clip_val=1.0"),
-        # where data lie and where the run goes says nothing of the model
+        # the location of data and outputs is no property of the model
         (["output_dir=/tmp/x", "tracking.uri=sqlite:///a.db"], "movielens_100k default"),
         (["trainer.progress_bar=false", "run_name=x"], "movielens_100k default"),
         (["dataset=file", "dataset.path=my/secret.csv", "dataset.title=t"], "dataset=file"),

@@ -1,4 +1,4 @@
-"""Choices and keys on one command line, judged together."""
+"""Choices and keys of one command line are checked together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def message(*overrides: str) -> str:
     return str(caught.value)
 
 
-def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
+def test_unknown_choices_are_reported_with_all_other_errors() -> None:
     text = message("loss=bcee", "baselines=[popularity,eas,randm]", "seed=-1", "+a=1")
     first, *lines = text.splitlines()
     assert first == "the config has 5 errors; no data was read"
@@ -34,7 +34,7 @@ def test_unknown_choices_are_told_with_all_other_mistakes() -> None:
     assert lines[4].startswith("  a: no such key; Valid: baselines, comparison, ")
 
 
-def test_keys_of_an_unknown_choice_are_not_judged() -> None:
+def test_keys_of_an_unknown_choice_are_not_checked() -> None:
     # Whether this tower has `depth` cannot be known.
     assert message("tower=deep", "tower.depth=3") == (
         "the config has 1 error; no data was read\n  tower=deep: no such choice; Valid: embedding, "
