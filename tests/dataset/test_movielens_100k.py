@@ -104,7 +104,7 @@ def test_a_download_with_a_wrong_checksum_is_refused(
     only_wheels_in(tmp_path / "wheels")
     data = dataset(tmp_path / "cache", serve("ml-100k.zip"), "0" * 32).load()
     assert "recbole 1.2.1 wheel on PyPI (the file at http" in data.origin
-    assert f"was refused: its md5 is {found}, dataset.md5 says {'0' * 32}" in data.origin
+    assert f"was refused: its md5 is {found}, expected {'0' * 32} (dataset.md5)" in data.origin
 
 
 def test_an_archive_placed_by_hand_is_used(tmp_path: Path, write_ml_100k: Write) -> None:
@@ -121,7 +121,7 @@ def test_an_archive_placed_by_hand_with_a_wrong_checksum_stops(
     with pytest.raises(DownloadError) as error:
         dataset(tmp_path / "cache", md5="0" * 32).load()
     assert str(error.value) == (
-        f"{placed}: its md5 is {md5(placed)}, dataset.md5 says {'0' * 32}; "
+        f"{placed}: its md5 is {md5(placed)}, expected {'0' * 32} (dataset.md5); "
         "replace or remove the file"
     )
 

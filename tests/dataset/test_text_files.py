@@ -104,7 +104,7 @@ def test_each_file_may_be_written_in_its_own_way(tmp_path: Path) -> None:
     items = data.load().items
     assert items is not None
     assert items.rows() == [(7, '"Jäws'), (8, "Up")]
-    with pytest.raises(ConfigError, match=r"dataset\.header: got .* says nothing of items; must"):
+    with pytest.raises(ConfigError, match=r"dataset\.header: got .* has no value for items; must"):
         log_file(tmp_path / "u.data", header={"log": False}, items_path="items.csv")
 
 

@@ -154,8 +154,10 @@ def test_cold_user_tells_a_share_of_what_held_out_users_did() -> None:
         assert set(known["user_id"]) == set(truth["user_id"])
         assert known["item_id"].to_list() == [0, 0, 1, 1]
         assert truth["item_id"].to_list() == [2, 2, 3, 3, 4, 4]
-    assert "test: 4 of 10 interactions are told to the model, 6 are left to judge by" in steps
-    assert "validation: 4 of 10 interactions are told to the model, 6 are left to judge by" in steps
+    assert "test: 4 of 10 interactions are known at evaluation time, 6 are ground truth" in steps
+    assert (
+        "validation: 4 of 10 interactions are known at evaluation time, 6 are ground truth" in steps
+    )
     # History is the 8 users that are not of test, with all 5 that each did.
     assert len(parts.train) == 30
     assert len(parts.history) == 40
@@ -186,7 +188,7 @@ def test_where_nothing_is_told_there_is_no_part(choice: str) -> None:
     # Of one interaction each, none can be told: 0.9 x 1 is rounded down.
     parts = load_split(choice, known=0.9).split(log, None, steps)
     assert parts.test_known is None
-    assert "test: 0 of 5 interactions are told to the model, 5 are left to judge by" in steps
+    assert "test: 0 of 5 interactions are known at evaluation time, 5 are ground truth" in steps
 
 
 def test_what_is_told_may_be_cold_to_train() -> None:
@@ -376,7 +378,7 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
         load_split("k_folds", n_folds=3, fold=3)
     assert isinstance(error.value.__cause__, ConfigError)
     assert str(error.value.__cause__) == (
-        "split.fold=3 is not a fold of split.n_folds=3: valid are 0 to 2."
+        "split.fold=3 is not a fold of split.n_folds=3; must be 0 to 2."
     )
 
 

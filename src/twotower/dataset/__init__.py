@@ -1,4 +1,4 @@
-"""Where interactions and features come from: one class a source, all of them a `Dataset`."""
+"""Sources of interactions and features: one class per source, each of them a `Dataset`."""
 
 from twotower.dataset.base import Dataset
 

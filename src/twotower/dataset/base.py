@@ -1,4 +1,4 @@
-"""What the rest of the project asks of a source of data."""
+"""The interface of a data source."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from twotower.types import Interactions
 
 
 class Dataset(Protocol):
-    """A source of interactions, and of what is known of users and items."""
+    """A source of interactions and, optionally, of user and item features."""
 
     def load(self) -> Interactions:
-        """The whole log in canonical columns and order.
+        """Return the complete log in canonical columns and order.
 
-        Raises DataError for bad content and DownloadError for data that cannot be had.
+        Raises:
+            DataError: If the content is invalid.
+            DownloadError: If the data cannot be downloaded.
         """
         ...

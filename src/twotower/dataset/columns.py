@@ -1,4 +1,4 @@
-"""Check the columns that somebody else's file brings, and turn them into canonical ones.
+"""Validate the columns of a file and convert them to canonical ones.
 
 A value that cannot be what its column should hold stops the run with the file, the column, the
 first offending row and the config key to change; none is dropped or guessed.
@@ -16,7 +16,7 @@ from twotower.core.errors import DataError
 
 @dataclass(frozen=True)
 class Place:
-    """Where a column stands, for messages: file, name of the column, config key that names it.
+    """The location of a column, for messages: file, column name and the config key that sets it.
 
     key: None where no key does.
     """

@@ -1,4 +1,4 @@
-"""The bytes of a file that somebody brings, unpacked, with a clear word for what is no text."""
+"""Read and decompress text files; name the format of a file that is not text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OTHER = {
 
 
 def regular_file(file: Path, key: str) -> None:
-    """Raise DataError where `file` (of the config key `key`) is not there or is no plain file."""
+    """Raise DataError unless `file`, set by the config key `key`, is an existing regular file."""
     try:
         mode = file.stat().st_mode
     except FileNotFoundError as error:
@@ -49,7 +49,7 @@ def regular_file(file: Path, key: str) -> None:
 
 
 def is_parquet(file: Path, key: str) -> bool:
-    """Whether its first bytes are Parquet's, whatever its name is. Raises DataError."""
+    """Return whether the first bytes of `file` are those of Parquet. Raises DataError."""
     try:
         with file.open("rb") as opened:
             return opened.read(len(_PARQUET)) == _PARQUET
@@ -58,10 +58,10 @@ def is_parquet(file: Path, key: str) -> bool:
 
 
 def read_content(file: Path, key: str) -> bytes:
-    """All bytes of `file`, unpacked if it is compressed, whatever its name is.
+    """Return the bytes of `file`, decompressed if it is compressed, whatever its suffix.
 
-    Raises DataError for a file that cannot be read or unpacked to its end, and for formats that
-    are no text.
+    Raises:
+        DataError: If the file cannot be read or decompressed completely, or is not text.
     """
     try:
         raw = file.read_bytes()

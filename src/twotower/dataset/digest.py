@@ -1,4 +1,4 @@
-"""A digest of what frames hold, the same whatever file, library version or machine they are on."""
+"""A content digest of frames that does not depend on files, library versions or machines."""
 
 from __future__ import annotations
 

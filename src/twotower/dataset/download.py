@@ -1,4 +1,4 @@
-"""Get a file from where it is published, check it, and say plainly what went wrong if not."""
+"""Download published files and verify their checksums."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECE = 1 << 20
 
 
 class SourceError(Exception):
-    """This source cannot give the file, and its text says why: the next one is tried."""
+    """A source is unavailable, for the reason in the message; the next source is tried."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Archive:
     """A published zip file.
 
     url: its address; the last part of the path is the name of the file.
-    md5: checksum (hex) that the publisher gives; None where the file changes over time.
+    md5: published checksum (hex); None if the file changes over time.
     connect_timeout_s: seconds to wait for the server to answer.
     """
 
@@ -44,7 +44,7 @@ class Archive:
         return Path(self.name).stem
 
     def by_hand(self, root: Path) -> Path:
-        """Where a copy that somebody brings by hand is looked for."""
+        """Return where a manually downloaded copy is expected."""
         return root / "downloads" / self.name
 
     def get(self, root: Path, scratch: Path) -> tuple[Path, str]:
@@ -90,7 +90,9 @@ class Archive:
             return None
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "md5").hexdigest()
-        return None if found == self.md5 else f"its md5 is {found}, dataset.md5 says {self.md5}"
+        return (
+            None if found == self.md5 else f"its md5 is {found}, expected {self.md5} (dataset.md5)"
+        )
 
 
 def pip_download(requirement: str, folder: Path) -> Path:

@@ -67,8 +67,8 @@ class LogFile:
             value = getattr(self, key)
             if isinstance(value, dict) and part not in value:
                 raise ConfigError(
-                    f"dataset.{key}: got {value}, which says nothing of {part}; must be one value, "
-                    f"or one for each of {', '.join(self._parts)}"
+                    f"dataset.{key}: got {value}, which has no value for {part}; must be one "
+                    f"value, or one for each of {', '.join(self._parts)}"
                 )
             return value[part] if isinstance(value, dict) else value
 

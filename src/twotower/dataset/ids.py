@@ -24,7 +24,7 @@ __all__ = ["asked_ids", "ids", "integers_where_exact"]
 _NOTHING = ("", "nan", "-nan", "null", "none", "n/a", "#n/a", "<na>", "\\n")
 _NOTHING_AS_WRITTEN = ("NA",)
 _WHOLE = r"^(-?[1-9][0-9]*|0)\.0+$"
-_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # text that an Int64 gives back letter by letter
+_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # text that an Int64 prints exactly as it was
 _EXACT_IN_FLOAT = 2**53  # from here on neighbouring integers share one float
 
 
@@ -59,7 +59,7 @@ def integers_where_exact(values: pl.Series) -> pl.Series:
 
 
 def asked_ids(asked: Any, key: str) -> pl.Series:
-    """[n] String: the ids that somebody asks for by hand, in their order.
+    """Return the ids passed by a caller as strings, in their order: [n].
 
     asked: one id, or any sequence, array or series of ids. key: of the argument, for messages.
     Raises DataError for what is no id.

@@ -1,4 +1,4 @@
-"""Columns of text that hold several values in one field, such as `Comedy|Drama`."""
+"""Text columns with several values per field, such as `Comedy|Drama`."""
 
 from __future__ import annotations
 

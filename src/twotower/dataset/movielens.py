@@ -1,4 +1,4 @@
-"""What the MovieLens datasets have in common: the way to the archive, and how titles are read.
+"""What the MovieLens datasets share: finding the archive and parsing titles.
 
 F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
 """
@@ -36,7 +36,7 @@ USER_SCHEMA = pl.Schema(
     }
 )
 
-# What a file that is not MovieLens, or only half of it, raises somewhere.
+# Errors that files other than MovieLens, or truncated ones, can raise.
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, LookupError),
     *(pl.exceptions.PolarsError, DataError),

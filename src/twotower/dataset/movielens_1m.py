@@ -22,7 +22,7 @@ from twotower.dataset.movielens import (
 )
 from twotower.types import ITEM, USER, Interactions
 
-# users.dat gives a number from 0; the archive's README says what it stands for.
+# Codes from 0 in users.dat, as documented in the archive's README.
 _OCCUPATIONS = (
     *("other", "academic/educator", "artist", "clerical/admin", "college/grad student"),
     *("customer service", "doctor/health care", "executive/managerial", "farmer", "homemaker"),

@@ -1,4 +1,4 @@
-"""Interactions of users who came after training, as Python callers bring them."""
+"""Interactions of users who were added after training, passed from Python."""
 
 from __future__ import annotations
 

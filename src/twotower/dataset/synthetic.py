@@ -28,7 +28,7 @@ class Truth:
 
     users: [n_users, latent_dim] and items: [n_items, latent_dim]; the affinity of a pair is their
         dot product, in standard deviations.
-    exposure: [n_items] probabilities that an item comes before a user's eyes.
+    exposure: [n_items] probability that an item is shown to a user.
     """
 
     users: Floats

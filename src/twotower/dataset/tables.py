@@ -1,4 +1,4 @@
-"""Read tables that people bring: one text or Parquet file, or a directory of Parquet files."""
+"""Read tables from a text file, a Parquet file or a directory of Parquet files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files: every column as strings, every row whole, or an error with the line at fault."""
+"""Read text files strictly: all columns as strings, or an error that names the faulty line."""
 
 from __future__ import annotations
 

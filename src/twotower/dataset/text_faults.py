@@ -1,4 +1,4 @@
-"""Where a text file is wrong: the slow, strict reading of a file that cannot be read fast."""
+"""Find the fault in a text file: a slow, strict parse of files that the fast parser rejects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def line_of(content: bytes, place: int) -> int:
 
 
 def is_dubious(content: bytes, separator: str, quote: str, n_rows: int) -> bool:
-    """Whether a quote may be without its partner: a row spans lines, or goes on after a quote."""
+    """Return whether a quote may be unbalanced: a row spans lines or continues after a quote."""
     n_lines = sum(1 for line in content.splitlines() if line.strip() or separator.encode() in line)
     if n_lines != n_rows:
         return True

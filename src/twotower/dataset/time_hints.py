@@ -1,4 +1,4 @@
-"""What a column of timestamps that cannot be right most likely is, for error messages."""
+"""Guess how an invalid timestamp column is really written, for error messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _digits(values: pl.Series) -> pl.Series:
 
 
 def cut_off(values: pl.Series) -> bool:
-    """Whether the last number has fewer digits than any other, as in a file that broke off."""
+    """Return whether the last number has fewer digits than all others, as in a truncated file."""
     text = values.cast(pl.String)
     if text.str.contains(".", literal=True).any():
         text = text.str.replace(r"\..*$", "")

@@ -1,4 +1,4 @@
-"""The range of times in a log: one line for the terminal, and warnings for what looks wrong."""
+"""Log the time range of a log and warn if it looks wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a number counts since 1970, and the years that it can mean."""
+"""Units of Unix timestamps, and the years that are plausible."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def latest_year() -> int:
 
 
 def in_unit(numbers: pl.Series, unit: str, *, guessed: bool = False) -> pl.Series:
-    """Whether each of `numbers` (Float64), read as `unit`, lies between 1971 and next year.
+    """Return whether each of `numbers` (Float64), read as `unit`, is between 1971 and next year.
 
-    guessed: nobody said that this is the unit.
+    guessed: the unit was not set by the user.
     """
     first = _GUESSED_NANOSECONDS if guessed and unit == "ns" else EARLIEST
     start, end = (

@@ -1,4 +1,4 @@
-"""Timestamps of any spelling as naive UTC datetimes in microseconds, or as integers that order."""
+"""Parse timestamps in any format to naive UTC datetimes (microseconds) or ordinal integers."""
 
 from __future__ import annotations
 

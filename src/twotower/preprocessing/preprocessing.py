@@ -1,4 +1,4 @@
-"""An ordered list of RePlay filters; what stands in it is said by `conf/preprocessing/`."""
+"""An ordered list of RePlay filters, configured in `conf/preprocessing/`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ROW = "__row"
 
 @runtime_checkable
 class Filter(Protocol):
-    """Anything that drops rows and keeps columns, such as `replay.preprocessing.filters`."""
+    """Anything that drops rows and keeps all columns, such as `replay.preprocessing.filters`."""
 
     def transform(self, interactions: Any) -> Any:
-        """The rows of `interactions` (a Polars frame) that stay."""
+        """Return the rows of `interactions` (a Polars frame) to keep."""
         ...
 
 
@@ -34,8 +34,8 @@ class Preprocessing:
     duplicates: `once` keeps the earliest row of each (user, item) pair, `last` the latest, `keep`
         keeps them all.
     filters: applied to the whole log, in order, before it is split.
-    relevant_filters: applied to validation and test alone, after the split: what does not pass
-        is no item that a model should have recommended.
+    relevant_filters: applied to validation and test only, after the split; rows that do not pass
+        are not counted as relevant items.
     """
 
     duplicates: Literal["once", "last", "keep"]
@@ -43,7 +43,7 @@ class Preprocessing:
     relevant_filters: list[InstanceOf[Filter]]
 
     def before_split(self, log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
-        """The rows of `log` that stay, in order of time where it is known, else in their own.
+        """Return the rows of `log` to keep, sorted by time if it is known.
 
         Appends to `steps` one sentence for each thing done. Raises DataError when a filter needs
         a column that the log lacks, or leaves nothing.
@@ -55,7 +55,7 @@ class Preprocessing:
         return _apply(self.filters, log, "preprocessing.filters", "the log", steps)
 
     def relevant(self, holdout: pl.DataFrame, part: str, steps: list[str]) -> pl.DataFrame:
-        """The rows of `holdout` that a model should have ranked first, each pair once.
+        """Return the relevant rows of `holdout`, each (user, item) pair once.
 
         part: `validation` or `test`, as messages name it. Raises as `before_split` does.
         """

@@ -1,4 +1,4 @@
-"""What every split has in common; a choice adds how one part is cut off a log."""
+"""The base class of all splits; a subclass defines how one part is cut off a log."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ROW = "__row"
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a log. `history` is all of it that stands before the test part: train and the
-    whole of validation, what is told of its users too, with the users and items that are cold to
-    train. For `validation_known` and `test_known` see SplitFrames."""
+    """The parts of a log. `history` is everything before the test part: train and all of
+    validation, including its known interactions and users and items that are cold to train. For
+    `validation_known` and `test_known` see SplitFrames."""
 
     train: pl.DataFrame
     validation: pl.DataFrame | None
@@ -40,7 +40,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Split(ABC):
-    """Cuts test off the log, then validation off what is left, by the same rule.
+    """Cut test off the log, then validation off the rest, by the same rule.
 
     validation: whether a validation part is cut.
     drop_cold_users, drop_cold_items: drop what the rows before the part do not hold: from
@@ -58,20 +58,20 @@ class Split(ABC):
 
     @property
     def judging_more(self) -> str:
-        """How to judge more users, by key: shown where a holdout has few."""
+        """Return how to evaluate more users, by config key; shown if a holdout has few."""
         return "split=last_n and split=ratio judge more users"
 
     @property
     def repeat(self) -> str | None:
-        """Which of several splits that are averaged this is, in words; None where it is the one."""
+        """Return which of several averaged splits this is, in words; None if there is only one."""
         return None
 
     @abstractmethod
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
-        """(what is left, the part), both in the order of `log`; either may be empty."""
+        """Return the rest and the part, both in the order of `log`; either may be empty."""
 
     def cut_test(self, log: pl.DataFrame, given: pl.DataFrame | None) -> Cut:
-        """(what is left, test). Raises DataError when a given test part would be ignored."""
+        """Return the rest and test. Raises DataError if a given test part would be ignored."""
         if given is not None:
             raise DataError(
                 f"{self} would ignore the test part that the dataset comes with"
@@ -80,9 +80,9 @@ class Split(ABC):
         return self.cut(log, "test")
 
     def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
-        """(what of `held` a model is told when it is judged, what it is judged by).
+        """Split `held` into the interactions known at evaluation time and the ground truth.
 
-        None: the choice tells nothing.
+        The first is None if this split reveals none.
         """
         return None, held
 
@@ -126,13 +126,13 @@ class Split(ABC):
     def _hold(
         self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> tuple[pl.DataFrame | None, pl.DataFrame]:
-        """(what is told, if anything; ground truth)."""
+        """Return the known interactions, or None, and the ground truth."""
         self._refuse_empty(held, part, steps)
         known, truth = self.tell(held, part)
         if known is not None:
             steps.append(
-                f"{part}: {len(known):,} of {len(held):,} interactions are told to the model,"
-                f" {len(truth):,} are left to judge by"
+                f"{part}: {len(known):,} of {len(held):,} interactions are known at evaluation"
+                f" time, {len(truth):,} are ground truth"
             )
         told = None if known is None or known.is_empty() else known
         return told, self._warm(before, truth, part, steps)

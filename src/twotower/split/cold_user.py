@@ -20,8 +20,8 @@ class ColdUserSplit(Split):
     """RePlay's ColdUserRandomSplitter.
 
     test_size: share of the users that is held out. seed: of the draw.
-    known: share of each one's interactions that a model is told, the oldest first, or drawn at
-        random where times are not known (see fold_in).
+    known: share of each user's interactions known at evaluation time, oldest first, or at random
+        where times are not known (see fold_in).
     """
 
     test_size: Annotated[float, Field(gt=0, lt=1)]

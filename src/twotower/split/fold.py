@@ -40,7 +40,7 @@ def make_fold(
     user_features: pl.DataFrame | None = None,
     item_features: pl.DataFrame | None = None,
 ) -> Fold:
-    """Train on `train`, be judged on the pairs of `holdout`.
+    """Return the fold that trains on `train` and is evaluated on the pairs of `holdout`.
 
     history: what users had interacted with before, dropped from their rankings: `train`, or train
         and validation when a model trained on train alone is judged on test. Its items that the
@@ -49,7 +49,7 @@ def make_fold(
         otherwise they get row numbers after the last of train (see Holdout), and so does each
         further row of `user_features` and `item_features`: all users that could be served are, and
         all items that could be recommended compete.
-    known: interactions of users that `train` lacks, told when they are judged.
+    known: interactions of users that are not in `train`, known at evaluation time.
     user_features, item_features: one row an id, which is the column `user_id` or `item_id`.
 
     Row numbers follow the order of the ids, first of train, then of the rest. An item that a user
@@ -89,7 +89,7 @@ def make_fold(
 
 
 def fold_of(frames: SplitFrames, part: Part, split: Split, *, on_train: bool = False) -> Fold:
-    """The fold that is judged by `part` of `frames`, which `split` has made.
+    """Return the fold that is evaluated on `part` of `frames`, which `split` made.
 
     For validation a model is trained on train; for test on all that comes before it, or, with
     `on_train`, on train alone. Raises DataError as `make_fold` does.

@@ -1,4 +1,4 @@
-"""What a model is told of users whom its train part does not hold."""
+"""Fold-in: split the interactions of users that are not in train into known and ground truth."""
 
 from __future__ import annotations
 

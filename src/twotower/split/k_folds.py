@@ -31,8 +31,8 @@ class KFoldsSplit(Split):
     def __post_init__(self) -> None:
         if self.fold >= self.n_folds:
             raise ConfigError(
-                f"split.fold={self.fold} is not a fold of split.n_folds={self.n_folds}:"
-                f" valid are 0 to {self.n_folds - 1}."
+                f"split.fold={self.fold} is not a fold of split.n_folds={self.n_folds};"
+                f" must be 0 to {self.n_folds - 1}."
             )
 
     @property

@@ -1,4 +1,4 @@
-"""How many ids of one source another one knows, said wherever the two are joined."""
+"""Report how many ids of one source occur in another that it is joined with."""
 
 from __future__ import annotations
 

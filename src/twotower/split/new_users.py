@@ -22,7 +22,7 @@ class NewUsersSplit(Split):
 
     test_size: share of the users, by their first interaction, that is held out. What earlier
         users did after the first of these came is left out.
-    known: share of each one's interactions that a model is told, the oldest first (see fold_in).
+    known: share of each user's interactions known at evaluation time, oldest first (see fold_in).
     """
 
     test_size: Annotated[float, Field(gt=0, lt=1)]

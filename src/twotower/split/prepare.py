@@ -21,8 +21,8 @@ from twotower.types import USER, Interactions, SplitFrames
 
 logger = logging.getLogger(__name__)
 
-# What a prepared split depends on besides data and config. Count FORMAT up when this code changes
-# what comes out; RePlay and Polars draw the random splits.
+# What a prepared split depends on besides data and config. Increment FORMAT when this code changes
+# the result; RePlay and Polars draw the random splits.
 FORMAT = 4
 LIBRARIES = ("replay-rec", "polars")
 # The frames that an entry always keeps; `history` only where it is another than train.
@@ -36,9 +36,9 @@ def prepare(
     cache_dir: Path | None,
     config: Mapping[str, Any],
 ) -> SplitFrames:
-    """The parts of `interactions`, taken from `cache_dir` where they lie there.
+    """Return the parts of `interactions`, from `cache_dir` if they are cached.
 
-    cache_dir: None keeps nothing. config: the nodes that `preprocessing` and `split` were made
+    cache_dir: None disables the cache. config: the nodes that `preprocessing` and `split` were made
     of, as plain JSON values; with the digest of the data it names the cache entry, so the
     dataset's own node (a path, a mirror) need not be in it.
     Raises DataError when a filter or a part of the split comes out empty or lacks a column.
@@ -66,7 +66,7 @@ def _prepare(
     if validation is not None:
         validation = preprocessing.relevant(validation, "validation", steps)
     test = preprocessing.relevant(parts.test, "test", steps)
-    # What is told was seen, liked or not, so the filters of ground truth leave it alone.
+    # Known interactions are history, liked or not, so relevance filters do not apply to them.
     held = {
         "train": parts.train,
         "validation": validation,

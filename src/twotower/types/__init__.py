@@ -1,8 +1,8 @@
-"""The few values that travel between the packages, all frozen.
+"""The frozen dataclasses that packages exchange.
 
 Frames (Polars) come first: `Interactions` out of a dataset, `SplitFrames` out of a split. Then
-tensors: a `Fold` holds what one training run may see (`TrainInteractions`) and what it is judged
-by (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabulary` in tensors.
+tensors: a `Fold` holds what one training run may see (`TrainInteractions`) and what it is evaluated
+on (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabulary` in tensors.
 """
 
 from twotower.types.batch import Hardest, Negatives, Scores

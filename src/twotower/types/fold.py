@@ -1,4 +1,4 @@
-"""A fold as tensors of row numbers: what a training run may see, and what it is judged by."""
+"""A fold as tensors of row numbers: the training data and the holdout."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class TrainInteractions:
 
 @dataclass(frozen=True)
 class Holdout:
-    """What a model is judged by: for each user the items that it should have ranked first.
+    """The ground truth: the relevant items of each user.
 
     users: [U] int64, ascending. A row number of n_users or more is a *cold* user, one that the
         train part does not hold. A model that cannot serve it gives no list, which scores 0.
@@ -145,7 +145,7 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Fold:
-    """Train on `train`, be judged on `holdout`; `vocabulary` translates the ids of both.
+    """A train part and the holdout to evaluate on; `vocabulary` maps the ids of both to rows.
 
     histories: [users of the vocabulary] what users had interacted with when they are judged, cold
         items of the vocabulary included.

@@ -18,7 +18,7 @@ FILE_ORDER = "file_order"
 
 @dataclass(frozen=True)
 class Interactions:
-    """What a dataset gives: an interaction log, and what is known of users and items.
+    """The content of a dataset: an interaction log, and features of users and items.
 
     log: columns `user_id`, `item_id` (any type without nulls), and where the source has them
         `rating` (Float64), `timestamp` (Datetime, microseconds; Int64 where the source says that
@@ -48,11 +48,11 @@ class SplitFrames:
 
     train: interactions with the columns of `Interactions.log`.
     validation, test: ground truth alone, each (user, item) pair once.
-    validation_known, test_known: what a model is told of the users of that part when it is judged,
-        neither train nor ground truth, in order of time where known; None: nothing.
+    validation_known, test_known: interactions of the users of that part that are known at
+        evaluation time, neither train nor ground truth, sorted by time if it is known; None: none.
     history: the whole log before the test part, in order of time: train and all of validation,
-        also what of it is told, not relevant or cold to train. A model that is trained anew for the
-        test is trained on it, and it is what users of the test part have seen. Without
+        including rows that are known, not relevant or cold to train. A model that is refitted for
+        the test trains on it, and it is what users of the test part have seen. Without
         validation: train.
     users, items: features of ids, those that occur in no part too; None where the source has none.
     n_users: how many users the log has after the filters, in any part or none.

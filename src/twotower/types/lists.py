@@ -56,7 +56,7 @@ def _offsets(lengths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ItemLists(_Ragged):
-    """One list of items a row; each list ascending, without repeats."""
+    """One list of items per row, each ascending and without repeats."""
 
     @classmethod
     def from_pairs(cls, rows: Tensor, items: Tensor, n_rows: int) -> ItemLists:
@@ -92,10 +92,10 @@ class ItemLists(_Ragged):
 
 @dataclass(frozen=True)
 class Past:
-    """What B users had met, the newest in the last place; shorter ones begin later.
+    """The latest items of B users, padded on the left: the newest item is in the last column.
 
-    items: [B, L] int64 row numbers of items that train holds, 0 where nothing stands.
-    valid: [B, L] bool, whether something stands there.
+    items: [B, L] int64 row numbers of train items, 0 where padded.
+    valid: [B, L] bool, False where padded.
     """
 
     items: Tensor
@@ -104,9 +104,9 @@ class Past:
 
 @dataclass(frozen=True)
 class Histories(_Ragged):
-    """What each user, a row, had met: oldest first, in random order where times are unknown.
+    """The history of each user (row), oldest first, or in random order if times are unknown.
 
-    An item that was met again stands there again.
+    Repeated interactions with an item are repeated entries.
     """
 
     @classmethod
