@@ -21,8 +21,9 @@ MASK = "***"
 
 _SECRET_WORDS = {
     *("password", "passwd", "pwd", "passphrase", "token", "secret", "secrets", "credential"),
-    *("credentials", "sas", "sig", "signature", "apikey", "accesskey", "authorization", "bearer"),
+    *("credentials", "signature", "apikey", "accesskey", "authorization", "bearer"),
 }
+_SECRET_ENDS = {"sas", "sig"}  # as the last word: `blob_sas`, but not `SASRec`
 _SECRET_KEYS = {"api", "access", "account", "auth", "private", "secret", "storage"}  # before `key`
 _SECRET_NODES = {"storage_options"}  # every text in them
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -139,6 +140,8 @@ def _is_secret(name: str) -> bool:
         return True
     words = [word.lower() for word in _WORDS.findall(name)]
     pairs = pairwise(words)
+    if words and words[-1] in _SECRET_ENDS:
+        return True
     return not _SECRET_WORDS.isdisjoint(words) or any(
         second == "key" and first in _SECRET_KEYS for first, second in pairs
     )
