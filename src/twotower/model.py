@@ -1,4 +1,4 @@
-"""The two-tower model: a user tower, an item tower and the dot product of what they give."""
+"""The two-tower model: a user tower, an item tower and the dot product of their embeddings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,30 @@ _BLOCK = 1024  # users whose histories are encoded at a time
 
 
 class TwoTower(nn.Module):
-    """score(u, i) = user_tower(u) . item_tower(i)"""
+    """score(u, i) = user_tower(u) . item_tower(i)
+
+    Example:
+        >>> import torch
+        >>> from functools import partial
+        >>> from twotower.tower import EmbeddingTower
+        >>> from twotower.types import Side
+        >>> tower = partial(
+        ...     EmbeddingTower, emb_dim=4, init_std=0.01, similarity="dot", bias=False
+        ... )
+        >>> model = TwoTower.build(
+        ...     tower, users=Side("user", 3, 3, None), items=Side("item", 5, 5, None), seed=0
+        ... )
+        >>> model(torch.tensor([0, 1]), torch.tensor([4, 4])).shape
+        torch.Size([2])
+    """
 
     def __init__(self, user_tower: nn.Module, item_tower: nn.Module) -> None:
-        """Both keep the contract of twotower.tower.Tower, with one emb_dim; the user tower may be a
-        twotower.tower.HistoryEncoder instead."""
+        """Combine two towers of the same emb_dim.
+
+        Args:
+            user_tower: A twotower.tower.Tower or a twotower.tower.HistoryEncoder.
+            item_tower: A twotower.tower.Tower.
+        """
         super().__init__()
         self.user_tower = user_tower
         self.item_tower = item_tower
@@ -32,24 +51,36 @@ class TwoTower(nn.Module):
     def build(
         cls, tower: Callable[..., nn.Module], *, users: Side, items: Side, seed: int
     ) -> TwoTower:
-        """Both towers from one config, initialised from `seed`."""
+        """Build both towers from one factory.
+
+        Args:
+            tower: Called with `side` and `generator`, returns the tower of that side.
+            users: The user side.
+            items: The item side.
+            seed: Seed of the initial weights.
+        """
         generator = seeding.generator(seed, seeding.INITIALISATION)
         user_tower = tower(side=users, generator=generator)
         return cls(user_tower, tower(side=items, generator=generator))
 
     @property
     def history_length(self) -> int | None:
-        """How many items of a user's past are read; None: users are known by their rows."""
+        """How many items of a user's history are read; None: users are known by their rows."""
         tower = self.user_tower
         return tower.history_length if isinstance(tower, HistoryEncoder) else None
 
     @property
     def needs_order(self) -> bool:
-        """Whether it matters in which order users met items."""
+        """Whether the order of a user's interactions matters."""
         return isinstance(self.user_tower, HistoryEncoder) and self.user_tower.ordered
 
     def encode_users(self, users: Tensor, past: Past | None = None) -> Tensor:
-        """[B, D] for `users` ([B] int64), or for their `past` where histories are read."""
+        """Return user embeddings, [B, D].
+
+        Args:
+            users: [B] int64.
+            past: Their histories; required if, and only if, the model reads histories.
+        """
         tower = self.user_tower
         if not isinstance(tower, HistoryEncoder):
             vectors: Tensor = tower(users)
@@ -58,18 +89,31 @@ class TwoTower(nn.Module):
         return tower.encode(self.encode_items(past.items), past.valid)
 
     def encode_items(self, items: Tensor) -> Tensor:
-        """[..., D] for `items` ([...] int64)."""
+        """Return item embeddings, [..., D], for `items` ([...] int64)."""
         vectors: Tensor = self.item_tower(items)
         return vectors
 
     def forward(self, users: Tensor, items: Tensor, past: Past | None = None) -> Tensor:
-        """Scores [B] of pairs: `users` [B], with their `past`, and `items` [B]."""
+        """Return the scores of user-item pairs, [B].
+
+        Args:
+            users: [B] int64.
+            items: [B] int64.
+            past: Histories of `users`, if the model reads them.
+        """
         return (self.encode_users(users, past) * self.encode_items(items)).sum(-1)
 
     def score(
         self, users: Tensor, positives: Tensor, negatives: Negatives, past: Past | None = None
     ) -> BatchScores:
-        """Scores of `users` [B] against their `positives` [B] and `negatives`."""
+        """Score users against their positives and negatives.
+
+        Args:
+            users: [B] int64.
+            positives: [B] int64.
+            negatives: [B, N] own negatives per row, or a pool [N].
+            past: Histories of `users`, if the model reads them.
+        """
         user = self.encode_users(users, past)  # [B, D]
         positive = self.encode_items(positives)  # [B, D]
         negatives, negative = self._encode_negatives(user, negatives)
@@ -85,10 +129,13 @@ class TwoTower(nn.Module):
         )
 
     def _encode_negatives(self, user: Tensor, drawn: Negatives) -> tuple[Negatives, Tensor]:
-        """The negatives of `user` [B, D] and their vectors, [B, N, D], or [N, D] for a shared pool.
+        """Return the negatives of `user` [B, D] and their embeddings.
 
-        Where a row keeps the hardest of its candidates, these are found without gradient. Items of
-        a pool are encoded once, however many rows keep them.
+        The hardest candidates are selected without gradient. Items of a pool are encoded once,
+        however many rows keep them.
+
+        Returns:
+            The negatives, and [B, N, D], or [N, D] for a shared pool.
         """
         if drawn.hardest is None:
             return drawn, self.encode_items(drawn.items)
@@ -101,14 +148,15 @@ class TwoTower(nn.Module):
         negatives = kept(drawn, places)
         if not shared:
             return negatives, self.encode_items(negatives.items)
-        # index_select: its backward takes a fraction of that of candidates[places].
+        # index_select: its backward takes a fraction of the time of candidates[places].
         return negatives, candidates.index_select(0, places.flatten()).view(*places.shape, -1)
 
     @torch.inference_mode()
     def scorer(self, histories: Histories) -> DotProductScorer:
-        """The model as it stands, for ranking all items; each row is encoded once.
+        """Return a scorer of the current model; each row is encoded once.
 
-        histories: [n_users] of the users that are to be served, where histories are read.
+        Args:
+            histories: [n_users] histories of the users to serve, if the model reads histories.
         """
         training = self.training
         self.eval()
@@ -118,7 +166,7 @@ class TwoTower(nn.Module):
         return DotProductScorer(users.detach(), items.detach())
 
     def _user_table(self, items: Tensor, histories: Histories) -> Tensor:
-        """[n_users, D]; `items` [n_items, D]."""
+        """Return user embeddings, [n_users, D], given those of the items, [n_items, D]."""
         tower = self.user_tower
         if not isinstance(tower, HistoryEncoder):
             table: Tensor = tower.table()  # type: ignore[operator]
@@ -132,22 +180,22 @@ class TwoTower(nn.Module):
 
 
 def _dot(user: Tensor, negative: Tensor) -> Tensor:
-    """[B, N] for `user` [B, D] and `negative` [B, N, D], or [N, D] for a pool that all share."""
+    """Return [B, N] for `user` [B, D] and `negative` [B, N, D], or [N, D] for a shared pool."""
     if negative.dim() == 2:
         return user @ negative.T
-    # Not bmm: its backward takes several times as long for these small matrices.
+    # Not bmm: its backward is several times slower for these small matrices.
     return (negative * user[:, None, :]).sum(-1)
 
 
 @dataclass(frozen=True)
 class BatchScores:
-    """Scores of a batch, and the embeddings they come from, for penalties on these."""
+    """Scores of a batch, and the embeddings they are computed from, for penalties."""
 
     scores: Scores
     embeddings: tuple[Tensor, Tensor, Tensor]
 
     def mean_squared_norms(self) -> Tensor:
-        """E|user|^2 + E|positive|^2 + E|negative|^2, a scalar."""
+        """Return E|user|^2 + E|positive|^2 + E|negative|^2, a scalar."""
         total = torch.zeros((), device=self.embeddings[0].device)
         for vectors in self.embeddings:
             total = total + vectors.square().sum() / (vectors.numel() // vectors.shape[-1])
@@ -156,7 +204,18 @@ class BatchScores:
 
 @dataclass(frozen=True)
 class DotProductScorer:
-    """A Scorer over fixed embeddings: users [n_users, D], items [n_items, D]."""
+    """A Scorer over fixed embeddings.
+
+    Attributes:
+        users: [n_users, D].
+        items: [n_items, D].
+
+    Example:
+        >>> import torch
+        >>> scorer = DotProductScorer(torch.eye(2), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        >>> scorer.score_all(torch.tensor([1]))
+        tensor([[2., 4.]])
+    """
 
     users: Tensor
     items: Tensor
@@ -172,5 +231,5 @@ class DotProductScorer:
         return len(self.items)
 
     def score_all(self, users: Tensor) -> Tensor:
-        """[B, n_items] for `users` ([B] int64)."""
+        """See Scorer."""
         return self.users[users.to(self.users.device)] @ self.items.T

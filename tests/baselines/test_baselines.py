@@ -196,7 +196,7 @@ def test_new_users_are_served_by_what_they_had_met(baseline: Baseline) -> None:
     met = train.items[train.users == 3]
     users = torch.cat([train.users, torch.full((len(met) + 1,), 12)])
     items = torch.cat([train.items, met, met[:1]])
-    told = scorer.told(Histories.of(users, items, 14, timed=True))
+    told = scorer.with_histories(Histories.of(users, items, 14, timed=True))
     assert (told.n_users, told.n_items) == (14, 12)
     scored = told.score_all(torch.tensor([3, 12, 13]))
     torch.testing.assert_close(scored[:1], scorer.score_all(torch.tensor([3])))

@@ -199,7 +199,7 @@ def test_type_hints_tell_what_is_valid() -> None:
 
 def test_monitor_must_be_measured() -> None:
     with pytest.raises(
-        ConfigError, match=r"evaluation\.monitor: got 'map'.*valid are .* ndcg, recall"
+        ConfigError, match=r"evaluation\.monitor: got 'map'.*must be one of .* ndcg, recall"
     ):
         evaluation(metrics=["ndcg", "recall"], monitor="map")
 
@@ -211,7 +211,9 @@ def test_lists_of_other_users_are_refused(fold: Fold) -> None:
 
 def test_lists_that_are_too_short_are_refused(fold: Fold) -> None:
     recommendations = recommend([[2], [3], []], fold.holdout.users, 1)
-    with pytest.raises(ConfigError, match=r"evaluation\.k: got 2, .* lists of 1; valid are 1 to 1"):
+    with pytest.raises(
+        ConfigError, match=r"evaluation\.k: got 2, .* lists of 1; must be from 1 to 1"
+    ):
         evaluation().measure(recommendations, fold)
 
 

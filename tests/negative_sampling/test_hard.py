@@ -163,12 +163,12 @@ def test_a_mixture_may_bring_the_candidates(of_each: bool) -> None:
     [
         (
             [f"{NEGATIVES}=11"],
-            f"{NEGATIVES}: got 11, but there are only 10 candidates; valid are 1 to 10",
+            f"{NEGATIVES}: got 11, but there are only 10 candidates; must be from 1 to 10",
         ),
         (
             [f"{NEGATIVES}=4", "negative_sampling.of_each=true"],
             f"{NEGATIVES}: got 4, which with of_each=true does not make equal groups of 10 "
-            "candidates; valid are 1, 2, 5, 10",
+            "candidates; must be one of 1, 2, 5, 10",
         ),
         (
             [
@@ -177,20 +177,20 @@ def test_a_mixture_may_bring_the_candidates(of_each: bool) -> None:
                 f"negative_sampling@{CANDIDATES}.components.in_batch=uniform",
                 f"{CANDIDATES}.components.shared.num_negatives=20",
             ],
-            f"{NEGATIVES}: got 31, but there are only 30 candidates; valid are 1 to 30",
+            f"{NEGATIVES}: got 31, but there are only 30 candidates; must be from 1 to 30",
         ),
         (
             [f"negative_sampling@{CANDIDATES}=hard"],
             f"{CANDIDATES}: got a sampler of hard negatives; "
-            "valid is one that keeps all that it draws",
+            "expected one that keeps all its candidates",
         ),
         (
             [
                 "negative_sampling=mixed",
                 "negative_sampling@negative_sampling.components.shared=hard",
             ],
-            "negative_sampling.components.shared: got a sampler of hard negatives, which chooses "
-            "among all that a row has; valid is one that keeps all that it draws",
+            "negative_sampling.components.shared: got a sampler of hard negatives, which selects "
+            "among all negatives of a row; expected one that keeps all its candidates",
         ),
         ([f"{NEGATIVES}=0"], f"{NEGATIVES}: got 0; input should be greater than 0"),
         ([f"{CANDIDATES}=7"], f"{CANDIDATES}: got 7; "),

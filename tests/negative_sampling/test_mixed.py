@@ -145,15 +145,15 @@ def test_components_are_chosen_and_changed_as_the_file_says() -> None:
         (
             [f"{POOL}.exclude_seen=false"],
             "negative_sampling.components: got exclude_seen in_batch=true, shared=false; "
-            "valid is the same value in all of them",
+            "must be the same in all of them",
         ),
         (
             [f"{POOL}=7"],
-            "negative_sampling.components.shared: got 7; valid is a sampler, as a choice gives",
+            "negative_sampling.components.shared: got 7; expected a sampler",
         ),
         (
             ["~negative_sampling.components.shared", "~negative_sampling.components.in_batch"],
-            "negative_sampling.components: got {}; valid is one sampler or more, each under a name",
+            "negative_sampling.components: got {}; expected one or more named samplers",
         ),
         ([f"{POOL}.num_negatives=0"], f"{POOL}.num_negatives: got 0; input should be greater"),
     ],

@@ -71,7 +71,7 @@ class HistoryScorer(ABC):
         """See Scorer."""
         return int(self.matrix.shape[1])
 
-    def told(self, histories: Histories) -> Self:
+    def with_histories(self, histories: Histories) -> Self:
         """Return the scorer for the users of `histories`, [n_users] of them."""
         matrix = _zero_one(histories.distinct(), self.n_items, self.matrix.dtype)
         return replace(self, matrix=matrix)

@@ -1,4 +1,4 @@
-"""Metrics of whether the relevant items stand in the first K, and how high."""
+"""Metrics of whether the relevant items are among the first K, and how high."""
 
 import math
 from itertools import compress
@@ -11,7 +11,7 @@ __all__ = ["average_precision", "hitrate", "mrr", "ndcg", "precision", "recall"]
 
 
 def ndcg(lists: JudgedLists, k: int) -> Values:
-    """Binary relevance, discount log2(place + 1), ideal of min(K, relevant) hits."""
+    """Return NDCG: binary relevance, discount log2(place + 1), ideal of min(K, relevant) hits."""
     discounts = [1 / math.log2(place + 2) for place in range(k)]
     ideals = np.array([sum(discounts[: max(n, 1)]) for n in range(k + 1)])
     # Few patterns of hits differ. Python's own sum, as in RePlay, compensates from 3.12 on.
@@ -27,31 +27,31 @@ def ndcg(lists: JudgedLists, k: int) -> Values:
 
 
 def hitrate(lists: JudgedLists, k: int) -> Values:
-    """1 where any of the first K is relevant."""
+    """Return 1 for each list with a relevant item among the first K, else 0."""
     values: Values = (lists.hits[:, :k].sum(1) > 0).astype(np.float64)
     return values
 
 
 def recall(lists: JudgedLists, k: int) -> Values:
-    """Hits among the first K / all relevant items."""
+    """Return hits among the first K / all relevant items."""
     values: Values = lists.hits[:, :k].sum(1) / np.maximum(lists.n_relevant, 1)
     return values
 
 
 def precision(lists: JudgedLists, k: int) -> Values:
-    """Hits among the first K / K, for a shorter list too."""
+    """Return hits among the first K / K, also for shorter lists."""
     values: Values = lists.hits[:, :k].sum(1) / k
     return values
 
 
 def mrr(lists: JudgedLists, k: int) -> Values:
-    """1 / place of the first hit among the first K; 0 without one."""
+    """Return 1 / place of the first hit among the first K; 0 without a hit."""
     hits = lists.hits[:, :k]
     return np.where(hits.any(1), 1 / (hits.argmax(1) + 1), 0.0)
 
 
 def average_precision(lists: JudgedLists, k: int) -> Values:
-    """Sum of the precisions at each hit / min(K, relevant)."""
+    """Return the sum of the precisions at each hit / min(K, relevant)."""
     hits = lists.hits[:, :k]
     precisions = hits.cumsum(1) / np.arange(1, hits.shape[1] + 1)
     # cumsum adds from left to right; sum would add in pairs.

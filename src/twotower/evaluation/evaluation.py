@@ -34,7 +34,7 @@ class Measured:
         ConfidenceInterval is the half-width); none for `coverage`, which is no mean, nor where
         fewer than two users were averaged.
     per_user: one row a user of the holdout: `user_id` (null where the vocabulary has no id for a
-        cold user), `n_seen` (Int64, how many items the user had met before), then a Float64 column
+        cold user), `n_seen` (Int64, length of the user's history), then a Float64 column
         a metric, all but `coverage`.
     """
 
@@ -69,7 +69,7 @@ class Evaluation:
         if self.monitor not in self.metrics:
             raise ConfigError(
                 f"evaluation.monitor: got {self.monitor!r}, which is not measured; "
-                f"valid are those of evaluation.metrics: {', '.join(self.metrics)}"
+                f"must be one of evaluation.metrics: {', '.join(self.metrics)}"
             )
 
     @property
@@ -122,7 +122,7 @@ class Evaluation:
         if width < deepest:
             raise ConfigError(
                 f"evaluation.k: got {deepest}, but the recommendations are lists of {width}; "
-                f"valid are 1 to {width}"
+                f"must be from 1 to {width}"
             )
         lists = JudgedLists.of(recommendations, fold)
         values: dict[str, float] = {}

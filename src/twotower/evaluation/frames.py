@@ -1,4 +1,4 @@
-"""Recommendations and what they are judged by, as people read them."""
+"""Recommendations and relevant items as frames with the original ids."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ __all__ = ["ids_of", "recommendations_frame", "relevant_frame"]
 def recommendations_frame(
     recommendations: Recommendations, vocabulary: Vocabulary, items: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """One row a recommended item: `user_id`, `item_id`, `rank` (from 1), `score` (Float32).
+    """Return one row per recommended item, best first, users in the order of `recommendations`.
 
-    Ids are the original ones, users in the order of `recommendations`, best item first. `title`
-    follows where `items` (one row an item, key `item_id`) has that column. Users without
-    recommendations have no row.
+    Args:
+        recommendations: Lists of row numbers.
+        vocabulary: Translates row numbers to original ids.
+        items: One row per item, key `item_id`; its `title`, if any, is added.
+
+    Returns:
+        `user_id`, `item_id`, `rank` (from 1), `score` (Float32) and, if known, `title`. Users
+        without recommendations have no row.
     """
     rows, places = torch.nonzero(recommendations.items >= 0, as_tuple=True)
     frame = pl.DataFrame(
@@ -34,10 +39,11 @@ def recommendations_frame(
 
 
 def relevant_frame(recommendations: Recommendations, fold: Fold) -> pl.DataFrame:
-    """One row a held-out pair: `user_id`, `item_id`, `popularity`, `rank`.
+    """Return one row per held-out pair.
 
-    popularity: Int64, interactions of the item in train. rank: Int64, from 1, the item's place in
-    the user's list; null where it is not in it. Ids are null where train has no such row (cold).
+    Returns:
+        `user_id` and `item_id` (null if cold); `popularity`, Int64, interactions of the item in
+        train; `rank`, Int64 from 1, the item's place in the user's list, null if it is not in it.
     """
     train, relevant = fold.train, fold.holdout.relevant
     rows, items = relevant.rows, relevant.items
@@ -56,6 +62,6 @@ def relevant_frame(recommendations: Recommendations, fold: Fold) -> pl.DataFrame
 
 
 def ids_of(ids: pl.Series, rows: torch.Tensor) -> pl.Series:
-    """The ids of `rows`, null for rows that the vocabulary lacks."""
+    """Return the ids of `rows`, null for rows that the vocabulary lacks."""
     places = pl.Series(rows.numpy())
     return ids.gather(places.set(places >= len(ids), None))

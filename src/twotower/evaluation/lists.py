@@ -1,4 +1,4 @@
-"""Recommendations beside what they are judged by, as arrays."""
+"""Recommendations and their hits, as arrays."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ Values = NDArray[np.float64]
 class JudgedLists:
     """The lists of U users in ascending order of row numbers, which is that of their ids.
 
-    RePlay adds up users in the order of ids: in another order means differ in the last bit.
+    RePlay sums over users in the order of ids: in another order means differ in the last bit.
 
-    users: [U] int64.
-    items: [U, K] int64, best first, -1 where a list is shorter.
-    n_relevant: [U] int64, how many items each user's list should have had.
-    hits: [U, K] bool, whether the item is relevant.
+    Attributes:
+        users: [U] int64.
+        items: [U, K] int64, best first, -1 where a list is shorter.
+        n_relevant: [U] int64, number of relevant items per user.
+        hits: [U, K] bool, whether the item is relevant.
+        fold: The fold whose holdout the lists are for.
     """
 
     users: Tensor
@@ -38,17 +40,17 @@ class JudgedLists:
 
     @classmethod
     def of(cls, recommendations: Recommendations, fold: Fold) -> JudgedLists:
-        """Raises DataError where the holdout is empty or the lists are not those of its users."""
+        """Match the lists with the holdout; raise DataError if it is empty or has other users."""
         users = fold.holdout.users
         if not len(users):
             raise DataError(
-                "split: the holdout has no users, so there is nothing to measure; "
+                "split: the holdout has no users, so no metric can be measured; "
                 "choose another `split` or weaker `preprocessing`"
             )
         if not torch.equal(recommendations.users, users):
             raise DataError(
                 f"recommendations for {len(recommendations.users)} users do not belong to this "
-                f"holdout of {len(users)} users: valid are the same users in the same order"
+                f"holdout of {len(users)} users: expected the same users in the same order"
             )
         relevant = fold.holdout.relevant
         return cls(
@@ -61,19 +63,19 @@ class JudgedLists:
 
     @cached_property
     def n_recommended(self) -> NDArray[np.int64]:
-        """[U]: how long each list is."""
+        """Length of each list, [U]."""
         lengths: NDArray[np.int64] = (self.items >= 0).sum(1).numpy()
         return lengths
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
-        """[U]: whether the train part holds the user."""
+        """Whether train has the user, [U]."""
         known: NDArray[np.bool_] = (self.users < self.fold.train.n_users).numpy()
         return known
 
     @cached_property
     def in_history(self) -> NDArray[np.bool_]:
-        """[U, K]: whether the item stands in the user's train history."""
+        """Whether the item is in the user's train history, [U, K]."""
         histories = self.fold.train.items_by_user
         known = torch.from_numpy(self.known)
         found = torch.zeros(self.items.shape, dtype=torch.bool)

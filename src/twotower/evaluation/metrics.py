@@ -28,17 +28,18 @@ from twotower.evaluation.lists import JudgedLists, Values
 __all__ = ["DEFINITION", "METRICS", "CatalogueMetric", "KnownMetric", "UserMetric"]
 
 
-# Count up when the same lists, or the same scores, come to other values than before: runs of both
-# sides are not compared.
+# Increment when the same lists, or the same scores, give different values than before: runs with
+# different numbers are not compared.
 DEFINITION = 1
 
 
 @dataclass(frozen=True)
 class UserMetric:
-    """A metric with a value for each user, of which the mean is reported.
+    """A metric with a value per user, of which the mean is reported.
 
-    of_users: values [U] at K.
-    averaged: values [N], those that the mean is taken over, given the values [U].
+    Attributes:
+        of_users: Returns the values [U] at K.
+        averaged: Returns the values [N] that the mean is taken over, given those of all users, [U].
     """
 
     of_users: Callable[[JudgedLists, int], Values]
@@ -47,7 +48,7 @@ class UserMetric:
 
 @dataclass(frozen=True)
 class CatalogueMetric:
-    """A metric of all lists together."""
+    """A metric of all lists together; `of_lists` returns its value at K."""
 
     of_lists: Callable[[JudgedLists, int], float]
 

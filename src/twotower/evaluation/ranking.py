@@ -18,18 +18,28 @@ def top_k(
     drop: ItemLists | None,
     block_scores: int,
 ) -> Recommendations:
-    """The `k` best items of the scorer for each of `users` ([U] int64), on the CPU.
+    """Return the `k` best items for each user, on the CPU.
 
-    Equal scores are ordered by row number, the higher one first: RePlay's order where rows stand
-    in the order of ids. So the outcome depends neither on the size of a block nor on the device.
+    Equal scores are ordered by row number, the higher one first: RePlay's order if rows are in the
+    order of ids. So the result depends neither on the block size nor on the device.
 
-    drop: row r lists the items that users[r] is not to get. They take no place in the ranking, nor
-        does an item that the scorer itself gives -inf.
-    block_scores: scores held at a time. A block has block_scores // n_items users, at least one;
-        its peak is some 30 bytes a score.
+    Args:
+        scorer: Scores all items.
+        users: [U] int64. A user that the scorer cannot serve gets an empty list.
+        k: Length of the lists.
+        drop: Row r lists the items excluded from the ranking of users[r]; None: none. Items with a
+            score of -inf are excluded too.
+        block_scores: Scores held at a time, at a peak of about 30 bytes each. A block has
+            block_scores // n_items users, at least one.
 
-    A user whom the scorer cannot serve gets an empty list. Raises TrainingError where a score is
-    NaN or +inf.
+    Raises:
+        TrainingError: If a score is NaN or +inf.
+
+    Example:
+        >>> from twotower.model import DotProductScorer
+        >>> scorer = DotProductScorer(torch.eye(2), torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
+        >>> top_k(scorer, torch.tensor([0]), k=2, drop=None, block_scores=4).items
+        tensor([[1, 0]])
     """
     n_items = scorer.n_items
     width = min(k, n_items)
@@ -51,12 +61,12 @@ def top_k(
 
 
 def _candidates(scorer: Scorer, users: Tensor) -> Tensor:
-    """Scores [B, n_items] float32 in memory of their own, since items are struck out in place."""
+    """Return [B, n_items] float32 in new memory, since items are excluded in place."""
     scores, n_items = scorer.score_all(users), scorer.n_items
     if scores.shape != (len(users), n_items):
         raise TrainingError(
             f"{type(scorer).__name__}.score_all gave scores of shape {tuple(scores.shape)} for "
-            f"{len(users)} users and {n_items} items; valid is ({len(users)}, {n_items})"
+            f"{len(users)} users and {n_items} items; expected ({len(users)}, {n_items})"
         )
     scores = scores.to(torch.float32) + 0.0  # also makes 0.0 of -0.0, for _best
     highest = scores.amax(1)  # NaN where there is one in the row
@@ -72,8 +82,8 @@ def _candidates(scorer: Scorer, users: Tensor) -> Tensor:
 
 
 def _best(scores: Tensor, width: int) -> Tensor:
-    """Items [B, width] by score, then by row number, both descending."""
-    # `topk` leaves open which of equal scores it takes; one place more shows the tie at the edge.
+    """Return items [B, width] by score, then by row number, both descending."""
+    # `topk` breaks ties arbitrarily; one more place reveals a tie at the edge.
     values, items = scores.topk(min(width + 1, scores.shape[1]))
     tied = (values[:, 1:] == values[:, :-1]).any(1)
     items = items[:, :width]
@@ -83,7 +93,7 @@ def _best(scores: Tensor, width: int) -> Tensor:
 
 
 def _sort_keys(scores: Tensor) -> Tensor:
-    """int64 numbers, all different, that sort as (score, item) does; the item is the low half."""
+    """Return distinct int64 keys that sort as (score, item) does; the item is the low half."""
     bits = scores.view(torch.int32)
     ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # IEEE floats sort as such integers
     return (ordered.to(torch.int64) << 32) | torch.arange(scores.shape[1], device=scores.device)

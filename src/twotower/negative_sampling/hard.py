@@ -85,28 +85,28 @@ class HardSampler(NegativeSampler):
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        """There are as many candidates as negatives, or more, and equal groups of them."""
+        """Yield an error for too few candidates, or groups that cannot be equal."""
         candidates, n = node.get("candidates"), node.get("num_negatives")
         if not isinstance(candidates, Mapping):
-            return  # told by its type
+            return  # its type is checked elsewhere
         if "candidates" in candidates:
             yield (
                 f"{path}.candidates: got a sampler of hard negatives; "
-                "valid is one that keeps all that it draws"
+                "expected one that keeps all its candidates"
             )
         drawn = _number(candidates)
         if drawn is None or not isinstance(n, int) or n < 1:
-            return  # told when the data is read, or by its type
+            return  # checked when the data is read, or by its type
         if n > drawn:
             yield (
                 f"{path}.num_negatives: got {n}, but there are only {drawn} candidates; "
-                f"valid are 1 to {drawn}"
+                f"must be from 1 to {drawn}"
             )
         elif node.get("of_each") is True and drawn % n:
             divisors = ", ".join(str(d) for d in range(1, drawn + 1) if drawn % d == 0)
             yield (
                 f"{path}.num_negatives: got {n}, which with of_each=true does not make equal "
-                f"groups of {drawn} candidates; valid are {divisors}"
+                f"groups of {drawn} candidates; must be one of {divisors}"
             )
 
     @staticmethod
@@ -132,7 +132,7 @@ class HardSampler(NegativeSampler):
 
 
 def _number(node: Mapping[str, Any]) -> int | None:
-    """How many negatives a sampler's node says that it draws; None where only a batch tells."""
+    """Return how many negatives a sampler's node draws; None if that depends on the batch."""
     if "components" in node:
         parts = [_number(part) for part in node["components"].values()]
         return None if None in parts else sum(part for part in parts if part is not None)

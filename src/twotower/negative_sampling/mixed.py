@@ -64,28 +64,28 @@ class MixedSampler(NegativeSampler):
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        """Without components there is nothing to mix; seen items count everywhere or nowhere.
+        """Yield an error for no components, or components that differ in `exclude_seen`.
 
-        An item that one part masks and another one counts would come more often than the
-        valid places show, and no one count per item would be right for both.
+        An item that one component masks and another does not would occur more often than its valid
+        places show, so no single expected count would be right for both.
         """
         key, components = f"{path}.components", node.get("components")
         if not components or not isinstance(components, Mapping):
-            yield f"{key}: got {components!r}; valid is one sampler or more, each under a name"
+            yield f"{key}: got {components!r}; expected one or more named samplers"
             return
         for name, part in components.items():
             if not isinstance(part, Mapping):
-                yield f"{key}.{name}: got {part!r}; valid is a sampler, as a choice gives"
+                yield f"{key}.{name}: got {part!r}; expected a sampler"
             elif "candidates" in part:
                 yield (
-                    f"{key}.{name}: got a sampler of hard negatives, which chooses among all that "
-                    "a row has; valid is one that keeps all that it draws (hard negatives of a "
-                    "mixture: negative_sampling=hard with the mixture as its candidates)"
+                    f"{key}.{name}: got a sampler of hard negatives, which selects among all "
+                    "negatives of a row; expected one that keeps all its candidates (hard "
+                    "negatives of a mixture: negative_sampling=hard with the mixture as its candidates)"
                 )
         flags = dict(_exclusions(components))
         if len(set(flags.values())) > 1:
             got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
-            yield f"{key}: got exclude_seen {got}; valid is the same value in all of them"
+            yield f"{key}: got exclude_seen {got}; must be the same in all of them"
 
     @staticmethod
     def needs_other_rows(components: dict[str, Callable[..., NegativeSampler]]) -> bool:
@@ -129,7 +129,7 @@ def _valid(draw: Negatives, n_rows: int) -> Tensor:
 
 
 def _exclusions(components: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The name and `exclude_seen` of each component that has it, of mixtures inside, too."""
+    """Yield the name and `exclude_seen` of each component that has it, nested ones included."""
     for name, node in components.items():
         if isinstance(node, Mapping):
             if "exclude_seen" in node:

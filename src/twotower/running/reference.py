@@ -86,7 +86,7 @@ class References:
             scorer = self.baselines[name].fit(fold.train)
             seconds = time.perf_counter() - start
             if isinstance(scorer, HistoryScorer):
-                scorer = scorer.told(fold.train_histories)
+                scorer = scorer.with_histories(fold.train_histories)
             lists = self.evaluation.recommend(scorer, fold)
             reference = Reference(
                 name=name,

@@ -1,4 +1,4 @@
-"""The feature tower: what is known of users or items, by columns of any kind, and their ids."""
+"""The feature tower: users or items by feature columns of any kind, and by their ids."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _BLOCK = 8192  # rows that are encoded at a time, so that a whole side fits into
 
 @component
 class FeatureTower(nn.Module):
-    """Columns become vectors, side by side the input of an MLP with ReLUs (Covington et al. 2016,
-    RecSys, "Deep neural networks for YouTube recommendations"); a free vector of each row of train
-    is added, where `id` says so. Cold rows are served by their features.
+    """An MLP over concatenated column vectors, plus, with `id`, a trained vector per train row.
 
-    The first vectors are about N(0, init_std^2). For the similarity `cosine` see EmbeddingTower.
+    Covington et al. 2016 (RecSys, "Deep neural networks for YouTube recommendations"). Cold rows
+    are served by their features alone. Initial embeddings are about N(0, init_std^2). For the
+    similarity `cosine` see EmbeddingTower.
     """
 
     def __init__(
@@ -53,8 +53,13 @@ class FeatureTower(nn.Module):
         side: Side,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError where columns do not fit the data, and where there is nothing to know
-        a row by. A side without features is known by its ids, and a warning says so."""
+        """Build the tower of one side; conf/tower/features.yaml describes the settings.
+
+        A side without features is represented by ids alone, with a warning.
+
+        Raises:
+            ConfigError: If columns do not fit the data, or there are neither features nor ids.
+        """
         super().__init__()
         columns = {"user": user_columns, "item": item_columns}[side.kind]
         kinds = column_kinds(columns, side, max_distinct)
@@ -79,13 +84,13 @@ class FeatureTower(nn.Module):
         self.mlp = _mlp([width, *hidden, emb_dim], init_std, generator) if kinds else None
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[..., emb_dim] of `rows` ([...] int64), each distinct row encoded once."""
+        """Return [..., emb_dim] for `rows` ([...] int64), each distinct row encoded once."""
         distinct, places = torch.unique(rows, return_inverse=True)
         vectors = self._blocks(distinct, drop=self.training)
         return vectors.index_select(0, places.flatten()).view(*rows.shape, vectors.shape[-1])
 
     def table(self) -> Tensor:
-        """[n, emb_dim] of the whole side, [n_train, emb_dim] where it has no features."""
+        """Return [n, emb_dim] of the whole side, or [n_train, emb_dim] without features."""
         rows = torch.arange(self._n, device=next(self.parameters()).device)
         return self._blocks(rows, drop=False)
 
@@ -93,7 +98,7 @@ class FeatureTower(nn.Module):
         return torch.cat([self._encoded(block, drop) for block in torch.split(rows, _BLOCK)])
 
     def _encoded(self, rows: Tensor, drop: bool) -> Tensor:
-        """[M, emb_dim] of distinct `rows` ([M] int64)."""
+        """Return [M, emb_dim] for distinct `rows` ([M] int64)."""
         parts = [] if self.ids is None else [self.ids(rows, drop)]
         if self.mlp is not None:
             parts.append(self.mlp(torch.cat([column(rows) for column in self.columns.values()], 1)))
@@ -123,7 +128,7 @@ def _without_features(side: Side, columns: Columns | dict[str, Kind], id: bool) 
     if not id:
         raise ConfigError(
             f"tower.id: got false, but {reason}: there is nothing to know a row by; "
-            f"valid is true, or columns in {key} that the dataset has"
+            f"set it to true, or {key} to columns that the dataset has"
         )
     if columns:
         logger.warning(

@@ -90,7 +90,7 @@ def argument_errors(arguments: Mapping[str, Any]) -> Iterator[str]:
     if arguments.get("gradient_clip_algorithm") and not arguments.get("gradient_clip_val"):
         yield (
             "trainer.lightning.gradient_clip_algorithm: does nothing by itself; set "
-            "gradient_clip_val, too"
+            "gradient_clip_val too"
         )
 
 

@@ -106,7 +106,7 @@ def test_one_text_has_one_vector_in_any_process() -> None:
 
 
 def test_nothing_to_look_for_and_spans_from_long_to_short_are_refused() -> None:
-    with pytest.raises(ConfigError, match="got null twice") as error:
+    with pytest.raises(ConfigError, match="got null for both") as error:
         compose(
             "train",
             ["tower=features", "tower.text.words=null", "tower.text.characters=null"],

@@ -93,7 +93,7 @@ def test_the_generator_alone_decides_the_projection() -> None:
 
 @pytest.mark.usefixtures("library")
 def test_a_model_that_cannot_be_loaded_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"tower\.text\.model: got 'missing'.*valid is a name"):
+    with pytest.raises(ConfigError, match=r"tower\.text\.model: got 'missing'.*expected a name"):
         made(model="missing")
 
 
@@ -101,7 +101,7 @@ def test_where_the_library_is_missing_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(ConfigError, match=r"pip install 'twotower\[text\]', or take `ngrams`"):
+    with pytest.raises(ConfigError, match=r"pip install 'twotower\[text\]', or use `ngrams`"):
         made()
 
 

@@ -63,7 +63,7 @@ class SASRecEncoder(nn.Module):
         """Yield an error if `hidden` cannot be divided equally among the heads."""
         hidden, n_heads = node.get("hidden"), node.get("n_heads")
         if not isinstance(hidden, int) or not isinstance(n_heads, int) or n_heads < 1:
-            return  # told by the type hints
+            return  # the type hints are checked elsewhere
         if hidden % n_heads:
             yield (
                 f"{path}.n_heads: got {n_heads}, which does not divide "

@@ -1,4 +1,4 @@
-"""Texts: what turns a text, such as a title, into a vector."""
+"""Text encoders: a text, such as a title, as a vector."""
 
 from twotower.tower.text.bag import Bag
 from twotower.tower.text.base import TextEncoder

@@ -1,4 +1,4 @@
-"""Rows that have any number of values each, as the mean of the vectors of these."""
+"""Rows with any number of values, as the mean of the values' vectors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Bag"]
 
 
 class Bag(nn.Module):
-    """A trained vector for each value that train has; a row is the mean of those of its values.
+    """A trained vector per value of train; a row is the mean of the vectors of its values.
 
-    Values that train lacks are left out: their vectors would be as they were drawn, which tells
-    nothing. A row without values is zeros. A vector starts at a length of about 1.
+    Values that train lacks are left out: their vectors would keep their random initial values. A
+    row without values is zeros. Vectors start at a length of about 1.
     """
 
     offsets: Tensor
@@ -23,8 +23,16 @@ class Bag(nn.Module):
     def __init__(
         self, rows: Tensor, values: Tensor, *, n: int, n_train: int, dim: int, generator: Generator
     ) -> None:
-        """Of pairs: the row ([m] int64, below n) and the number of a value ([m] int64) that it has;
-        repeated pairs count once."""
+        """Build from pairs of a row and a value; repeated pairs count once.
+
+        Args:
+            rows: [m] int64, below n.
+            values: [m] int64, any numbering of the values.
+            n: Number of rows.
+            n_train: Number of train rows, the first ones.
+            dim: Length of the vectors.
+            generator: Source of the initial weights.
+        """
         super().__init__()
         vocabulary = torch.unique(values[rows < n_train])  # ascending
         known = torch.isin(values, vocabulary)
@@ -36,7 +44,7 @@ class Bag(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[M, dim] of `rows` ([M] int64)."""
+        """Return [M, dim] for `rows` ([M] int64)."""
         lists = ItemLists(self.offsets, self.values).select(rows)
         return nn.functional.embedding_bag(
             lists.items, self.weight, lists.offsets[:-1], mode="mean"

@@ -1,4 +1,4 @@
-"""The contract that every text encoder keeps."""
+"""The contract of a text encoder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ __all__ = ["TextEncoder"]
 class TextEncoder(Protocol):
     """A torch module that encodes the texts of the rows of a side.
 
-    It is built from its config and, after `*`, `texts` (a pl.Series of Strings, one a row, null
-    where unknown), `n_train` (what it learns of texts it learns of the first n_train alone), `dim`
-    and `generator`, of which it draws its first weights. One text gives one vector, in any process.
+    Its constructor takes the YAML keys, then, after `*`, `texts` (a pl.Series of String, one per
+    row, null where unknown), `n_train` (the first n_train rows are train; vocabularies must be
+    learned from them alone), `dim` and `generator`, from which it must draw all its initial
+    weights. Equal texts must get equal vectors, in any process.
     """
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Vectors [M, dim] of `rows` ([M] int64); zeros where a text is unknown or empty."""
+        """Return vectors [M, dim] for `rows` ([M] int64); zeros if a text is unknown or empty."""
         ...

@@ -1,4 +1,4 @@
-"""Texts as the words and the short runs of characters in them, hashed."""
+"""Texts as hashed n-grams of words and characters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NgramText(Bag):
     N-grams are hashed into buckets by MurmurHash3, the same everywhere (Weinberger et al. 2009,
     ICML, "Feature hashing for large scale multitask learning"); runs of characters make words that
     share a stem alike (Bojanowski et al. 2017, TACL, "Enriching word vectors with subword
-    information"). Case counts for nothing. N-grams that no text of train has are left out.
+    information"). Case is ignored. N-grams that no train text has are left out.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class NgramText(Bag):
 
     @staticmethod
     def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-        """There is something to look for, from the shortest to the longest."""
+        """Yield an error if both spans are null, or a span is in reverse order."""
         spans = {key: node.get(key) for key in ("words", "characters")}
         if not any(spans.values()):
-            yield f"{path}.words, {path}.characters: got null twice; valid is a span in one"
+            yield f"{path}.words, {path}.characters: got null for both; set at least one"
         for key, span in spans.items():
             if isinstance(span, list) and len(span) == 2 and span[0] > span[1]:
-                yield f"{path}.{key}: got {span}; valid is the shortest first: {span[::-1]}"
+                yield f"{path}.{key}: got {span}; expected the shorter length first: {span[::-1]}"
 
 
 def _hashed(texts: list[str], analyzer: str, span: tuple[int, int], num_buckets: int) -> Tensor:

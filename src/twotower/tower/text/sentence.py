@@ -1,4 +1,4 @@
-"""Texts as a pretrained sentence encoder reads them."""
+"""Texts encoded by a pretrained sentence encoder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SentenceText(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[M, dim] of `rows` ([M] int64)."""
+        """Return [M, dim] for `rows` ([M] int64)."""
         return self.vectors[rows] @ self.weight.T
 
 
@@ -102,19 +102,19 @@ def _encoder(model: str) -> Any:
     except ImportError as error:
         raise ConfigError(
             "tower.text: `sentence` needs the library sentence-transformers, which is not "
-            "installed: pip install 'twotower[text]', or take `ngrams`"
+            "installed: pip install 'twotower[text]', or use `ngrams`"
         ) from error
     try:
         return library.SentenceTransformer(model)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"tower.text.model: got {model!r}, which sentence-transformers cannot load; valid is a "
-            f"name on the Hugging Face hub or a folder ({error})"
+            f"tower.text.model: got {model!r}, which sentence-transformers cannot load; expected "
+            f"a name on the Hugging Face hub or a folder ({error})"
         ) from error
 
 
 def _encoded(encoder: Any, texts: pl.Series, batch_size: int) -> Tensor:
-    """[n, width] float32 of length 1; zeros where a text is unknown or empty."""
+    """Return [n, width] float32 of length 1; zeros if a text is unknown or empty."""
     filled = texts.fill_null("").str.strip_chars()
     distinct = filled.unique().sort()
     vectors = encoder.encode(
