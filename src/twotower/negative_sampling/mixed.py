@@ -80,7 +80,8 @@ class MixedSampler(NegativeSampler):
                 yield (
                     f"{key}.{name}: got a sampler of hard negatives, which selects among all "
                     "negatives of a row; expected one that keeps all its candidates (hard "
-                    "negatives of a mixture: negative_sampling=hard with the mixture as its candidates)"
+                    "negatives of a mixture: negative_sampling=hard with the mixture as its "
+                    "candidates)"
                 )
         flags = dict(_exclusions(components))
         if len(set(flags.values())) > 1:
