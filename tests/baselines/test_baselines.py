@@ -147,7 +147,7 @@ def test_recent_popularity_halves_the_weight_after_each_half_life() -> None:
 
 def test_recent_popularity_without_timestamps_says_what_to_do() -> None:
     train = TrainInteractions(torch.tensor([0]), torch.tensor([0]), 1, 1)
-    with pytest.raises(DataError, match=r"set dataset\.columns\.timestamp, or take `popularity`"):
+    with pytest.raises(DataError, match=r"set dataset\.columns\.timestamp, or use `popularity`"):
         RecentPopularity(days=7.0, half_life=None).fit(train)
     ordered = replace(train, timestamps=torch.tensor([5]), dated=False)
     with pytest.raises(DataError, match=r"dataset\.timestamp_unit=order gives an order alone"):

@@ -109,5 +109,5 @@ def test_what_does_not_fit_in_a_tower_is_named_where_it_stands() -> None:
     towers = ["tower=pair", "tower@tower.user=history", "tower/encoder@tower.user.encoder=sasrec"]
     with pytest.raises(ConfigError, match=r"tower\.user\.encoder\.n_heads: got 3, which does not"):
         compose("train", [*towers, "tower.user.encoder.n_heads=3"])
-    with pytest.raises(ConfigError, match=r"tower\.item\.text\.words: got \[2, 1\]; valid is"):
+    with pytest.raises(ConfigError, match=r"tower\.item\.text\.words: got \[2, 1\]; expected"):
         compose("train", ["tower=pair", "tower.item.text.words=[2,1]"])
