@@ -135,6 +135,6 @@ def test_scores_of_another_shape_are_refused() -> None:
     table = Table([[1.0, 2.0]])
     table.n_items = 3
     with pytest.raises(
-        TrainingError, match=r"shape \(1, 2\) for 1 users and 3 items; valid is \(1, 3\)"
+        TrainingError, match=r"shape \(1, 2\) for 1 users and 3 items; expected \(1, 3\)"
     ):
         top_k(table, torch.tensor([0]), k=1, drop=None, block_scores=9)
