@@ -143,9 +143,7 @@ def value_errors(path: str, value: Any, hint: Any) -> Iterator[ErrorEntry]:
         except ValidationError as error:
             details = error.errors(include_url=False)
             kept = dict.fromkeys(_reason(each) for each in details if each["type"] != _OBJECT)
-            yield ErrorEntry(
-                path, value, valid=", or ".join(kept) or f"must be an object, in YAML {_NODE}"
-            )
+            yield ErrorEntry(path, value, valid=", or ".join(kept) or f"must be an object, {_NODE}")
 
 
 def is_kind(hint: Any) -> bool:
