@@ -136,6 +136,8 @@ def table(page: Page, link: str, path: Path) -> None:
     page.find("a[href*='/runs/']", "num_negatives=10")
     page.click("[data-component-id='mlflow.assistant.chat_panel.close']")  # open at first, only
     page.find(f".ag-header-cell[col-id='metrics.`{METRIC}`']")
+    page.find(".ag-header-cell[col-id='attributes.`Dataset`']")  # columns on the right come last
+    page.find(".ag-header-cell[col-id='attributes.`Models`']")
     page.save(path)
 
 

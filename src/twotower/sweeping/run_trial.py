@@ -59,7 +59,7 @@ def run_trial(
 @contextmanager
 def _data_messages_silenced() -> Iterator[None]:
     """Silence messages about the data, which the sweep has logged once for all trials."""
-    loggers = [logging.getLogger(f"twotower.{part}") for part in ("dataset", "experiment", "split")]
+    loggers = [logging.getLogger(f"twotower.{part}") for part in ("dataset", "running", "split")]
     levels = [each.level for each in loggers]
     try:
         for each in loggers:
