@@ -22,8 +22,8 @@ def note(n_judged: int, value: float, half: float | None) -> str | None:
 
 def test_the_note_gives_users_width_and_advice() -> None:
     assert note(22, 0.2, 0.05) == (
-        "test judges 22 of 610 users: NDCG@10 0.2000 ± 0.0500 is an interval of ±25%, which "
-        "hardly tells apart models that differ by less; split=last_n judges more users"
+        "test judges 22 of 610 users: NDCG@10 0.2000 ± 0.0500 is an interval of ±25%, "
+        "too wide to distinguish models that differ by less; split=last_n judges more users"
     )
 
 

@@ -31,7 +31,6 @@ __all__ = [
     "TrainingError",
     "TwoTowerError",
     "below",
-    "errors_under",
 ]
 
 
@@ -104,15 +103,6 @@ class ConfigError(TwoTowerError):
     def under(self, path: str) -> ConfigError:
         """Return the same errors with paths below `path`."""
         return ConfigError(entry.under(path) for entry in self.entries)
-
-
-@contextmanager
-def errors_under(path: str) -> Iterator[None]:
-    """Put the paths of ConfigErrors that are raised in the block below `path`."""
-    try:
-        yield
-    except ConfigError as error:
-        raise error.under(path) from error
 
 
 @contextmanager

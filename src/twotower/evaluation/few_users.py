@@ -1,4 +1,4 @@
-"""Does a holdout judge enough users to tell models apart?"""
+"""Warn if a holdout judges too few users to distinguish models."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ WIDE = 0.25
 def few_users_note(
     measured: Measured, metric: str, *, part: str, n_users: int, advice: str
 ) -> str | None:
-    """A sentence where `part` judges too few users to tell models apart by `metric`, or None.
+    """Return a sentence if `part` judges too few users to distinguish models, else None.
 
-    n_users: of the log that was split; advice: what judges more.
+    Args:
+        measured: Metrics of a model on the part.
+        metric: Name of the metric that models are compared by.
+        part: `validation` or `test`.
+        n_users: Number of users in the log that was split.
+        advice: What judges more users.
     """
     judged = measured.per_user.height
     low, high = measured.intervals.get(metric, (0.0, 0.0))
@@ -31,6 +36,6 @@ def few_users_note(
     if half and value:
         text += (
             f": {MetricName.parse(metric).title} {measured.text(metric)} is an interval of "
-            f"±{half / value:.0%}, which hardly tells apart models that differ by less"
+            f"±{half / value:.0%}, too wide to distinguish models that differ by less"
         )
     return f"{text}; {advice}"

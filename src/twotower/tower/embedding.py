@@ -1,13 +1,14 @@
 """The id tower: one trained vector per user or item."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
-from twotower.core.component import component
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.types import Side
 
 __all__ = ["EmbeddingTower"]
@@ -62,10 +63,13 @@ class EmbeddingTower(nn.Module):
         self.weight = nn.Parameter(weight)
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def bias_needs_dot(bias: bool, similarity: str) -> Iterator[ErrorEntry]:
         """Yield an error for a bias with `cosine`: normalisation would change the constant 1."""
-        if node.get("bias") is True and node.get("similarity") == "cosine":
-            yield f"{path}.bias: got true with {path}.similarity=cosine; expected false, or dot"
+        if bias and similarity == "cosine":
+            yield ErrorEntry(
+                "bias", True, "with similarity=cosine", "must be false, or similarity dot"
+            )
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return [..., emb_dim] for `ids` ([...] int64)."""

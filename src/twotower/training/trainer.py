@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
 from twotower.config import KeywordsOf
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.loss import needs_negatives
 from twotower.model import TwoTower
 from twotower.negative_sampling import needs_other_rows
@@ -74,13 +74,13 @@ class Trainer:
             raise ConfigError("\n  ".join(errors))
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def an_epoch_is_validated(validate_every: int, max_epochs: int) -> Iterator[ErrorEntry]:
         """Yield an error if no trained epoch would be validated."""
-        every, most = node.get("validate_every"), node.get("max_epochs")
-        if isinstance(every, int) and isinstance(most, int) and every > most:
-            yield (
-                f"{path}.validate_every: got {every}, but {path}.max_epochs={most}: no epoch "
-                f"would be validated; must be from 1 to {most}"
+        if validate_every > max_epochs:
+            wrong = f"but max_epochs={max_epochs}, so no epoch would be validated"
+            yield ErrorEntry(
+                "validate_every", validate_every, wrong, f"must be from 1 to {max_epochs}"
             )
 
     def check(self, objective: Objective) -> None:

@@ -1,13 +1,14 @@
 """Self-attention over a history."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from twotower.core.component import component
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.tower.encoder.seeded import SeededDropout, drawing_from
 
 __all__ = ["SASRecEncoder"]
@@ -59,16 +60,12 @@ class SASRecEncoder(nn.Module):
         )
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def heads_divide_hidden(hidden: int, n_heads: int) -> Iterator[ErrorEntry]:
         """Yield an error if `hidden` cannot be divided equally among the heads."""
-        hidden, n_heads = node.get("hidden"), node.get("n_heads")
-        if not isinstance(hidden, int) or not isinstance(n_heads, int) or n_heads < 1:
-            return  # the type hints are checked elsewhere
         if hidden % n_heads:
-            yield (
-                f"{path}.n_heads: got {n_heads}, which does not divide "
-                f"{path}.hidden={hidden}; must be one of its divisors"
-            )
+            wrong = f"which does not divide hidden={hidden}"
+            yield ErrorEntry("n_heads", n_heads, wrong, "must be one of its divisors")
 
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:
         """See Encoder."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.core.component import component
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.tower.text.bag import Bag
 
 __all__ = ["NgramText"]
@@ -51,14 +51,21 @@ class NgramText(Bag):
         super().__init__(rows, values, n=len(known), n_train=n_train, dim=dim, generator=generator)
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def spans_fit(
+        words: tuple[int, int] | None, characters: tuple[int, int] | None
+    ) -> Iterator[ErrorEntry]:
         """Yield an error if both spans are null, or a span is in reverse order."""
-        spans = {key: node.get(key) for key in ("words", "characters")}
-        if not any(spans.values()):
-            yield f"{path}.words, {path}.characters: got null for both; set at least one"
-        for key, span in spans.items():
-            if isinstance(span, list) and len(span) == 2 and span[0] > span[1]:
-                yield f"{path}.{key}: got {span}; expected the shorter length first: {span[::-1]}"
+        if words is None and characters is None:
+            yield ErrorEntry(
+                "words",
+                problem="got null for both words and characters",
+                valid="set at least one",
+            )
+        for key, span in (("words", words), ("characters", characters)):
+            if span is not None and span[0] > span[1]:
+                valid = f"expected the shorter length first: {list(span)[::-1]}"
+                yield ErrorEntry(key, list(span), valid=valid)
 
 
 def _hashed(texts: list[str], analyzer: str, span: tuple[int, int], num_buckets: int) -> Tensor:
