@@ -124,6 +124,17 @@ def test_a_library_stays_in_its_home(library: str) -> None:
     assert {part_of(module) for module in users} <= HOMES[library]
 
 
+def test_private_modules_of_libraries_are_not_imported() -> None:
+    private = [
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in imported(module)
+        if name.partition(".")[0] not in {"twotower", *sys.stdlib_module_names}
+        and any(part.startswith("_") for part in name.split("."))
+    ]
+    assert private == []
+
+
 def test_no_two_classes_share_a_name() -> None:
     sources = [*MODULES.values(), *(ROOT.parent / "hydra_plugins").rglob("*.py")]
     names = [

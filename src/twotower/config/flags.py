@@ -7,11 +7,35 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from hydra._internal.utils import get_args_parser
-
 from twotower.core.errors import ConfigError
 
 __all__ = ["parse_flags", "shown_flags"]
+
+_Flags = dict[tuple[str, ...], dict[str, Any]]
+
+_SWITCH: dict[str, Any] = {"action": "store_true"}
+_VALUE: dict[str, Any] = {}
+_SHOWN_CONFIGS = ("job", "hydra", "all")
+_SHOWN_PARTS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+
+# Hydra's flags, of which `train` accepts all, and --version, which here is twotower's.
+_TRAIN_FLAGS: _Flags = {
+    ("--help", "-h"): _SWITCH,
+    ("--hydra-help",): _SWITCH,
+    ("--version",): _SWITCH,
+    ("--cfg", "-c"): {"choices": _SHOWN_CONFIGS},
+    ("--resolve",): _SWITCH,
+    ("--package", "-p"): _VALUE,
+    ("--run", "-r"): _SWITCH,
+    ("--multirun", "-m"): _SWITCH,
+    ("--shell-completion", "-sc"): _SWITCH,
+    ("--config-path", "-cp"): _VALUE,
+    ("--config-name", "-cn"): _VALUE,
+    ("--config-dir", "-cd"): _VALUE,
+    ("--experimental-rerun",): _VALUE,
+    ("--info", "-i"): {"nargs": "?", "const": "all", "choices": _SHOWN_PARTS},
+}
+_OTHER_FLAGS: _Flags = {("--help", "-h"): _SWITCH, ("--config-dir", "-cd"): _VALUE}
 
 # Flags that print something instead of running.
 _SHOW = ("cfg", "info", "hydra_help", "shell_completion")
@@ -32,12 +56,16 @@ def parse_flags(arguments: Sequence[str], command: str) -> argparse.Namespace:
     Raises:
         ConfigError: a flag does not exist or lacks its value.
     """
-    parser = _parser() if command == "train" else _short_parser()
+    accepted = _TRAIN_FLAGS if command == "train" else _OTHER_FLAGS
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    for names, options in accepted.items():
+        parser.add_argument(*names, **options)
     # An override may begin with a minus only by mistake: `-tower.emb_dim=8`.
     parsed, unknown = parser.parse_known_args(list(arguments))
     flags = [word for word in unknown if word.startswith("-")]
     if flags:
-        raise ConfigError(_unknown(flags[0], parser, command))
+        raise ConfigError(_unknown(flags[0], accepted, command))
     parsed.overrides = [*parsed.overrides, *unknown]
     if command == "train":
         _check(parsed)
@@ -55,25 +83,8 @@ def shown_flags(parsed: argparse.Namespace) -> list[str]:
     return [*flags, *(flag for name, flag in switches.items() if getattr(parsed, name))]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = get_args_parser()
-    parser.__class__ = _Parser
-    parser.allow_abbrev = False
-    own = _Parser(add_help=False, allow_abbrev=False, parents=[parser], conflict_handler="resolve")
-    own.add_argument("--version", action="store_true")  # Hydra's would print Hydra's
-    return own
-
-
-def _short_parser() -> argparse.ArgumentParser:
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--help", "-h", action="store_true")
-    parser.add_argument("--config-dir", "-cd")
-    parser.add_argument("overrides", nargs="*")
-    return parser
-
-
-def _unknown(flag: str, parser: Any, command: str) -> str:
-    known = [name for action in parser._actions for name in action.option_strings]
+def _unknown(flag: str, accepted: _Flags, command: str) -> str:
+    known = [name for names in accepted for name in names]
     close = get_close_matches(flag.partition("=")[0], known, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     message = f"{flag}: no such flag of `twotower {command}`; {meant}Flags: {', '.join(known)}"

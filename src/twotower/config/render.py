@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra._internal.grammar.utils import escape_special_characters
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
@@ -18,6 +17,7 @@ __all__ = ["command", "literal", "render", "render_value"]
 
 # Text that Hydra's grammar reads as itself without quotes, unless it is a number or a constant.
 _PLAIN = re.compile(r"[\w/.](?:[\w/.:@*%+ -]*[\w/.*%+-])?", re.ASCII)
+_SPECIAL = re.compile(r"[\\()\[\]{}:=, \t]")  # escaped in text without quotes
 
 
 def render(key: str, value: Any) -> str:
@@ -83,7 +83,7 @@ def _text(text: str) -> str:
 
 def _key(key: Any) -> str:
     """Keys of mappings have no quotes in Hydra's grammar."""
-    return escape_special_characters(key) if isinstance(key, str) else render_value(key)
+    return _SPECIAL.sub(r"\\\g<0>", key) if isinstance(key, str) else render_value(key)
 
 
 def _read(text: str) -> Any:

@@ -1,26 +1,21 @@
-"""The sources of a config, and composing it without touching an enclosing application's Hydra."""
+"""The sources of a config: a root config, and the folders that are searched for it."""
 
 from __future__ import annotations
 
-import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
-from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from twotower.config.loader import config_loader, own_rules
 from twotower.config.recipes import nested_groups
 from twotower.config.tree import CONF_DIR, may_be_group
 from twotower.core.errors import ConfigError
@@ -29,8 +24,6 @@ __all__ = ["TRAIN", "Source", "searchpath_of"]
 
 _SEARCHPATH = "hydra.searchpath"  # the key that adds folders to those that are searched
 _TRAIN = "train"
-_VERSION_BASE = "1.3"
-_one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ class Source:
         Raises:
             HydraException, OmegaConfBaseException: it cannot be composed.
         """
-        with _own_rules():
+        with own_rules():
             return self._loader.load_configuration(
                 self.name, list(overrides), run_mode=RunMode.RUN, from_shell=False
             )
@@ -123,19 +116,18 @@ class Source:
 
     def _options(self, group: str, kind: ObjectType) -> list[str]:
         try:
-            with _own_rules():
+            with own_rules():
                 return self._loader.get_group_options(group, kind, self.name, list(self.searchpath))
         except HydraException:  # a root config that cannot be read is reported where it is loaded
             return []
 
     @cached_property
-    def _loader(self) -> ConfigLoaderImpl:
+    def _loader(self) -> ConfigLoader:
         main = self.config_path or str(CONF_DIR)
-        path = create_config_search_path(main if "://" in main else str(Path(main).absolute()))
-        if self.config_dir is not None:
-            folder = f"file://{Path(self.config_dir).absolute()}"
-            path.prepend("command-line", folder, anchor=SearchPathQuery(provider="schema"))
-        return ConfigLoaderImpl(path)
+        return config_loader(
+            main if "://" in main else str(Path(main).absolute()),
+            None if self.config_dir is None else str(Path(self.config_dir).absolute()),
+        )
 
 
 TRAIN = Source(_TRAIN)
@@ -149,22 +141,3 @@ def searchpath_of(overrides: Sequence[str]) -> tuple[str, ...]:
 def _from_here(path: str | None) -> str | None:
     """Make a relative path absolute, since Hydra resolves it from the folder of the program."""
     return path if path is None or "://" in path else str(Path(path).absolute())
-
-
-@contextmanager
-def _own_rules() -> Iterator[None]:
-    """Apply Hydra 1.3's behaviour, and restore the setting of an enclosing application.
-
-    The setting is global to the process. Its other state (GlobalHydra, HydraConfig) is not
-    needed to compose, and not touched.
-    """
-    with _one_at_a_time:
-        state = version.VersionBase.instance()
-        before = state.version_base
-        version.setbase(_VERSION_BASE)
-        if not OmegaConf.has_resolver("hydra"):
-            setup_globals()
-        try:
-            yield
-        finally:
-            state.version_base = before

@@ -10,9 +10,6 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-# Private: the public hydra.utils.get_object logs a failed import as an error of its own.
-from hydra._internal.utils import _locate
-
 from twotower.core.errors import ConfigError
 
 __all__ = ["Targets"]
@@ -51,7 +48,7 @@ class Targets:
         Raises any exception where there is no such object, ImportError where it is not allowed.
         """
         if self.packages is None:
-            return _locate(str(name))
+            return _imported(str(name))
         parts = str(name).split(".")
         if not self._holds(str(name)) or not all(part.isidentifier() for part in parts):
             raise ImportError(self._refusal)
@@ -73,6 +70,22 @@ class Targets:
             f"a stored config may only name classes and functions of "
             f"{', '.join(self.packages or ())}; allow_targets=[package] adds one that you trust"
         )
+
+
+def _imported(name: str) -> Any:
+    """Import as many leading parts of `name` as needed, and follow the others as attributes.
+
+    Unlike `hydra.utils.get_object`, it logs nothing, and unlike `pkgutil.resolve_name`, it raises
+    the error of a module that cannot be imported.
+    """
+    parts = name.split(".")
+    found: Any = import_module(parts[0])
+    for end, part in enumerate(parts[1:], start=2):
+        if isinstance(found, ModuleType) and not hasattr(found, part):
+            found = import_module(".".join(parts[:end]))
+        else:
+            found = getattr(found, part)
+    return found
 
 
 def _split(parts: Sequence[str]) -> tuple[ModuleType, str]:
