@@ -13,6 +13,7 @@ import yaml
 
 from twotower.config import Contract, build, check, check_hydra, compose
 from twotower.core.errors import ConfigError
+from twotower.sweeping.sweep_settings import SweepSettings
 
 OWN = """
 from dataclasses import dataclass
@@ -111,8 +112,9 @@ def refused(path: str, changes: Mapping[str, Any]) -> str:
     for key in above:
         node = node.setdefault(key, {})
     node[last] = changes[""] if "" in changes else {**node[last], **changes}
+    kind = Annotated[Any, Contract("twotower.running.experiment.Experiment")]
     with pytest.raises(ConfigError) as caught:
-        check(config, kind=Annotated[Any, Contract("twotower.running.experiment.Experiment")])
+        check(config, kind=kind, readers=[SweepSettings])
     assert not Path("called").exists()
     return str(caught.value)
 

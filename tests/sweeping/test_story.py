@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from sweep_examples import MONITOR, grid, trial_result  # type: ignore[import-not-found]
 
 from twotower.comparison import Comparison
+from twotower.evaluation import Evaluation
 from twotower.reporting.sweep.report import SweepReport
 from twotower.reporting.sweep.story import report_sweep
 from twotower.sweeping.search.grid import GridSearch
 from twotower.sweeping.sweep_result import SweepResult
+from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial import Trial
@@ -102,6 +104,25 @@ def planned(trial: TrialResult, digest: str = DIGEST) -> Trial:
     return Trial(spec, trial.overrides, Path("trial"), digest)
 
 
+def settings(test: Any) -> SweepSettings:
+    return SweepSettings(
+        seeds=1,
+        folds=None,
+        run_name=None,
+        evaluation=Evaluation(
+            k=10,
+            metrics=["ndcg"],
+            monitor="ndcg",
+            test=test,
+            drop_seen=True,
+            block_scores=1000,
+            confidence=0.95,
+        ),
+        comparison=COMPARISON,
+        tracking=NoTracking(),
+    )
+
+
 def told(
     results: Sequence[TrialResult],
     folder: Path,
@@ -133,8 +154,7 @@ def told(
             trials=[planned(t, digest) for t, digest in zip(results, splits, strict=True)],
             spec=spec,
             config={},
-            comparison=COMPARISON,
-            test=test,
+            settings=settings(test),
             run=run,
         )
         return report_sweep(replace(result, **changes))

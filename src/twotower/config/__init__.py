@@ -5,6 +5,7 @@ from twotower.config.baselines import with_baselines
 from twotower.config.check import check
 from twotower.config.compose import (
     build,
+    build_as,
     build_part,
     build_stored,
     compose,
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "axes",
     "build",
+    "build_as",
     "build_part",
     "build_stored",
     "check",

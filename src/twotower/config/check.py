@@ -41,6 +41,7 @@ def check(
     *,
     kind: Any = None,
     targets: Targets = _ANY_CODE,
+    readers: Sequence[Any] = (),
 ) -> None:
     """Raise ConfigError naming each wrong key and value of a composed, resolved config.
 
@@ -50,21 +51,28 @@ def check(
         path: of `config` within a whole config.
         kind: hint of the object it must describe; None where its class is known to be right.
         targets: the code it may name.
+        readers: classes that are built from keys of `config` next to the one it names.
     """
     known = [ErrorEntry(None, problem=e) if isinstance(e, str) else e for e in errors]
-    entries = [*known, *_node_errors(path, config, kind, targets)]
+    entries = [*known, *_node_errors(path, config, kind, targets, readers)]
     if entries:
         count = "1 error" if len(entries) == 1 else f"{len(entries)} errors"
         raise ConfigError(entries, header=f"the config has {count}; no data was read")
 
 
-def errors_of(config: Mapping[str, Any], kind: Any) -> list[ErrorEntry]:
+def errors_of(
+    config: Mapping[str, Any], kind: Any, readers: Sequence[Any] = ()
+) -> list[ErrorEntry]:
     """Return the errors that `check` would raise."""
-    return list(_node_errors("", config, kind, _ANY_CODE))
+    return list(_node_errors("", config, kind, _ANY_CODE, readers))
 
 
 def _node_errors(
-    path: str, node: Mapping[str, Any], kind: Any, targets: Targets
+    path: str,
+    node: Mapping[str, Any],
+    kind: Any,
+    targets: Targets,
+    readers: Sequence[Any] = (),
 ) -> Iterator[ErrorEntry]:
     name, partial = node.get(_TARGET), node.get(_PARTIAL, False)
     try:
@@ -79,10 +87,12 @@ def _node_errors(
     if kind is not None and (wrong := kind_error(kind, target, partial)):
         yield ErrorEntry(_join(path, _TARGET), name, wrong)
         return
-    found = list(_parameter_errors(path, node, target, targets))
+    found = list(_parameter_errors(path, node, (target, *readers), targets))
     yield from found
     if partial or found:  # otherwise the constructor applies the rules
         yield from _rule_errors(path, node, target, found)
+    for reader in readers:
+        yield from _rule_errors(path, node, reader, found)
     if hasattr(target, "conflicts"):
         yield from (ErrorEntry(None, problem=each) for each in target.conflicts(node, path))
     # The root is built once all is right; a part tells by itself what no type hint can.
@@ -104,9 +114,14 @@ def _rule_errors(
 
 
 def _parameter_errors(
-    path: str, node: Mapping[str, Any], target: Any, targets: Targets
+    path: str, node: Mapping[str, Any], readers: Sequence[Any], targets: Targets
 ) -> Iterator[ErrorEntry]:
-    known = parameters(target, own=not _foreign(target))
+    """Yield errors of keys and values; `readers` are the classes that take them."""
+    known = {
+        key: parameter
+        for target in readers
+        for key, parameter in parameters(target, own=not _foreign(target)).items()
+    }
     values = {key: value for key, value in node.items() if key not in (_TARGET, _PARTIAL)}
     for key, value in values.items():
         if key in known:
@@ -116,7 +131,7 @@ def _parameter_errors(
             yield ErrorEntry(_join(path, key), problem="no such key", valid=suggestion)
     partial = node.get(_PARTIAL, False)
     for key, parameter in known.items():
-        if parameter.required and key not in values and not (partial and _foreign(target)):
+        if parameter.required and key not in values and not (partial and _foreign(readers[0])):
             yield ErrorEntry(_join(path, key), problem="missing", valid="it must be set")
 
 
@@ -145,7 +160,7 @@ def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterato
     elif isinstance(value, Mapping) and _TARGET in value:
         yield from _node_errors(path, value, hint, targets)
     elif is_typeddict(hint) and isinstance(value, Mapping):
-        yield from _parameter_errors(path, value, hint, targets)
+        yield from _parameter_errors(path, value, (hint,), targets)
     elif _holds_nodes(value) or (isinstance(value, Mapping) and _takes_nodes(hint)):
         children = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, child in children:

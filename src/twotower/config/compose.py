@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
@@ -13,7 +13,7 @@ from twotower.config.baselines import with_baselines
 from twotower.config.check import check, errors_of
 from twotower.config.decode import decodable, replace_at
 from twotower.config.elsewhere import unmounted
-from twotower.config.instantiate import TARGET, instantiate
+from twotower.config.instantiate import TARGET, instantiate, instantiate_as
 from twotower.config.kinds import Contract
 from twotower.config.overrides import known_choices, lenient
 from twotower.config.source import Source, searchpath_of
@@ -25,6 +25,7 @@ from twotower.core.secrets import remember
 
 __all__ = [
     "build",
+    "build_as",
     "build_part",
     "build_stored",
     "compose",
@@ -35,7 +36,11 @@ __all__ = [
     "shared",
 ]
 
+_T = TypeVar("_T")
+
 _PARTS = {"hydra.sweeper.search": "twotower.sweeping.search.Search"}  # the class of each
+# The class that is built from keys of a root config next to the one it names; see `build_as`.
+_READERS = {"train": "twotower.sweeping.sweep_settings.SweepSettings"}
 
 
 def compose(
@@ -143,19 +148,30 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
     assert isinstance(container, dict)
     checked = {str(key): value for key, value in container.items()}
     kind = Annotated[Any, Contract(_command(config_name))]
+    readers = [Targets().locate(_READERS[config_name])] if config_name in _READERS else []
     if texts := dict(decodable(config)):
-        wrong = errors_of(checked, kind)
+        wrong = errors_of(checked, kind, readers)
         for path, (text, decoded) in texts.items():
             key = ".".join(map(str, path))
             if any(entry.path == key and entry.got == text for entry in wrong):
                 replace_at(checked, path, decoded)
-    check(checked, errors, kind=kind)
+    check(checked, errors, kind=kind, readers=readers)
     return checked
 
 
 def build(config: Mapping[str, Any]) -> Any:
     """The object that a checked config describes. Raises ConfigError where values do not fit."""
     return _built(config, Targets())
+
+
+def build_as(target: type[_T], config: Mapping[str, Any]) -> _T:
+    """Return a `target` made from the keys of a checked config that it takes.
+
+    Raises:
+        ConfigError: values do not fit.
+    """
+    made: _T = instantiate_as(target, config, Targets())
+    return made
 
 
 def build_part(path: str, node: Any) -> Any:

@@ -6,15 +6,13 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from twotower.baselines import Baseline
-from twotower.comparison import Comparison
 from twotower.config import Configured
 from twotower.core.component import component
 from twotower.core.errors import ConfigError
@@ -52,10 +50,10 @@ logger = logging.getLogger(__name__)
 @component
 @dataclass(frozen=True)
 class Experiment(Configured):
-    """What conf/train.yaml describes, one field per key; conf/ documents each of them.
+    """One run as conf/train.yaml describes it, one field per key; conf/ documents each of them.
 
     Build it from a config, which it then carries as `config`: the one source for what is logged,
-    saved and used as a cache key.
+    saved and used as a cache key. The keys that concern several runs are read by `SweepSettings`.
 
     >>> from twotower import config
     >>> experiment = config.build(config.compose("train", ["tower.emb_dim=32"]))
@@ -64,8 +62,6 @@ class Experiment(Configured):
     """
 
     seed: NonNegativeInt
-    seeds: PositiveInt
-    folds: Annotated[int, Field(ge=2)] | None
     output_dir: str
     run_name: str | None
     dataset: Dataset
@@ -78,7 +74,6 @@ class Experiment(Configured):
     trainer: Trainer
     evaluation: Evaluation
     baselines: dict[str, Baseline]
-    comparison: Comparison
     tracking: Tracking
 
     def __post_init__(self) -> None:
@@ -99,12 +94,10 @@ class Experiment(Configured):
             trial: The context of the run in a sweep. A single run is tested at the end.
 
         Raises:
-            ConfigError: The config describes several runs (`seeds`, `folds`), or a folder, device
-                or tracking store cannot be used.
+            ConfigError: A folder, device or tracking store cannot be used.
             DataError: The data cannot be read, split or trained on.
             TrainingError: Training diverged.
         """
-        self._check_single_run()
         require_writable_folder("output_dir", self.output_dir)
         self.trainer.check_device()
         # Further processes of a distributed run do the same work and do not log.
@@ -142,20 +135,6 @@ class Experiment(Configured):
             if note := repeat_note(frames, part, self.evaluation):
                 logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
         return interactions, frames
-
-    def _check_single_run(self) -> None:
-        """Raise ConfigError for settings that describe several runs."""
-        if self.seeds != 1:
-            raise ConfigError(
-                f"seeds: got {self.seeds}, one run per seed; must be 1 in a single run, whose seed "
-                "is `seed`; `twotower train seeds=5` runs five"
-            )
-        if self.folds is not None:
-            raise ConfigError(
-                f"folds: got {self.folds}, one run per fold; must be null in a single run, with "
-                "split=k_folds and `split.fold` to choose the fold; `twotower train folds=5` runs "
-                "five"
-            )
 
     def _result(
         self, frames: SplitFrames, name: str, run: Run, trial: TrialContext | None

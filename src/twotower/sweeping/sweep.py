@@ -12,14 +12,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from twotower.config import build
+from twotower.config import build_as
 from twotower.core.errors import ConfigError, SweepError
-from twotower.running.experiment import Experiment
 from twotower.sweeping.plan import Compose, Plan
 from twotower.sweeping.runner import Launch, Runner, result_of
 from twotower.sweeping.search import Asking, Setting
 from twotower.sweeping.sweep_file import SweepFile
 from twotower.sweeping.sweep_result import SweepResult
+from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial import Trial
@@ -59,13 +59,13 @@ class Sweep:
             if not spec.resume:
                 _clear(spec.folder)
             config = self._first_config()
-            experiment: Experiment = build(config)
-            test = experiment.evaluation.test
+            settings = build_as(SweepSettings, config)
+            test = settings.evaluation.test
             asking = spec.search.start(spec.settings, spec.folder)
             batch = plan.trials(asking.ask(), tests=test == "all")  # checked before anything else
             earlier = SweepFile.load(spec.folder)
-            with experiment.tracking.run(
-                name=experiment.run_name or f"sweep {spec.name}",
+            with settings.tracking.run(
+                name=settings.run_name or f"sweep {spec.name}",
                 config=None,
                 tags={"sweep.id": spec.folder.name, "sweep.command": spec.command},
                 run_id=earlier.parent_id if earlier is not None else None,
@@ -76,10 +76,10 @@ class Sweep:
                     command=spec.command,
                     parent_id=run.id,
                     total=plan.total,
-                    monitor=experiment.evaluation.val_monitor,
+                    monitor=settings.evaluation.val_monitor,
                     trials={},
                 )
-                runner = Runner(self.launch, experiment.tracking, run.id)
+                runner = Runner(self.launch, settings.tracking, run.id)
                 with runner.orphans_ended(spec.folder):
                     trials = _search(plan, asking, batch, runner, record, test)
                     table = _table(trials, record)
@@ -93,8 +93,7 @@ class Sweep:
                         trials=trials,
                         spec=spec,
                         config=config,
-                        comparison=experiment.comparison,
-                        test=test,
+                        settings=settings,
                         run=run,
                     )
                 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twotower.comparison import Comparison
+from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial import Trial
@@ -21,8 +21,6 @@ class SweepResult:
 
     Attributes:
         config: the resolved config of its first setting.
-        comparison: how settings are tested against each other.
-        test: which settings were tested: `best`, `all` or `never`.
         run: the sweep's own tracked run, still open.
     """
 
@@ -30,6 +28,5 @@ class SweepResult:
     trials: Sequence[Trial]
     spec: SweepSpec
     config: Mapping[str, Any]
-    comparison: Comparison
-    test: str
+    settings: SweepSettings
     run: Run

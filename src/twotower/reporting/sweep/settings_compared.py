@@ -41,7 +41,7 @@ def compare_settings(result: SweepResult) -> tuple[Compared | None, list[str]]:
     if len(models) < 2:
         return None, []
     try:
-        compared = result.comparison.compare(models, MetricName.parse(table.monitor).bare)
+        compared = result.settings.comparison.compare(models, MetricName.parse(table.monitor).bare)
     except TwoTowerError as error:
         return None, [
             "the settings could not be compared user by user (the best value may only come from "

@@ -37,14 +37,14 @@ def report_sweep(result: SweepResult) -> SweepReport:
         split=texts.split_words(result),
         groups=groups(compared),
         headline=[compared.headline] if compared and compared.headline else [],
-        warnings=[*texts.warnings(table, result.test), *notes],
-        test_rows=texts.test_rows(table, result.test),
+        warnings=[*texts.warnings(table, result.settings.evaluation.test), *notes],
+        test_rows=texts.test_rows(table, result.settings.evaluation.test),
         baseline_rows=texts.baseline_rows(table),
         breakdowns=breakdowns(compared),
         links={**links, "report": (spec.folder / REPORT).resolve().as_uri()},
         figure_notes=[missing] if missing else [],
     )
-    shares = None if missing else importance(table, seed=result.comparison.seed)
+    shares = None if missing else importance(table, seed=result.settings.comparison.seed)
     figures = sweep_figures(table, shares)
     track(report, compared, figures, write_files(report, figures, spec.folder), run)
     print_sweep(report, terminal())
