@@ -53,7 +53,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         ),
         ("evaluation.k=0", "evaluation.k: got 0; input should be greater than 0"),
         ("evaluation.k=[]", "evaluation.k: got []; "),
-        ("evaluation.metrics=[ndgc]", "no metric 'ndgc'; valid are ndcg, hitrate, coverage,"),
+        ("evaluation.metrics=[ndgc]", "no metric 'ndgc'; must be one of ndcg, hitrate, coverage,"),
         ("loss=null", "loss=null: no such choice; Valid: bce, bpr, "),
         ("tracking.uri=''", "tracking.uri: got ''; string should have at least 1 character"),
         ("++loss._target_=5", "loss._target_: got 5, which cannot be imported"),

@@ -1,4 +1,4 @@
-"""Folds and recommendations made by hand, and RePlay's verdict on them."""
+"""Folds and recommendations made by hand, their metrics by RePlay, and a metric of a plug-in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import replay.metrics
 import torch
 from torch import Tensor
 
+from twotower.evaluation import JudgedLists, UserMetric
+from twotower.evaluation.lists import Values
 from twotower.types import (
     Fold,
     Holdout,
@@ -30,6 +32,7 @@ CLASSES = {
     "map": "MAP",
     "novelty": "Novelty",
     "surprisal": "Surprisal",
+    "auc": "RocAuc",
 }
 OF_TRAIN = ("coverage", "novelty", "surprisal")
 
@@ -119,3 +122,17 @@ def as_pandas(columns: dict[str, Tensor]) -> pd.DataFrame:
 
 def as_polars(columns: dict[str, Tensor]) -> pl.DataFrame:
     return pl.DataFrame({name: column.numpy() for name, column in columns.items()})
+
+
+class HitsAbove(UserMetric):
+    """As a plug-in defines a metric: whether there are more than `least` hits."""
+
+    name = "hits_above"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def per_user(self, lists: JudgedLists, k: int) -> Values:
+        """See UserMetric."""
+        values: Values = (lists.hits[:, :k].sum(1) > self.least).astype(float)
+        return values

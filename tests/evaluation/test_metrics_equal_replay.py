@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_folds import (  # type: ignore[import-not-found]
+    CLASSES,
     as_dict,
     as_pandas,
     as_polars,
@@ -16,7 +17,7 @@ from replay.metrics import ConfidenceInterval, PerUser
 from torch import Tensor
 
 from twotower.evaluation import Evaluation
-from twotower.evaluation.metrics import METRICS
+from twotower.evaluation.metric import Metric
 from twotower.types import Fold, Recommendations
 
 N_ITEMS = 9
@@ -54,13 +55,14 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def evaluation(metrics: list[str], k: int | list[int], confidence: float = 0.95) -> Evaluation:
-    return Evaluation(k, metrics, metrics[0], "best", True, 1000, confidence)
+    listed: list[str | Metric] = [*metrics]
+    return Evaluation(k, listed, metrics[0], "best", True, 1000, confidence)
 
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases())
 def test_equal_to_the_last_bit(case: Case) -> None:
-    names = list(METRICS)
+    names = list(CLASSES)
     measured = evaluation(names, CUTOFFS).measure(*case)
     assert measured.values == replay_values(*case, names, CUTOFFS, as_dict)
 
@@ -68,7 +70,7 @@ def test_equal_to_the_last_bit(case: Case) -> None:
 @settings(max_examples=50, deadline=None)
 @given(case=cases())
 def test_users_are_equal(case: Case) -> None:
-    names = [name for name in METRICS if name != "coverage"]
+    names = [name for name in CLASSES if name != "coverage"]
     measured = evaluation(names, CUTOFFS).measure(*case)
     expected = replay_values(*case, names, CUTOFFS, as_dict, mode=PerUser())
     for name, by_user in expected.items():
@@ -98,7 +100,7 @@ def test_long_lists_with_many_hits_are_equal() -> None:
     fold = make_fold([[user % 50] for user in range(40)], 50, relevant)
     lists = [[(7 * place + user) % 50 for place in range(30)] for user in range(40)]
     recommendations = recommend(lists, fold.holdout.users, 35)
-    names, cutoffs = list(METRICS), [7, 20, 35]
+    names, cutoffs = list(CLASSES), [7, 20, 35]
     measured = evaluation(names, cutoffs).measure(recommendations, fold)
     assert measured.values == replay_values(recommendations, fold, names, cutoffs, as_pandas)
 
@@ -118,7 +120,7 @@ class Levels:
 def test_ties_are_in_replays_order() -> None:
     histories = [[user % 20, (user + 5) % 20] for user in range(30)]
     fold = make_fold(histories, 20, {user: [(user * 3) % 20, 7] for user in range(30)})
-    names = list(METRICS)
+    names = list(CLASSES)
     evaluate = evaluation(names, [1, 5])
     recommendations = evaluate.recommend(Levels(30, 20), fold)
     measured = evaluate.measure(recommendations, fold)

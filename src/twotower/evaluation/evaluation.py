@@ -17,7 +17,8 @@ from twotower.core.errors import ConfigError
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.lists import JudgedLists, Values
-from twotower.evaluation.metrics import DEFINITION, METRICS, CatalogueMetric, KnownMetric
+from twotower.evaluation.metric import CatalogueMetric, Metric
+from twotower.evaluation.metrics import DEFINITION, KnownMetric, measured_by
 from twotower.evaluation.ranking import top_k
 from twotower.types import USER, Fold, Recommendations, Scorer
 from twotower.types.metric_name import MetricName
@@ -57,20 +58,30 @@ class Evaluation:
     """Which lists are made and how they are judged."""
 
     k: PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
-    metrics: Annotated[list[KnownMetric], Field(min_length=1)]
-    monitor: KnownMetric
+    metrics: Annotated[list[KnownMetric | Metric], Field(min_length=1)]
+    monitor: str
     test: Literal["best", "all", "never"]
     drop_seen: bool
     block_scores: PositiveInt
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
     def __post_init__(self) -> None:
-        """Raises ConfigError where `monitor` is not among `metrics`."""
-        if self.monitor not in self.metrics:
-            raise ConfigError(
-                f"evaluation.monitor: got {self.monitor!r}, which is not measured; "
-                f"must be one of evaluation.metrics: {', '.join(self.metrics)}"
+        """Raise ConfigError if nothing can be chosen by `monitor`."""
+        metrics = self.measured_metrics
+        valid = [name for name, metric in metrics.items() if metric.higher_is_better]
+        if self.monitor not in valid:
+            wrong = (
+                "of which lower is better" if self.monitor in metrics else "which is not measured"
             )
+            raise ConfigError(
+                f"evaluation.monitor: got {self.monitor!r}, {wrong}; "
+                f"must be one of evaluation.metrics: {', '.join(valid) or 'none'}"
+            )
+
+    @property
+    def measured_metrics(self) -> dict[str, Metric]:
+        """The metrics by name, each once, in the order of the config."""
+        return measured_by(self.metrics)
 
     @property
     def cutoffs(self) -> list[int]:
@@ -129,14 +140,13 @@ class Evaluation:
         intervals: dict[str, tuple[float, float]] = {}
         n_seen = pl.Series("n_seen", fold.holdout.seen.lengths.numpy())
         columns = [ids_of(fold.vocabulary.users, lists.users).alias(USER), n_seen]
-        for name in dict.fromkeys(self.metrics):
-            metric = METRICS[name]
+        for name, metric in self.measured_metrics.items():
             for k in self.cutoffs:
                 full_name = str(MetricName(name, k))
                 if isinstance(metric, CatalogueMetric):
                     values[full_name] = metric.of_lists(lists, k)
                     continue
-                of_users = metric.of_users(lists, k)
+                of_users = metric.per_user(lists, k)
                 averaged = metric.averaged(lists, of_users)
                 values[full_name] = float(np.mean(averaged)) if len(averaged) else 0.0
                 if len(averaged) > 1:

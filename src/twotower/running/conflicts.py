@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from twotower.evaluation.metrics import METRICS, UserMetric
+from twotower.config.targets import Targets
+from twotower.evaluation.metric import UserMetric
+from twotower.evaluation.metrics import METRICS
 from twotower.types.metric_name import MetricName
 
 __all__ = ["conflicts"]
@@ -41,7 +43,11 @@ def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
     metric, k, names = comparison.get("metric"), evaluation.get("k"), evaluation.get("metrics")
     if metric is None or not isinstance(k, int | list) or not isinstance(names, list):
         return
-    by_user = [name for name in names if isinstance(METRICS.get(name), UserMetric)]
+    by_user = [
+        metric.name
+        for metric in map(_class_of, names)
+        if issubclass(metric, UserMetric) and metric.higher_is_better
+    ]
     depths = [k] if isinstance(k, int) else k
     valid = [str(MetricName(name, depth)) for name in by_user for depth in depths]
     if metric not in valid:
@@ -50,3 +56,14 @@ def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
             "(evaluation.metrics, evaluation.k); must be null or one of "
             f"{', '.join(valid) or 'none'}"
         )
+
+
+def _class_of(entry: Any) -> Any:
+    """Return the class of an entry of `evaluation.metrics`; `object` if it has an error."""
+    if isinstance(entry, str):
+        return type(METRICS.get(entry))
+    try:
+        found = Targets().locate(entry["_target_"])
+    except Exception:  # an import may fail in any way; the check of the entry reports it
+        return object
+    return found if isinstance(found, type) else object

@@ -103,13 +103,14 @@ class References:
         """Return a hash of everything that the metrics of a baseline depend on. It is also the path
         of the cache entry in `directory`."""
         # The source counts too, so that a user who edits a baseline sees its new metrics.
-        code = Path(inspect.getfile(type(self.baselines[name]))).read_text(encoding="utf-8")
+        code = _source(type(self.baselines[name]))
         return f"{self._folder(key)}/{digest_of([self.config['baselines'][name], code])}"
 
     def _folder(self, key: str) -> str:
         relevant = {k: v for k, v in self.config["evaluation"].items() if k not in _IRRELEVANT}
         made_by = [FORMAT, DEFINITION, version("twotower"), version("replay-rec")]
-        return digest_of([key, relevant, made_by])
+        own = [metric for metric in self.evaluation.metrics if not isinstance(metric, str)]
+        return digest_of([key, relevant, made_by, *(_source(type(metric)) for metric in own)])
 
     def _as_entry(self, reference: Reference, key: str) -> Entry:
         note = {
@@ -123,6 +124,11 @@ class References:
             "intervals": reference.measured.intervals,
         }
         return Entry({_PER_USER: reference.measured.per_user, _RELEVANT: reference.relevant}, note)
+
+
+def _source(component: type) -> str:
+    """Return the text of the file that defines a class."""
+    return Path(inspect.getfile(component)).read_text(encoding="utf-8")
 
 
 def _as_reference(entry: Entry) -> Reference:
