@@ -40,7 +40,8 @@ def run(overrides: Sequence[str] = ()) -> Result:
     # Imported here to keep `import twotower` fast.
     from twotower import config as conf
     from twotower.config.naming import run_name
+    from twotower.reporting.run_page import report_run
 
     config = conf.compose("train", overrides)
-    result: Result = conf.build(config).run(run_name(overrides, config))
+    result: Result = conf.build(config).run(run_name(overrides, config), report_run)
     return result

@@ -132,6 +132,7 @@ def _job(composed: DictConfig) -> float | None:
     """Run once; return the validation metric that sweepers maximise, never a test metric."""
     from twotower.reporting.links import where_to_look
     from twotower.reporting.run import print_result
+    from twotower.reporting.run_page import report_run
     from twotower.training import is_first_process
 
     if not is_first_process():
@@ -144,7 +145,8 @@ def _job(composed: DictConfig) -> float | None:
         experiment = conf.build(config)
         if (spec := TrialSpec.load(Path(HydraConfig.get().runtime.output_dir))) is not None:
             return _trial(experiment, spec)
-        result = experiment.run(run_name(list(HydraConfig.get().overrides.task), config))
+        name = run_name(list(HydraConfig.get().overrides.task), config)
+        result = experiment.run(name, report_run)
         if is_first_process():
             opens = where_to_look(config, result.experiment_id, result.run_id)
             print_result(result, opens)
@@ -165,6 +167,7 @@ def _write_config(config: dict[str, Any]) -> None:
 
 def _trial(experiment: Any, spec: TrialSpec) -> float | None:
     """Run one trial of a sweep; its outcome is written to its folder."""
+    from twotower.reporting.run_page import report_run
     from twotower.sweeping.run_trial import run_trial
 
     hydra_config = HydraConfig.get()
@@ -174,7 +177,7 @@ def _trial(experiment: Any, spec: TrialSpec) -> float | None:
         search = conf.build_part("hydra.sweeper.search", hydra_config.sweeper.search)
         watch = search.watch(Path(hydra_config.sweep.dir), spec.study["number"], monitor)
     folder = Path(hydra_config.runtime.output_dir)
-    return run_trial(experiment, spec, folder, watch).metrics.get(monitor)
+    return run_trial(experiment, spec, folder, report_run, watch).metrics.get(monitor)
 
 
 def _other(command: str, arguments: list[str]) -> None:

@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from twotower.config import build, compose
 from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
+from twotower.reporting.run_page import report_run
 from twotower.running.experiment import Experiment
 from twotower.running.trial_context import Pruned
 from twotower.sweeping.run_trial import run_trial
@@ -52,7 +53,7 @@ class Place:
     def run(self, *overrides: str, watch: OnEpoch | None = None, **changes: Any) -> TrialResult:
         config = compose("train", [*self.overrides, *overrides])
         spec = replace(SPEC, **changes)
-        result = run_trial(build(config), spec, self.folder, watch)
+        result = run_trial(build(config), spec, self.folder, report_run, watch)
         kept = TrialResult.load(self.folder)
         assert kept is not None
         assert (kept.state, kept.metrics, kept.run_id) == (
@@ -118,7 +119,7 @@ def interrupt_in_epoch_2(place: Place) -> None:
 
     config = compose("train", [*place.overrides, EVERY_EPOCH])
     with pytest.raises(KeyboardInterrupt):
-        run_trial(build(config), SPEC, place.folder, interrupt)
+        run_trial(build(config), SPEC, place.folder, report_run, interrupt)
 
 
 def prune_after(last: int) -> OnEpoch:

@@ -1,4 +1,4 @@
-"""What a run logs to MLflow: data, metrics, files, plots and a description."""
+"""What a run logs to MLflow: data, metrics and files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
-import torch
 
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation import Measured
-from twotower.running import plots
-from twotower.running.description import description
 from twotower.running.result import Judged, Result
 from twotower.serving.files import MODEL_FOLDER
 from twotower.tracking.base import Context, Run
@@ -54,11 +51,7 @@ def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrame
 
 
 def log(run: Run, result: Result) -> None:
-    """Log everything that is known once a run has finished.
-
-    A run that was not tested, such as most trials of a sweep, is described by its validation
-    metrics and has no plots, which take longer than a short training.
-    """
+    """Log the metrics, frames and model of a finished run."""
     # Validation metrics were logged after each epoch.
     others = ("val", "val_baseline", "baseline")
     own = {n: v for n, v in summary(result).items() if MetricName.parse(n).part not in others}
@@ -73,8 +66,6 @@ def log(run: Run, result: Result) -> None:
     _list_model(run, result)
     if result.test is not None:
         run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
-        _log_plots(run, result, result.test)
-    run.set_description(description(result))
 
 
 def summary(result: Result) -> dict[str, float]:
@@ -151,16 +142,3 @@ def metrics_text(models: Mapping[str, Measured]) -> str:
 def _with_ends(measured: Measured, name: str) -> dict[str, float]:
     ends = dict(zip(("low", "high"), measured.intervals.get(name, ()), strict=False))
     return {"value": measured.values[name], **ends}
-
-
-def _log_plots(run: Run, result: Result, test: Judged) -> None:
-    watched = result.selected or result.fitted
-    best = watched.best_epoch if result.selected is not None else None
-    run.log_figure(plots.loss_curves(watched.history, best), "plots/loss.png")
-    if result.selected is not None:
-        run.log_figure(plots.metric_curves(watched.history, best), "plots/metrics.png")
-    items, n_items = test.recommendations.items, test.fold.items.n
-    counts = torch.bincount(items[items >= 0], minlength=n_items)
-    of_train = torch.bincount(test.fold.train.items, minlength=n_items)
-    figure = plots.recommendation_popularity(counts.tolist(), of_train.tolist())
-    run.log_figure(figure, "plots/recommendation_popularity.png")

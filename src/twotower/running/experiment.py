@@ -42,7 +42,9 @@ from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
 from twotower.types import Interactions, SplitFrames
 
-__all__ = ["Experiment"]
+__all__ = ["Experiment", "Report"]
+
+Report = Callable[[Run, Result], object]  # what people look at: see `twotower.reporting.run_page`
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +88,12 @@ class Experiment(Configured):
 
     conflicts = staticmethod(conflicts)
 
-    def run(self, name: str, trial: TrialContext | None = None) -> Result:
+    def run(self, name: str, report: Report, trial: TrialContext | None = None) -> Result:
         """Load and split the data, train, evaluate next to the baselines, and log everything.
 
         Args:
             name: The name of the tracked run. `run_name` takes precedence in a single run.
+            report: Called with the result while the tracked run is still open.
             trial: The context of the run in a sweep. A single run is tested at the end.
 
         Raises:
@@ -119,6 +122,7 @@ class Experiment(Configured):
             artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
             result = self._result(frames, name, run, trial)
             artifacts.log(run, result)
+            report(run, result)
             if trial is None:  # a sweep saves it once for all of its trials
                 run.save_overview(self.evaluation.val_monitor)
         return result

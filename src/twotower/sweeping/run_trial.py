@@ -15,7 +15,7 @@ from twotower.config.naming import setting_name
 from twotower.core.errors import TrainingError, TwoTowerError
 from twotower.core.files import read_json, write_json
 from twotower.running.artifacts import summary
-from twotower.running.experiment import Experiment
+from twotower.running.experiment import Experiment, Report
 from twotower.running.result import Result
 from twotower.running.trial_context import Pruned, TrialContext
 from twotower.sweeping.trial_result import State, TrialResult
@@ -36,6 +36,7 @@ def run_trial(
     experiment: Experiment,
     spec: TrialSpec,
     folder: Path,
+    report: Report,
     watch: OnEpoch | None,
 ) -> TrialResult:
     """Run the trial and save its result in `folder`; an error becomes part of the result.
@@ -44,13 +45,14 @@ def run_trial(
     a trial: a second one waits, and finds it finished.
 
     Args:
+        report: see `Experiment.run`.
         watch: called after each epoch; may raise Pruned.
     """
     with FileLock(folder / ".lock"), _data_messages_silenced():
         known = TrialResult.load(folder)
         if known is not None and is_settled(known, spec):
             return known
-        result = _run(experiment, spec, folder, watch)
+        result = _run(experiment, spec, folder, report, watch)
         result.save(folder)
     _log(result, spec, experiment.evaluation.monitor_name)
     return result
@@ -92,6 +94,7 @@ def _run(
     experiment: Experiment,
     spec: TrialSpec,
     folder: Path,
+    report: Report,
     watch: OnEpoch | None,
 ) -> TrialResult:
     noted = folder / _EPOCHS  # also holds the epochs before an interruption
@@ -116,7 +119,7 @@ def _run(
         return replace(_ended(spec, state, trial.run_id, error), history=history)
 
     try:
-        return _finished(spec, experiment.run(spec.name, trial))
+        return _finished(spec, experiment.run(spec.name, report, trial))
     except Pruned as pruned:
         monitor = experiment.evaluation.val_monitor
         validated = [row for row in rows.values() if monitor in row]

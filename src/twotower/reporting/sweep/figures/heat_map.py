@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from twotower.reporting.sweep.figures.style import (
+from twotower.reporting.style import (
     BEST,
     MISSING,
     entitle,

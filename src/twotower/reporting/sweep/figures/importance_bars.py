@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from twotower.reporting.sweep.figures.style import FAINT, MAIN, entitle, figure_of, shortened, tidy
+from twotower.reporting.style import FAINT, MAIN, entitle, figure_of, shortened, tidy
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from twotower.reporting.sweep.cells import name
-from twotower.reporting.sweep.figures.style import (
+from twotower.reporting.style import (
     COLORS,
     FAINT,
     entitle,
@@ -20,6 +19,7 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
+from twotower.reporting.sweep.cells import name
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial_result import TrialResult
 

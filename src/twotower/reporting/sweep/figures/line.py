@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from twotower.reporting.sweep.cells import half_width, name
-from twotower.reporting.sweep.figures.style import (
+from twotower.reporting.style import (
     BEST,
     FAINT,
     MAIN,
@@ -19,6 +18,7 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
+from twotower.reporting.sweep.cells import half_width, name
 from twotower.sweeping.setting_result import SettingResult, repeat_words
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import MOST_CHOICES, Varied, brief

@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from twotower.reporting.numbers import human
-from twotower.reporting.sweep.cells import name
-from twotower.reporting.sweep.figures.style import (
+from twotower.reporting.style import (
     FAINT,
     MAIN,
     entitle,
@@ -22,6 +21,7 @@ from twotower.reporting.sweep.figures.style import (
     tidy,
     validation_title,
 )
+from twotower.reporting.sweep.cells import name
 from twotower.sweeping.setting_result import SettingResult
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName

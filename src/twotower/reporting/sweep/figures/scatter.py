@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from twotower.reporting.style import BEST, FAINT, entitle, figure_of, validation_title
 from twotower.reporting.sweep.cells import name
 from twotower.reporting.sweep.figures.line import scale
-from twotower.reporting.sweep.figures.style import BEST, FAINT, entitle, figure_of, validation_title
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.varied import Varied
 

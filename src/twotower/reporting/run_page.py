@@ -1,17 +1,50 @@
-"""The text at the top of a run's page in MLflow."""
+"""A run's page in MLflow: the text at its top, and its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+
 from twotower.core.markdown import escaped
-from twotower.running.result import Result
+from twotower.running.result import Judged, Result
+from twotower.tracking.base import Run
 from twotower.types.metric_name import MetricName
 
-__all__ = ["description"]
+__all__ = ["report_run"]
 
 
-def description(result: Result) -> str:
+def report_run(run: Run, result: Result) -> None:
+    """Log the description of a run, and its figures if it was tested.
+
+    Most trials of a sweep are not tested, and drawing takes longer than a short training.
+    """
+    run.set_description(_description(result))
+    if result.test is not None:
+        _log_figures(run, result, result.test)
+
+
+def _log_figures(run: Run, result: Result, test: Judged) -> None:
+    # Imported here, since matplotlib is slow to import.
+    from twotower.reporting.run_figures import (
+        loss_curves,
+        metric_curves,
+        recommendation_popularity,
+    )
+
+    watched = result.selected or result.fitted
+    best = watched.best_epoch if result.selected is not None else None
+    run.log_figure(loss_curves(watched.history, best), "plots/loss.png")
+    if result.selected is not None:
+        run.log_figure(metric_curves(watched.history, best), "plots/metrics.png")
+    items, n_items = test.recommendations.items, test.fold.items.n
+    counts = torch.bincount(items[items >= 0], minlength=n_items)
+    of_train = torch.bincount(test.fold.train.items, minlength=n_items)
+    figure = recommendation_popularity(counts.tolist(), of_train.tolist())
+    run.log_figure(figure, "plots/recommendation_popularity.png")
+
+
+def _description(result: Result) -> str:
     """Return Markdown: notes, and the metrics next to those of the baselines."""
     judged = result.judged
     columns = {"this run": judged.measured, **judged.baselines}

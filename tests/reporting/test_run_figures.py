@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twotower.running.plots import loss_curves, metric_curves, recommendation_popularity
+from twotower.reporting.run_figures import loss_curves, metric_curves, recommendation_popularity
 
 HISTORY = pl.DataFrame(
     {
