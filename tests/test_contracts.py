@@ -27,7 +27,7 @@ from twotower.config.instantiate import instantiate
 from twotower.config.targets import Targets
 from twotower.core.component import parameters, value_errors
 from twotower.core.errors import ConfigError
-from twotower.loss import SampledSoftmax
+from twotower.loss import SampledSoftmax, weight_error
 from twotower.tower import HistoryEncoder
 from twotower.training.batches import Batches
 from twotower.training.fold_batches import FoldBatches
@@ -513,7 +513,7 @@ def test_an_item_comes_as_often_as_expected(
     totals = []
     for epoch in epochs_of(choice, exclude_seen, half_life, world_size, number=300):
         total = torch.zeros(N_ITEMS, dtype=torch.float64)
-        for users, positives, negatives, _ in epoch:
+        for users, positives, negatives, *_ in epoch:
             assert len(users) > 1  # a row alone has no other rows
             valid = validity(negatives, users)
             weights = torch.exp(-negatives.log_expected_count.double()) * valid  # [B, N]
@@ -600,6 +600,26 @@ def test_negatives_that_are_not_valid_take_no_part_in_a_loss(choice: str, shared
     for other in (1e4, float("inf")):
         changed = torch.where(valid, given.negative, other)
         assert loss(replace(given, negative=changed)) == value
+
+
+@pytest.mark.parametrize("choice", choices("loss"))
+def test_a_row_of_weight_n_counts_as_n_rows(choice: str) -> None:
+    loss = instantiate(node_of("loss", choice), Targets())
+    if weight_error(loss):
+        assert choice in ("bsl", "direct_au")
+        return
+    made = scores(None, shared=True)
+    n_rows = len(made.positive)
+    weights = torch.arange(n_rows)  # the first row counts nothing
+    repeated = replace(
+        made,
+        positive=made.positive.repeat_interleave(weights),
+        negative=made.negative.repeat_interleave(weights, 0),
+        embeddings=None,
+    )
+    expected = loss(repeated) * int(weights.sum()) / n_rows  # means over more rows
+    assert loss(replace(made, weights=weights.float())).item() == pytest.approx(expected.item())
+    assert torch.equal(loss(replace(made, weights=torch.ones(n_rows))), loss(made))
 
 
 @pytest.mark.parametrize("choice", OF_SCORES)

@@ -104,7 +104,12 @@ class TwoTower(nn.Module):
         return (self.encode_users(users, past) * self.encode_items(items)).sum(-1)
 
     def score(
-        self, users: Tensor, positives: Tensor, negatives: Negatives, past: Past | None = None
+        self,
+        users: Tensor,
+        positives: Tensor,
+        negatives: Negatives,
+        past: Past | None = None,
+        weights: Tensor | None = None,
     ) -> BatchScores:
         """Score users against their positives and negatives.
 
@@ -113,6 +118,7 @@ class TwoTower(nn.Module):
             positives: [B] int64.
             negatives: [B, N] own negatives per row, or a pool [N].
             past: Histories of `users`, if the model reads them.
+            weights: [B] of the rows, for the loss; None: all 1.
         """
         user = self.encode_users(users, past)  # [B, D]
         positive = self.encode_items(positives)  # [B, D]
@@ -124,6 +130,7 @@ class TwoTower(nn.Module):
                 valid=negatives.valid,
                 log_expected_count=negatives.log_expected_count,
                 embeddings=(user, positive),
+                weights=weights,
             ),
             embeddings=(user, positive, negative),
         )

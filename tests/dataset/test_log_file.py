@@ -19,7 +19,13 @@ AT = [1, 2]
 
 
 def log_file(path: Path, **changes: Any) -> LogFile:
-    columns: Columns = {"user": "who", "item": "what", "timestamp": "when", "rating": "stars"}
+    columns: Columns = {
+        "user": "who",
+        "item": "what",
+        "timestamp": "when",
+        "rating": "stars",
+        "weight": None,
+    }
     values: dict[str, Any] = {
         "path": str(path),
         "test_path": None,
@@ -325,3 +331,24 @@ def test_the_digest_depends_on_lines_only_where_they_are_the_order(tmp_path: Pat
             text = "\n".join(["who,what,when,stars", *lines])
             found.add(load(tmp_path / "log.csv", text, order=order).digest)
     assert {order: len(found) for order, found in digests.items()} == {"time": 1, "file": 2}
+
+
+def test_weights_are_read_and_a_test_part_needs_none(tmp_path: Path) -> None:
+    columns = {"weight": "stars", "rating": None}
+    test = write(tmp_path / "test.csv", "who,what,when\nann,8,3\n")
+    data = load(tmp_path / "log.csv", CSV, columns=columns, test_path=str(test))
+    assert data.log["weight"].to_list() == [3.0, 4.5]
+    assert data.log.columns == ["user_id", "item_id", "timestamp", "weight"]
+    assert data.digest != load(tmp_path / "log.csv", CSV, columns={"rating": None}).digest
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("-1", "a negative weight"), ("nan", "no finite number"), ("", "no finite number")],
+)
+def test_a_weight_that_cannot_be_is_refused(tmp_path: Path, value: str, what: str) -> None:
+    text = CSV.replace("bob,8,1,3", f"bob,8,1,{value}")
+    message = refusal(tmp_path / "log.csv", text, columns={"weight": "stars", "rating": None})
+    assert message.startswith(f"{tmp_path}/log.csv: column 'stars' has {what} in 1 of 2 rows, ")
+    assert "first in row 2" in message
+    assert message.endswith("or name another column with dataset.columns.weight")

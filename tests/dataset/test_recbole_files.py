@@ -25,7 +25,13 @@ def files(folder: Path, name: str | None = None, title: str | None = "name") -> 
     return RecBoleFiles(
         str(folder),
         name,
-        {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "rating": "rating"},
+        {
+            "user": "user_id",
+            "item": "item_id",
+            "timestamp": "timestamp",
+            "rating": "rating",
+            "weight": None,
+        },
         title,
         "auto",
         "time",

@@ -23,7 +23,7 @@ gzipped = partial(gzip.compress, mtime=0)
 HEADER = "who,what,when,stars\n"
 ROWS = "ann,7,2,4.5\nbob,8,1,3\n"
 BOTH = [("bob", 8, 3.0, 1), ("ann", 7, 4.5, 2)]
-PLACES = {"user": 1, "item": 2, "timestamp": 3, "rating": 4}
+PLACES = {"user": 1, "item": 2, "timestamp": 3, "rating": 4, "weight": None}
 
 
 def load(path: Path, content: str | bytes, **changes: object) -> list[tuple[object, ...]]:

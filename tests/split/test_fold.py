@@ -189,3 +189,14 @@ def test_ids_come_back_from_row_numbers(logs: tuple[pl.DataFrame, pl.DataFrame])
     for row, user in enumerate(fold.holdout.users.tolist()):
         seen = {items[i] for i in lists(fold.holdout.seen)[row]}
         assert seen == set(train.filter(pl.col("user_id") == users[user])["item_id"])
+
+
+def test_weights_are_shares_of_their_mean_in_the_order_of_train() -> None:
+    weights = pl.Series("weight", [1.0, 3.0, 0.0, 4.0])  # of bx, ax, by, cz
+    train = TRAIN.with_columns(weights)
+    made = make_fold(train, make_log(("a", "y", 10)), train, True, True)
+    assert made.train.weights is not None
+    assert made.train.weights.tolist() == [2.0, 1.5, 0.5, 0.0]
+    none = train.with_columns(weights * 0)
+    with pytest.raises(DataError, match=r"dataset\.columns\.weight: all weights of the train part"):
+        make_fold(none, make_log(("a", "y", 10)), none, True, True)

@@ -220,3 +220,23 @@ def test_held_out_pairs_are_shown_with_all_that_their_users_had_met() -> None:
     assert past is not None
     met = [set(row[valid].tolist()) for row, valid in zip(past.items, past.valid, strict=True)]
     assert met == [{0, 1, 2, 3}, {2, 3, 4, 5}]
+
+
+@pytest.mark.parametrize("half_life", [None, 2.0])
+def test_weights_follow_their_interactions(half_life: float | None) -> None:
+    made = fold()
+    days = torch.arange(len(PAIRS)) * 86_400 * 1_000_000
+    weights = torch.arange(len(PAIRS)).float()
+    train = replace(made.train, weights=weights, timestamps=days)
+    epoch = batches(replace(made, train=train), half_life=half_life).train_dataloader()
+    by_pair = dict(zip(PAIRS, weights.tolist(), strict=True))
+    found = [weight for batch in epoch for weight in batch.weights.tolist()]  # type: ignore[union-attr]
+    assert found == [by_pair[pair] for pair in pairs(epoch)]
+    assert len(found) == len(PAIRS)
+
+
+def test_validation_has_no_weights() -> None:
+    made = fold()
+    made = replace(made, train=replace(made.train, weights=torch.ones(len(PAIRS))))
+    assert all(batch.weights is None for batch in batches(made).val_dataloader())
+    assert all(batch.weights is None for batch in batches().train_dataloader())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from twotower.dataset.digest import frames_digest
-from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, Interactions
+from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, WEIGHT, Interactions
 
 
 def interactions(
@@ -21,9 +21,9 @@ def interactions(
 ) -> Interactions:
     """`Interactions` in canonical order, with their digest.
 
-    A log is sorted by timestamp, user, item and rating (as far as it has them), features by id:
-    neither the digest nor a later split depends on the order of lines in a file, unless the log has
-    it as a column (`file_order`). Then it is sorted by timestamp and that.
+    A log is sorted by timestamp, user, item, rating and weight (as far as it has them), features by
+    id: neither the digest nor a later split depends on the order of lines in a file, unless the log
+    has it as a column (`file_order`). Then it is sorted by timestamp and that.
     """
     frames = {
         "log": sorted_log(log),
@@ -39,7 +39,7 @@ def interactions(
 
 def sorted_log(log: pl.DataFrame) -> pl.DataFrame:
     """`log` with its canonical columns alone, rows in canonical order."""
-    kept = [USER, ITEM, RATING, TIMESTAMP, FILE_ORDER]
-    ties = [FILE_ORDER] if FILE_ORDER in log.columns else [USER, ITEM, RATING]
+    kept = [USER, ITEM, RATING, TIMESTAMP, FILE_ORDER, WEIGHT]
+    ties = [FILE_ORDER] if FILE_ORDER in log.columns else [USER, ITEM, RATING, WEIGHT]
     log = log.select(name for name in kept if name in log.columns)
     return log.sort(name for name in [TIMESTAMP, *ties] if name in log.columns)

@@ -47,6 +47,19 @@ class Place:
 
 def ratings(values: pl.Series, place: Place) -> pl.Series:
     """Ratings as Float64. Raises DataError for what is not a finite number."""
+    return _finite(values, place)
+
+
+def weights(values: pl.Series, place: Place) -> pl.Series:
+    """Weights as Float64. Raises DataError for what is not a finite number of 0 or more."""
+    numbers = _finite(values, place)
+    negative = numbers < 0
+    if negative.any():
+        place.refuse(negative, values, "a negative weight", "weights must be 0 or more: correct it")
+    return numbers
+
+
+def _finite(values: pl.Series, place: Place) -> pl.Series:
     if not (values.dtype.is_numeric() or values.dtype == pl.String):
         place.refuse_type(values.dtype, "numbers, also as strings")
     numbers = values.cast(pl.Float64, strict=False)

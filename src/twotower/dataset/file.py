@@ -76,9 +76,10 @@ class LogFile:
 
     def load(self) -> Interactions:
         """Raises DataError for the first file, column or value that cannot be used."""
-        frames = {"log": self._log(self.path, "dataset.path")}
+        frames = {"log": self._log(self.path, "dataset.path", self.columns)}
         if self.test_path is not None:
-            frames["test"] = self._log(self.test_path, "dataset.test_path")
+            unweighted: Columns = {**self.columns, "weight": None}
+            frames["test"] = self._log(self.test_path, "dataset.test_path", unweighted)
         lists = Lists({str(name): mark for name, mark in self.lists.items()})
         if self.users_path is not None:
             frames["users"] = self._features(self.users_path, "users", USER, None, lists)
@@ -105,10 +106,10 @@ class LogFile:
         }
         return {part: f"{file} (dataset.{key})" for part, (file, key) in files.items() if file}
 
-    def _log(self, path: str, key: str) -> pl.DataFrame:
-        tables = read_tables(path, key, self.text("log"), named_columns(self.columns))
+    def _log(self, path: str, key: str, columns: Columns) -> pl.DataFrame:
+        tables = read_tables(path, key, self.text("log"), named_columns(columns))
         times = TimeFormat(self.timestamp_unit, self.timestamp_format)
-        return ordered(map_log(tables, self.columns, times), self.order)
+        return ordered(map_log(tables, columns, times), self.order)
 
     def _features(
         self, path: str, part: Part, canonical: str, title: str | None, lists: Lists

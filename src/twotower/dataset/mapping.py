@@ -13,12 +13,12 @@ from pydantic import ConfigDict, PositiveInt
 from typing_extensions import TypedDict
 
 from twotower.core.errors import ConfigError, DataError
-from twotower.dataset.columns import Place, ratings
+from twotower.dataset.columns import Place, ratings, weights
 from twotower.dataset.ids import ids, integers_where_exact
 from twotower.dataset.lists import Lists
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
-from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER
+from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
 _TITLE = "title"  # of an item, wherever people read
 NO_LISTS = Lists({})
@@ -36,6 +36,7 @@ class Columns(TypedDict):
     item: str | PositiveInt
     timestamp: str | PositiveInt | None
     rating: str | PositiveInt | None
+    weight: str | PositiveInt | None
 
 
 Columns.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
@@ -45,8 +46,8 @@ def named_columns(columns: Columns, node: str = "dataset") -> list[tuple[str, st
     """(name in the source, config key) of each mapped column. Raises ConfigError for a repeat."""
     prefix = f"{node}.columns" if node else "columns"
     named: list[tuple[str, str | None]] = []
-    for field in ("user", "item", "timestamp", "rating"):
-        value = columns[field]
+    for field in ("user", "item", "timestamp", "rating", "weight"):
+        value = columns.get(field)  # configs of older runs have no weight
         name = None if value is None else str(value)
         for other, key in named:
             if other == name:
@@ -75,8 +76,8 @@ def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.
 
 
 def _mapped(table: Table, columns: Columns, times: TimeFormat) -> pl.DataFrame:
-    def place(field: Literal["user", "item", "rating", "timestamp"]) -> Place:
-        return Place(str(table.file), str(columns[field]), times.key(f"columns.{field}"))
+    def place(field: str) -> Place:
+        return Place(str(table.file), str(columns.get(field)), times.key(f"columns.{field}"))
 
     series = {USER: _typed_ids(table, place("user")), ITEM: _typed_ids(table, place("item"))}
     if columns["rating"] is not None:
@@ -85,6 +86,9 @@ def _mapped(table: Table, columns: Columns, times: TimeFormat) -> pl.DataFrame:
     if columns["timestamp"] is not None:
         at = place("timestamp")
         series[TIMESTAMP] = timestamps(table.frame[at.column], at, times)
+    if columns.get("weight") is not None:
+        at = place("weight")
+        series[WEIGHT] = weights(table.frame[at.column], at)
     return pl.DataFrame(series)
 
 

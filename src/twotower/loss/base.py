@@ -1,12 +1,15 @@
 """The contract of a loss."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 from torch import Tensor
 
+from twotower.core.errors import ErrorEntry
 from twotower.types import Scores
 
-__all__ = ["Loss", "needs_negatives"]
+__all__ = ["Loss", "needs_negatives", "weight_error"]
 
 
 class Loss(Protocol):
@@ -17,7 +20,9 @@ class Loss(Protocol):
     which sampler drew the negatives, nor which towers made the scores.
 
     A class whose loss uses no negatives sets `needs_negatives = False`; otherwise training warns
-    about positives without negatives and stops if no positive has one.
+    about positives without negatives and stops if no positive has one. A class that multiplies each
+    row by its weight (`twotower.loss.masking.weighted`) sets `uses_weights = True`; the others
+    refuse data with weights (`dataset.columns.weight`).
 
     Example:
         >>> class NegativeMargin:
@@ -44,3 +49,16 @@ class Loss(Protocol):
 def needs_negatives(loss: object) -> bool:
     """Return whether `loss` contrasts positives with negatives; True unless its class opts out."""
     return bool(getattr(loss, "needs_negatives", True))
+
+
+def weight_error(loss: object) -> ErrorEntry | None:
+    """Return an error if `loss`, or a class of losses, does not apply the weights of rows."""
+    if getattr(loss, "uses_weights", False):
+        return None
+    name = getattr(loss, "__name__", type(loss).__name__)
+    return ErrorEntry(
+        "loss",
+        problem=f"{name} cannot weight interactions, and dataset.columns.weight is set",
+        valid="must be a loss of single rows, such as bce, bpr or sampled_softmax, or "
+        "dataset.columns.weight must be null",
+    )

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import valid_counts, where_valid
+from twotower.loss.masking import valid_counts, weighted, where_valid
 from twotower.types import Scores
 
 __all__ = ["BinaryCrossEntropy"]
@@ -31,9 +31,12 @@ class BinaryCrossEntropy:
         tensor(0.6931)
     """
 
+    uses_weights = True
+
     def __call__(self, scores: Scores) -> Tensor:
         """Return the loss of a batch; see Loss."""
         positive = softplus(-scores.positive)
         negative = softplus(where_valid(scores.negative, scores, 0.0))
-        total = positive.sum() + where_valid(negative, scores, 0.0).sum()
+        negative = where_valid(negative, scores, 0.0)
+        total = weighted(positive, scores).sum() + weighted(negative, scores).sum()
         return total / (positive.numel() + valid_counts(scores).sum())

@@ -33,6 +33,8 @@ class BayesianPersonalisedRanking:
         tensor(0.6931)
     """
 
+    uses_weights = True
+
     def __call__(self, scores: Scores) -> Tensor:
         """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]

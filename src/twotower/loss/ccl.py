@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from twotower.core.component import component
-from twotower.loss.masking import row_means, where_valid
+from twotower.loss.masking import mean_of_rows, row_means, where_valid
 from twotower.types import Scores
 
 __all__ = ["CosineContrastive"]
@@ -36,6 +36,8 @@ class CosineContrastive:
         tensor(0.3000)
     """
 
+    uses_weights = True
+
     def __init__(
         self, margin: Annotated[float, Field(ge=-1, lt=1)], negative_weight: PositiveFloat
     ) -> None:
@@ -51,4 +53,5 @@ class CosineContrastive:
     def __call__(self, scores: Scores) -> Tensor:
         """Return the loss of a batch; see Loss."""
         negative = relu(where_valid(scores.negative, scores, 0.0) - self.margin)  # [B, N]
-        return (1 - scores.positive + self.negative_weight * row_means(negative, scores)).mean()
+        rows = 1 - scores.positive + self.negative_weight * row_means(negative, scores)  # [B]
+        return mean_of_rows(rows, scores)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, valid_counts, where_valid
+from twotower.loss.masking import item_weights, valid_counts, weighted, where_valid
 from twotower.types import Scores
 
 __all__ = ["GeneralisedBinaryCrossEntropy"]
@@ -54,6 +54,8 @@ class GeneralisedBinaryCrossEntropy:
         tensor(0.4332)
     """
 
+    uses_weights = True
+
     def __init__(self, t: Annotated[float, Field(ge=0, le=1)]) -> None:
         """Set the calibration t: 0 is the loss `bce`, 1 gives calibrated probabilities."""
         self.t = t
@@ -67,5 +69,6 @@ class GeneralisedBinaryCrossEntropy:
         beta = 1 - self.t * (1 - alpha)
         positive = beta * softplus(-scores.positive)  # [B]
         negative = softplus(where_valid(scores.negative, scores, 0.0))  # [B, N]
-        total = positive.sum() + where_valid(negative, scores, 0.0).sum()
+        negative = where_valid(negative, scores, 0.0)
+        total = weighted(positive, scores).sum() + weighted(negative, scores).sum()
         return total / (positive.numel() + places)

@@ -33,6 +33,8 @@ class Hinge:
         tensor(0.2500)
     """
 
+    uses_weights = True
+
     def __init__(self, margin: PositiveFloat) -> None:
         """Set the margin, in units of the score."""
         self.margin = margin

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from twotower.types import Scores
 
-__all__ = ["item_weights", "mean_of_valid", "row_means", "valid_counts", "where_valid"]
+__all__ = ["item_weights", "mean_of_rows", "mean_of_valid", "row_means", "valid_counts"]
+__all__ += ["weighted", "where_valid"]
 
 
 def where_valid(values: Tensor, scores: Scores, other: float) -> Tensor:
@@ -28,8 +29,29 @@ def valid_counts(scores: Scores) -> Tensor:
 
 
 def mean_of_valid(values: Tensor, scores: Scores) -> Tensor:
-    """Return the mean of `values` [B, N] over all valid negatives, a scalar; 0 if none is valid."""
-    return where_valid(values, scores, 0.0).sum() / valid_counts(scores).sum().clamp(min=1)
+    """Return the mean of `values` [B, N] over all valid negatives, a scalar; 0 if none is valid.
+
+    Each row counts by its weight.
+    """
+    total = weighted(where_valid(values, scores, 0.0), scores).sum()
+    return total / valid_counts(scores).sum().clamp(min=1)
+
+
+def mean_of_rows(values: Tensor, scores: Scores) -> Tensor:
+    """Return the mean of `values` [B] over rows, each multiplied by its weight: a scalar."""
+    return weighted(values, scores).mean()
+
+
+def weighted(values: Tensor, scores: Scores) -> Tensor:
+    """Return `values` ([B] or [B, N]) multiplied by the weights of their rows.
+
+    A row of weight 2 has the gradient of two rows. Weights are 1 on average over the train part, so
+    that sums of them need no division: a mean over the batch stays an unbiased estimate.
+    """
+    if scores.weights is None:
+        return values
+    weights = scores.weights.to(values.dtype)
+    return values * (weights if values.dim() == 1 else weights[:, None])
 
 
 def row_means(values: Tensor, scores: Scores) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import where_valid
+from twotower.loss.masking import mean_of_rows, where_valid
 from twotower.types import Scores
 
 __all__ = ["SampledSoftmax"]
@@ -47,6 +47,8 @@ class SampledSoftmax:
         tensor(1.0986)
     """
 
+    uses_weights = True
+
     def __init__(self, temperature: PositiveFloat, logq_correction: bool) -> None:
         """Set the temperature T, and whether log c_n is subtracted from each negative's logit."""
         self.temperature = temperature
@@ -61,4 +63,4 @@ class SampledSoftmax:
         logits = where_valid(logits, scores, torch.finfo(logits.dtype).min)
         # log(e^p + e^x) - p = softplus(x - p), which keeps its digits where the loss is small.
         rest = torch.logsumexp(logits, 1)  # [B]
-        return softplus(rest - scores.positive / self.temperature).mean()
+        return mean_of_rows(softplus(rest - scores.positive / self.temperature), scores)

@@ -4,7 +4,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, where_valid
+from twotower.loss.masking import item_weights, mean_of_rows, where_valid
 from twotower.types import Scores
 
 __all__ = ["Squared"]
@@ -39,6 +39,8 @@ class Squared:
         tensor(0.3500)
     """
 
+    uses_weights = True
+
     def __init__(self, alpha0: PositiveFloat) -> None:
         """Set the weight alpha0 of each item other than the positive, whose weight is 1."""
         self.alpha0 = alpha0
@@ -47,4 +49,4 @@ class Squared:
         """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         rest = (item_weights(scores) * negative.square()).sum(1)  # [B]
-        return ((scores.positive - 1).square() + self.alpha0 * rest).mean()
+        return mean_of_rows((scores.positive - 1).square() + self.alpha0 * rest, scores)

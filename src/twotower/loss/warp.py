@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, where_valid
+from twotower.loss.masking import item_weights, mean_of_rows, where_valid
 from twotower.types import Scores
 
 __all__ = ["Warp"]
@@ -46,6 +46,8 @@ class Warp:
         tensor(0.5000)
     """
 
+    uses_weights = True
+
     def __init__(self, margin: PositiveFloat) -> None:
         """Set the margin, in units of the score."""
         self.margin = margin
@@ -58,4 +60,4 @@ class Warp:
         rank = torch.where(hinge > 0, weights, 0.0).sum(1)  # [B]
         harmonic = torch.digamma(rank + 1) + _EULER  # [B]
         per_rank = harmonic / torch.where(rank > 0, rank, 1.0)
-        return (per_rank * (weights * hinge).sum(1)).mean()
+        return mean_of_rows(per_rank * (weights * hinge).sum(1), scores)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import row_means, where_valid
+from twotower.loss.masking import mean_of_rows, row_means, where_valid
 from twotower.types import Scores
 
 __all__ = ["WeightedBinaryCrossEntropy"]
@@ -35,6 +35,8 @@ class WeightedBinaryCrossEntropy:
         tensor(0.6931)
     """
 
+    uses_weights = True
+
     def __init__(self, negative_weight: PositiveFloat) -> None:
         """Set w, the weight of a row's negatives; the positive's is 1."""
         self.negative_weight = negative_weight
@@ -44,4 +46,4 @@ class WeightedBinaryCrossEntropy:
         positive = softplus(-scores.positive)  # [B]
         negative = row_means(softplus(where_valid(scores.negative, scores, 0.0)), scores)  # [B]
         weight = self.negative_weight
-        return (positive + weight * negative).mean() / (1 + weight)
+        return mean_of_rows(positive + weight * negative, scores) / (1 + weight)

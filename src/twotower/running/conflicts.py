@@ -8,6 +8,7 @@ from typing import Any
 from twotower.config.targets import Targets
 from twotower.evaluation.metric import UserMetric
 from twotower.evaluation.metrics import METRICS
+from twotower.loss import weight_error
 from twotower.types.metric_name import MetricName
 
 __all__ = ["conflicts"]
@@ -18,6 +19,7 @@ def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
     split, trainer = config.get("split"), config.get("trainer")
     evaluation = config.get("evaluation")
     yield from _metric_conflicts(config.get("comparison"), evaluation)
+    yield from _weight_conflicts(config.get("dataset"), config.get("loss"))
     if not (isinstance(split, Mapping) and isinstance(trainer, Mapping)):
         return
     if split.get("validation") is not False:
@@ -58,12 +60,21 @@ def _metric_conflicts(comparison: Any, evaluation: Any) -> Iterator[str]:
         )
 
 
-def _class_of(entry: Any) -> Any:
-    """Return the class of an entry of `evaluation.metrics`; `object` if it has an error."""
-    if isinstance(entry, str):
-        return type(METRICS.get(entry))
+def _weight_conflicts(dataset: Any, loss: Any) -> Iterator[str]:
+    """Yield an error if interactions have weights that the loss does not apply."""
+    columns = dataset.get("columns") if isinstance(dataset, Mapping) else None
+    if isinstance(columns, Mapping) and columns.get("weight") is not None:
+        target = _class_of(loss)
+        if target is not object and (error := weight_error(target)):
+            yield str(error)
+
+
+def _class_of(node: Any) -> Any:
+    """Return the class of a node, or of a metric's name; `object` if the node has an error."""
+    if isinstance(node, str):
+        return type(METRICS.get(node))
     try:
-        found = Targets().locate(entry["_target_"])
-    except Exception:  # an import may fail in any way; the check of the entry reports it
+        found = Targets().locate(node["_target_"])
+    except Exception:  # an import may fail in any way; the check of the node reports it
         return object
     return found if isinstance(found, type) else object

@@ -15,6 +15,7 @@ from twotower.types import (
     ITEM,
     TIMESTAMP,
     USER,
+    WEIGHT,
     Fold,
     Histories,
     Holdout,
@@ -136,7 +137,8 @@ def _train_interactions(
     train: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, n_users: int, n_items: int
 ) -> TrainInteractions:
     if TIMESTAMP not in train.columns:
-        return TrainInteractions(*_encode(train, users, items), n_users, n_items)
+        pairs = _encode(train, users, items)
+        return TrainInteractions(*pairs, n_users, n_items, weights=_weights(train))
     train = train.sort(TIMESTAMP, maintain_order=True)
     times = train[TIMESTAMP]
     return TrainInteractions(
@@ -147,7 +149,20 @@ def _train_interactions(
         dated=times.dtype.is_temporal(),
         turns=torch.from_numpy(turns(train)),
         turns_known=FILE_ORDER in train.columns,
+        weights=_weights(train),
     )
+
+
+def _weights(train: pl.DataFrame) -> Tensor | None:
+    """Return the weights of the rows as shares of their mean, None if they have none."""
+    if WEIGHT not in train.columns:
+        return None
+    weights = _tensor(train[WEIGHT])
+    if not weights.any():
+        raise DataError(
+            "dataset.columns.weight: all weights of the train part are 0; expected one above 0"
+        )
+    return (weights / weights.mean()).float()
 
 
 def _tensor(series: pl.Series) -> Tensor:

@@ -22,12 +22,14 @@ class Batch(NamedTuple):
         positives: [B] int64, the item of each interaction.
         negatives: The negatives sampled for these rows.
         past: The histories of the users before their positives; None for models that read none.
+        weights: [B] float32, of each row in the loss; None: all 1.
     """
 
     users: Tensor
     positives: Tensor
     negatives: Negatives
     past: Past | None
+    weights: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Batches:
         batch_size: Rows per batch; the last batch may be smaller.
         generator: Source of the negatives.
         pasts: Histories before each positive; None for models that read none.
+        weights: [n] float32, of each positive in the loss; None: all 1.
     """
 
     users: Tensor
@@ -81,6 +84,7 @@ class Batches:
     batch_size: int
     generator: Generator
     pasts: Pasts | None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         # At least 1: Lightning would skip a validation without batches, and with it the ranking
@@ -94,4 +98,5 @@ class Batches:
             users, positives = self.users[rows], self.positives[rows]
             negatives = sampler.sample(users, positives, self.generator)
             past = self.pasts.of(users, positives, rows) if self.pasts else None
-            yield Batch(users, positives, negatives, past)
+            weights = None if self.weights is None else self.weights[rows]
+            yield Batch(users, positives, negatives, past, weights)

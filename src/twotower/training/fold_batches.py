@@ -85,7 +85,14 @@ class FoldBatches(LightningDataModule):
         order = self._fold.train.positives.draw(n, shuffle)
         order = order[rank : n - n % world_size : world_size]
         draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
-        return self._batches(users[order], positives[order], draws, self._train_pasts(order))
+        weights = self._fold.train.weights
+        return self._batches(
+            users[order],
+            positives[order],
+            draws,
+            self._train_pasts(order),
+            None if weights is None else weights.to(self._device)[order],
+        )
 
     def _train_pasts(self, order: Tensor) -> Pasts | None:
         """Return the history before each of the interactions in `order`."""
@@ -111,9 +118,14 @@ class FoldBatches(LightningDataModule):
         return seeding.generator(self._seed, *stream, device=self._device)
 
     def _batches(
-        self, users: Tensor, positives: Tensor, generator: Generator, pasts: Pasts | None
+        self,
+        users: Tensor,
+        positives: Tensor,
+        generator: Generator,
+        pasts: Pasts | None,
+        weights: Tensor | None = None,
     ) -> Batches:
-        return Batches(users, positives, self._sampler, self._batch_size, generator, pasts)
+        return Batches(users, positives, self._sampler, self._batch_size, generator, pasts, weights)
 
 
 def _with_recency(train: TrainInteractions, half_life: float) -> TrainInteractions:

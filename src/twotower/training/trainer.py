@@ -20,7 +20,7 @@ from torch import nn
 from twotower.config import KeywordsOf
 from twotower.core.component import component, rule
 from twotower.core.errors import ConfigError, ErrorEntry
-from twotower.loss import needs_negatives
+from twotower.loss import needs_negatives, weight_error
 from twotower.model import TwoTower
 from twotower.negative_sampling import needs_other_rows
 from twotower.training.checkpoints import LastCheckpoint, best_checkpoint
@@ -143,10 +143,12 @@ class Trainer:
                 finished fit. None: a temporary folder.
 
         Raises:
-            ConfigError: As `check`.
+            ConfigError: As `check`, and if the data has weights that the loss does not apply.
             TrainingError: If the loss is not finite or no positive has a negative.
         """
         self.check(objective)
+        if fold.train.weights is not None and (error := weight_error(objective.loss)):
+            raise ConfigError(error)
         with _kept_or_temporary(folder) as kept, restored_torch_settings():
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():

@@ -13,6 +13,7 @@ from twotower.types.frames import (
     RATING,
     TIMESTAMP,
     USER,
+    WEIGHT,
     Interactions,
     SplitFrames,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "RATING",
     "TIMESTAMP",
     "USER",
+    "WEIGHT",
     "Fold",
     "Hardest",
     "Histories",

@@ -47,6 +47,7 @@ class Scores:
     positive: [B], negative: [B, N], the scores of users against their positives and negatives.
     valid: [B, N] bool or None (all valid); log_expected_count: [B, N] or [N].
     embeddings: [B, D] of the users and [B, D] of their positives, for losses of these themselves.
+    weights: [B] float, the weights of the rows, 1 on average over the train part; None: all 1.
     """
 
     positive: Tensor
@@ -54,3 +55,4 @@ class Scores:
     valid: Tensor | None
     log_expected_count: Tensor
     embeddings: tuple[Tensor, Tensor] | None = None
+    weights: Tensor | None = None

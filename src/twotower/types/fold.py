@@ -57,6 +57,7 @@ class TrainInteractions:
         the entries come, if timestamps are known.
     turns_known: True where `turns` order the entries of one timestamp as they came; False where
         nobody knows, so that they are not before each other.
+    weights: [n] float32, the weight of each entry in the training loss, 1 on average; None: all 1.
     """
 
     users: Tensor
@@ -68,6 +69,7 @@ class TrainInteractions:
     positives: PositiveDistribution = field(default_factory=PositiveDistribution)
     turns: Tensor | None = None
     turns_known: bool = False
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.users)

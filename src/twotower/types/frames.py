@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-__all__ = ["FILE_ORDER", "ITEM", "RATING", "TIMESTAMP", "USER", "Interactions", "SplitFrames"]
+__all__ = ["FILE_ORDER", "ITEM", "RATING", "TIMESTAMP", "USER", "WEIGHT"]
+__all__ += ["Interactions", "SplitFrames"]
 
 USER = "user_id"
 ITEM = "item_id"
 RATING = "rating"
 TIMESTAMP = "timestamp"
 FILE_ORDER = "file_order"
+WEIGHT = "weight"
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Interactions:
 
     log: columns `user_id`, `item_id` (any type without nulls), and where the source has them
         `rating` (Float64), `timestamp` (Datetime, microseconds; Int64 where the source says that
-        its timestamps only order the interactions) and `file_order` (Int64, the place of the line
-        in a file whose lines are in order of time).
+        its timestamps only order the interactions), `file_order` (Int64, the place of the line in a
+        file whose lines are in order of time) and `weight` (Float64, 0 or more, the weight of the
+        interaction in training).
     users, items: one row an id, key column `user_id` or `item_id`, feature columns after it
         (an item's `title` is used wherever people read); None where the source has none.
     test: the test part of a log that comes split already, with the columns of `log`; else None.
