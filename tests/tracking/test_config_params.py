@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from twotower.config import compose
-from twotower.config.params import params, short_name
+from twotower.config.params import params
+from twotower.config.short_names import short_name
 from twotower.config.tree import choices
 from twotower.core.secrets import mask, mask_all
 from twotower.tracking.params import flat_params

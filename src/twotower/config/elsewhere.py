@@ -5,19 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
-from twotower.config.recipes import (
-    PLUMBING,
-    default_choices,
-    leaves,
-    mounts,
-    nested_groups,
-    recipe,
-    root_values,
-    selector,
-)
+from twotower.config.recipes import default_choices, fillings, keys, nested_groups, selector
 from twotower.config.tree import LIST_GROUP, choices
 
 __all__ = ["choice_elsewhere", "is_key_elsewhere", "key_elsewhere", "nested_selector", "unmounted"]
@@ -29,7 +19,7 @@ _MOST = 3
 
 def is_key_elsewhere(name: str) -> bool:
     """Whether a key of the config tree ends with `name`."""
-    return any(key.rpartition(".")[2] == name for key in _keys())
+    return any(key.rpartition(".")[2] == name for key in keys())
 
 
 def key_elsewhere(name: str, value: Any) -> str:
@@ -39,21 +29,21 @@ def key_elsewhere(name: str, value: Any) -> str:
         name: the last part of a key that does not exist.
         value: its value, which may be a choice of some group.
     """
-    meant = _nearest_root([key for key in _keys() if key.rpartition(".")[2] == name])
+    meant = _nearest_root([key for key in keys() if key.rpartition(".")[2] == name])
     if not meant and isinstance(value, str):
         meant = [repr(override) for override in _selecting(value)]
     if not meant:
-        ends = {key.rpartition(".")[2] for key in _keys()}
+        ends = {key.rpartition(".")[2] for key in keys()}
         close = get_close_matches(name, ends, n=1, cutoff=_CLOSE)
-        meant = _nearest_root([key for key in _keys() if key.rpartition(".")[2] in close])
+        meant = _nearest_root([key for key in keys() if key.rpartition(".")[2] in close])
     return f"did you mean {' or '.join(meant[:_MOST])}? " if meant else ""
 
 
-def _nearest_root(keys: Sequence[str]) -> list[str]:
+def _nearest_root(found: Sequence[str]) -> list[str]:
     """Return the keys that the default choices have, else those with the fewest parts."""
-    texts = {key: _with(_keys()[key], key) for key in keys}
-    rank = {key: (bool(texts[key]), key.count(".")) for key in keys}
-    return [f"{key!r}{texts[key]}" for key in keys if rank[key] == min(rank.values())]
+    texts = {key: _with(keys()[key], key) for key in found}
+    rank = {key: (bool(texts[key]), key.count(".")) for key in found}
+    return [f"{key!r}{texts[key]}" for key in found if rank[key] == min(rank.values())]
 
 
 def choice_elsewhere(value: str, group: str) -> str:
@@ -86,24 +76,12 @@ def unmounted(message: str) -> str | None:
         return None
     parent, _, part = found["group"].rpartition("/")
     having = [
-        f"{parent}={choice}"
-        for choice in choices(parent)
-        if any(group == found["group"] for group, _ in recipe(parent, choice).parts.values())
+        each.override
+        for each in fillings()
+        if each.at == parent
+        and any(group == found["group"] for group, _ in each.recipe.parts.values())
     ]
     return f"{found['key']}: the selected {parent} has no {part}; it needs {' or '.join(having)}"
-
-
-@cache
-def _keys() -> dict[str, tuple[str, ...]]:
-    """Return by key the overrides that select the choices with that key."""
-    found: dict[str, list[str]] = {path: [] for path, _ in leaves(root_values())}
-    for at, group in mounts().items():
-        selected = selector(group, at)
-        for choice in choices(group):
-            for path, _ in leaves(recipe(group, choice).values):
-                if path.rpartition(".")[2] not in PLUMBING:
-                    found.setdefault(f"{at}.{path}", []).append(f"{selected}={choice}")
-    return {key: tuple(overrides) for key, overrides in sorted(found.items())}
 
 
 def _with(overrides: tuple[str, ...], key: str) -> str:
@@ -119,7 +97,7 @@ def _selecting(choice: str) -> Iterator[str]:
     if choice in choices(LIST_GROUP):
         yield f"{LIST_GROUP}=[{choice}]"
     seen = set()
-    for at, group in sorted(mounts().items(), key=lambda item: item[0].count(".")):
-        if choice in choices(group) and group not in seen:
-            seen.add(group)
-            yield f"{selector(group, at)}={choice}"
+    for each in fillings():
+        if each.choice == choice and each.group not in seen:
+            seen.add(each.group)
+            yield each.override

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twotower.config.params import Param, params, path_of, short_name
+from twotower.config.params import Param, params
 from twotower.config.render import render_value
+from twotower.config.short_names import path_of, short_name
 
 __all__ = ["labels", "run_name", "setting_name"]
 

@@ -16,9 +16,9 @@ __all__ = [
     "PLUMBING",
     "Recipe",
     "default_choices",
+    "fillings",
+    "keys",
     "leaves",
-    "mounts",
-    "nearest",
     "nested_groups",
     "recipe",
     "root_values",
@@ -86,20 +86,69 @@ def default_choices() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Filling:
+    """A choice at one of the keys that it can fill.
+
+    Attributes:
+        at: the key of the node, such as `tower.encoder`.
+        group: the group that fills it, such as `tower/encoder`.
+        choice: such as `gru`.
+        recipe: the file of the choice.
+    """
+
+    at: str
+    group: str
+    choice: str
+    recipe: Recipe
+
+    @property
+    def override(self) -> str:
+        """The override that selects it: `tower/encoder=gru`."""
+        return f"{selector(self.group, self.at)}={self.choice}"
+
+
 @cache
-def mounts() -> dict[str, str]:
-    """Return by the key of a node the group that fills it: `tower/encoder` for `tower.encoder`."""
-    found = {group: group for group in default_choices()}
-    for group in default_choices():
-        for choice in choices(group):
-            for key, (source, _) in recipe(group, choice).parts.items():
-                found.setdefault(f"{group}.{key}", source)
-    return found
+def fillings() -> tuple[Filling, ...]:
+    """Walk the config tree: return each choice at each key that it can fill, outer keys first.
+
+    Two levels are followed, since a pair of towers may hold pairs without end. Groups that take a
+    list are left out: their choices are selected in another form.
+    """
+    outer = _fillings({group: group for group in default_choices()})
+    inner = {
+        f"{each.at}.{key}": group for each in outer for key, (group, _) in each.recipe.parts.items()
+    }
+    return (*outer, *_fillings(inner))
 
 
-def nested_groups() -> set[str]:
+def _fillings(groups: Mapping[str, str]) -> list[Filling]:
+    """groups: by the key that they fill."""
+    return [
+        Filling(at, group, choice, recipe(group, choice))
+        for at, group in groups.items()
+        for choice in choices(group)
+    ]
+
+
+@cache
+def keys() -> dict[str, tuple[str, ...]]:
+    """Return every key of the config tree with the overrides that select a choice which has it.
+
+    A key of the root config has no overrides.
+    """
+    found: dict[str, list[str]] = {path: [] for path, _ in leaves(root_values())}
+    for each in fillings():
+        for path, _ in leaves(each.recipe.values):
+            if path.rpartition(".")[2] not in PLUMBING:
+                found.setdefault(f"{each.at}.{path}", []).append(each.override)
+    return {key: tuple(overrides) for key, overrides in sorted(found.items())}
+
+
+@cache
+def nested_groups() -> frozenset[str]:
     """Return the groups within another, such as `tower/encoder`."""
-    return {group for group in mounts().values() if "/" in group}
+    return frozenset(each.group for each in fillings() if "/" in each.group)
 
 
 def selector(group: str, at: str) -> str:
@@ -108,23 +157,6 @@ def selector(group: str, at: str) -> str:
     Such as `tower/encoder`, or `tower/encoder@tower.user.encoder` for a node in another place.
     """
     return group if at == group.replace("/", ".") else f"{group}@{at}"
-
-
-def nearest(group: str, node: Mapping[str, Any]) -> str | None:
-    """Return the choice of `group` that `node` most likely comes from; None if none has its target.
-
-    This is the choice with the same target and the fewest different values, the default first.
-    """
-    known = [name for name in choices(group) if recipe(group, name).values.get(TARGET)]
-    alike = [name for name in known if recipe(group, name).values[TARGET] == node.get(TARGET)]
-    default = default_choices().get(group)
-    own = dict(leaves(node))
-
-    def distance(name: str) -> tuple[int, bool]:
-        written = dict(leaves(recipe(group, name).values))
-        return sum(own.get(key) != value for key, value in written.items()), name != default
-
-    return min(alike, key=distance, default=None)
 
 
 def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from twotower.comparison import Compared
-from twotower.config.params import short_name
+from twotower.config.short_names import short_name
 from twotower.core.markdown import code, escaped
 from twotower.reporting.sweep.figures import settings_map
 from twotower.reporting.sweep.report import SweepReport
