@@ -18,7 +18,7 @@ import twotower
 
 ROOT = Path(twotower.__file__).parent
 
-# From the bottom up: each may import what stands in a line above, and itself.
+# From the bottom up: each may import from the lines above, and from itself.
 LAYERS = (
     ("core",),
     ("types",),

@@ -152,7 +152,7 @@ def uncommented(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF_DIR)))
 def test_every_value_is_explained_in_place(path: Path) -> None:
     text = path.read_text()
-    assert text.startswith("# "), "the first line says what the choice is"
+    assert text.startswith("# "), "the first line describes the choice"
     # A recipe gives values to keys that are explained elsewhere; so does what follows `hydra:`.
     if path.parent.name != "experiment":
         assert list(uncommented(text.partition("\nhydra:")[0])) == []
@@ -354,20 +354,20 @@ def test_a_fresh_sampler_remembers_no_other_pass(choice: str, exclude_seen: bool
 
 
 @EACH_SAMPLER
-def test_a_draw_tells_what_its_sampler_says_of_any_item(
+def test_a_draw_has_the_expected_counts_of_its_sampler(
     choice: str, exclude_seen: bool | None
 ) -> None:
     generator = torch.Generator().manual_seed(9)
     sampler = make_sampler(choice, exclude_seen)
     users, positives = batch(30, generator)
     negatives = sampler.sample(users, positives, generator)
-    told = sampler.expected_count(users, negatives.items)
-    assert told.dtype == torch.float64
-    told = told.expand(negatives.items.shape)
+    message = sampler.expected_count(users, negatives.items)
+    assert message.dtype == torch.float64
+    message = message.expand(negatives.items.shape)
     if negatives.items.dim() == 2:  # nothing is said of places that do not count
         assert negatives.valid is not None
-        told = told.where(negatives.valid, negatives.log_expected_count.double().exp())
-    torch.testing.assert_close(told.log().float(), negatives.log_expected_count)
+        message = message.where(negatives.valid, negatives.log_expected_count.double().exp())
+    torch.testing.assert_close(message.log().float(), negatives.log_expected_count)
 
 
 @st.composite
@@ -731,7 +731,7 @@ def check_rows(tower: Any, emb_dim: int) -> None:
 
 
 def check_histories(tower: Any, emb_dim: int) -> None:
-    """A history is encoded whatever stands where there is none of it."""
+    """Padding does not change how a history is encoded."""
     encoded = embeddings(tower, emb_dim)
     assert encoded.shape == (4, emb_dim)
     assert torch.isfinite(encoded).all()

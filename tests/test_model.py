@@ -133,9 +133,9 @@ BOTH, FIRST = torch.tensor([0, 1]), torch.tensor([0, 0])
 @pytest.mark.parametrize("of_each", [True, False])
 def test_the_hardest_of_own_candidates_count(model: TwoTower, of_each: bool) -> None:
     # u0 scores items 1 and 2 as 3 and 0, u1 as 0 and -2: item 1 for both; for u1 it is not valid.
-    items, told = torch.tensor([[1, 2], [2, 1]]), torch.tensor([[0.1, 0.2], [0.3, 0.4]])
+    items, message = torch.tensor([[1, 2], [2, 1]]), torch.tensor([[0.1, 0.2], [0.3, 0.4]])
     valid = torch.tensor([[True, True], [True, False]])
-    drawn = Negatives(items, told, valid, Hardest(1, of_each))
+    drawn = Negatives(items, message, valid, Hardest(1, of_each))
     scored = model.score(BOTH, FIRST, drawn)
     assert scored.scores.negative.tolist() == [[3.0], [-2.0]]
     assert torch.equal(scored.scores.log_expected_count, torch.tensor([[0.1], [0.3]]))
@@ -150,9 +150,9 @@ def test_the_hardest_of_own_candidates_count(model: TwoTower, of_each: bool) -> 
 
 def test_the_hardest_of_a_pool_count(model: TwoTower) -> None:
     # u0 scores the pool as 0, 3, 1, u1 as -2, 0, 2: its two best are items 1, 0 and 0, 1.
-    pool, told = torch.tensor([2, 1, 0]), torch.tensor([0.2, 0.1, 0.0])
+    pool, message = torch.tensor([2, 1, 0]), torch.tensor([0.2, 0.1, 0.0])
     valid = torch.tensor([[True, True, True], [True, True, False]])
-    drawn = Negatives(pool, told, valid, Hardest(2, False))
+    drawn = Negatives(pool, message, valid, Hardest(2, False))
     encoded: list[int] = []
     model.item_tower.register_forward_hook(lambda _, rows, __: encoded.append(rows[0].numel()))
     scores = model.score(BOTH, FIRST, drawn).scores

@@ -145,7 +145,7 @@ def test_recent_popularity_halves_the_weight_after_each_half_life() -> None:
     assert recent(days=1.5, half_life=10.0) == [2, 1, 0, 3]
 
 
-def test_recent_popularity_without_timestamps_says_what_to_do() -> None:
+def test_recent_popularity_without_timestamps_names_the_remedy() -> None:
     train = TrainInteractions(torch.tensor([0]), torch.tensor([0]), 1, 1)
     with pytest.raises(DataError, match=r"set dataset\.columns\.timestamp, or use `popularity`"):
         RecentPopularity(days=7.0, half_life=None).fit(train)
@@ -196,9 +196,9 @@ def test_new_users_are_served_by_what_they_had_met(baseline: Baseline) -> None:
     met = train.items[train.users == 3]
     users = torch.cat([train.users, torch.full((len(met) + 1,), 12)])
     items = torch.cat([train.items, met, met[:1]])
-    told = scorer.with_histories(Histories.of(users, items, 14, timed=True))
-    assert (told.n_users, told.n_items) == (14, 12)
-    scored = told.score_all(torch.tensor([3, 12, 13]))
+    message = scorer.with_histories(Histories.of(users, items, 14, timed=True))
+    assert (message.n_users, message.n_items) == (14, 12)
+    scored = message.score_all(torch.tensor([3, 12, 13]))
     torch.testing.assert_close(scored[:1], scorer.score_all(torch.tensor([3])))
     torch.testing.assert_close(scored[1], scored[0])
     assert not scored[2].any()
@@ -222,8 +222,8 @@ def test_what_needs_the_extra_names_it(
     choice: str, baseline: Baseline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, f"implicit.cpu.{choice}", None)  # as if not installed
-    told = rf"baselines\.{choice} .* pip install 'twotower\[benchmark\]'"
-    with pytest.raises(ConfigError, match=told):
+    message = rf"baselines\.{choice} .* pip install 'twotower\[benchmark\]'"
+    with pytest.raises(ConfigError, match=message):
         baseline.fit(checkerboard(4))
 
 

@@ -27,7 +27,7 @@ def contain(system: Path, limit: str) -> None:
     (system / "memory.stat").write_text("anon 300\ninactive_file 150\n")
 
 
-def test_a_machine_tells_what_is_available(system: Path) -> None:
+def test_the_available_accelerators_are_reported(system: Path) -> None:
     assert memory.available_bytes() == 1000 * 1024
 
 

@@ -255,7 +255,7 @@ def test_the_table_shows_what_varies_and_what_came_of_it(
     browser.eventually(lambda: browser.links() >= NAMES)
 
 
-def test_the_sweeps_own_run_tells_the_best_and_shows_its_figures(
+def test_the_sweeps_own_run_reports_the_best_and_shows_its_figures(
     browser: Browser, swept: Swept, links: dict[str, str]
 ) -> None:
     browser.open(links["sweep"])

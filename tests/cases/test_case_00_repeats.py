@@ -114,7 +114,7 @@ def test_the_draw_of_a_split_is_a_repeat_too(case: Case) -> None:
     assert {each["repeat"]["split.seed"] for each in outcomes(case)} == {0, 1}
 
 
-def test_a_fold_of_its_own_says_what_it_is(case: Case) -> None:
+def test_a_single_fold_is_described(case: Case) -> None:
     write_log(case.folder / "log.csv")
     text = case.call("train", *FAST, "split=k_folds", "split.fold=1").text
     words = "split.fold=1, one of 5 folds; folds=5 trains all and averages them"

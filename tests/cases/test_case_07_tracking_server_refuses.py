@@ -136,7 +136,7 @@ OTHERS: dict[str, Callable[[Case, list[str]], str]] = {
 
 
 @pytest.mark.parametrize("command", OTHERS)
-def test_every_command_says_it(case: Case, command: str) -> None:
+def test_every_command_reports_it(case: Case, command: str) -> None:
     with server(401, b"no", "text/plain") as port:
         where = ["tracking=server", f"tracking.uri=http://127.0.0.1:{port}"]
         text = OTHERS[command](case, where)

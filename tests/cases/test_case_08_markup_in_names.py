@@ -27,7 +27,7 @@ def test_ids_and_titles_are_shown_as_they_are(case: Case) -> None:
     done = case.call("recommend", f"users=['{user}']", "output_dir=out", "file='out/[/f].csv'")
     for text in ("run [/n] (", user, "[/b]", "[x]", "written to out/[/f].csv"):
         assert text in done.text
-    assert (case.folder / "out" / "[" / "f].csv").exists()  # a folder, as the path says
+    assert (case.folder / "out" / "[" / "f].csv").exists()  # a folder, as in the path
 
 
 def test_a_sweep_shows_and_logs_its_values_as_they_are(case: Case) -> None:

@@ -22,7 +22,7 @@ def test_new_users_are_read_as_the_log_was(case: Case) -> None:
         *("dataset.columns.user=who", "dataset.columns.item=what"),
     )
     first = pl.read_csv("nu_ms.csv")
-    # The names of this project are understood beside those of the run.
+    # This project's own names are accepted as well as those of the run.
     first.write_csv("own.csv", separator=";")
     expected = recommended(case, "new_users=own.csv")
     assert expected["user_id"].unique().to_list() == first["user_id"].unique().to_list()
@@ -34,9 +34,9 @@ def test_new_users_are_read_as_the_log_was(case: Case) -> None:
     seconds = first.with_columns(pl.col("timestamp") // 1000)
     seconds.write_csv("headless.txt", separator="|", include_header=False)
     places = ("columns={user: 1, item: 2, timestamp: 3}", "header=false", "separator='|'")
-    told = case.call("recommend", *HERE, "new_users=headless.txt", *places, code=1).text
-    assert "headless.txt: column '3' has a time outside the years 1971 to" in told
-    assert "set timestamp_unit=s or name another column with columns.timestamp" in told
+    output = case.call("recommend", *HERE, "new_users=headless.txt", *places, code=1).text
+    assert "headless.txt: column '3' has a time outside the years 1971 to" in output
+    assert "set timestamp_unit=s or name another column with columns.timestamp" in output
     units = (*places, "timestamp_unit=s")
     assert recommended(case, "new_users=headless.txt", *units).equals(expected)
 
@@ -45,7 +45,7 @@ def test_a_user_of_whom_nothing_is_known_is_marked(case: Case) -> None:
     case.train(*MS)
     file = case.folder / "nu_ms.csv"
     file.write_text(file.read_text().rstrip() + "\nnewB,no-such-item,1690000000000\n")
-    told = case.call("recommend", *HERE, "new_users=nu_ms.csv").text
-    assert "1 of 2 new users interacted with none of the items" in told
+    output = case.call("recommend", *HERE, "new_users=nu_ms.csv").text
+    assert "1 of 2 new users interacted with none of the items" in output
     frame = pl.read_csv("rec.csv")
     assert dict(frame.select("user_id", "n_known").rows()) == {"newA": 2, "newB": 0}

@@ -6,5 +6,5 @@ from case_runner import Case
 
 
 def test_a_truncated_log_is_refused(case: Case) -> None:
-    told = case.train("dataset.path=truncated.csv.gz", code=1).text
-    assert "truncated.csv.gz (dataset.path) cannot be read: Truncated compressed stream" in told
+    output = case.train("dataset.path=truncated.csv.gz", code=1).text
+    assert "truncated.csv.gz (dataset.path) cannot be read: Truncated compressed stream" in output

@@ -23,7 +23,7 @@ def taken(case: Case) -> Case:
 
 @pytest.mark.parametrize("multirun", [[], ["-m", "seed=0,1"]])
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "output"),
     [
         ("output_dir=afile/o", f"twotower: output_dir: got 'afile/o', {SAYS}"),
         ("tracking.artifact_location=afile/art", "tracking.artifact_location: got '"),
@@ -36,11 +36,11 @@ def taken(case: Case) -> Case:
     ],
 )
 def test_a_run_and_a_sweep_name_the_key(
-    taken: Case, multirun: list[str], override: str, told: str
+    taken: Case, multirun: list[str], override: str, output: str
 ) -> None:
     text = taken.train("dataset.path=base.csv", *multirun, override, code=1).text
     (line,) = [line for line in text.splitlines() if line.startswith("twotower: ")]
-    assert told in line
+    assert output in line
     assert "epoch" not in text
 
 

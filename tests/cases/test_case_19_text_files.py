@@ -15,9 +15,9 @@ def test_the_rows_are_all_read(case: Case) -> None:
             *("dataset.columns.item=2", "dataset.columns.rating=3", "dataset.columns.timestamp=4"),
         ),
     ):
-        told = case.train(*overrides).text
+        output = case.train(*overrides).text
         for line in ("times: ", "interactions: "):
-            assert _line(told, line) == _line(expected, line)
+            assert _line(output, line) == _line(expected, line)
 
 
 def _line(text: str, start: str) -> str:
@@ -25,7 +25,7 @@ def _line(text: str, start: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "output"),
     [
         (("dataset.path=nohead.csv",), "needs dataset.header=false"),
         (("dataset.path=ragged2.csv",), "line 21 has 5 fields, the first row has 4"),
@@ -39,10 +39,10 @@ def _line(text: str, start: str) -> str:
     ],
 )
 def test_a_fault_names_its_line_and_the_keys(
-    case: Case, overrides: tuple[str, ...], told: str
+    case: Case, overrides: tuple[str, ...], output: str
 ) -> None:
     text = " ".join(case.train(*overrides, code=1).text.split())
-    assert told in text
+    assert output in text
     assert "dataset.quote" in text or "dataset.separator" in text or "dataset.header" in text
     assert "truncate_ragged_lines" not in text
 
@@ -57,13 +57,13 @@ def test_headless_files_of_two_kinds_with_lists_and_a_title(case: Case) -> None:
     (case.folder / "u.data").write_text("\n".join(row.replace(",", "::") for row in rows))
     names = [f'{item}\t"Film {item}\ta|b{item % 3}' for item in range(1, 30)]
     (case.folder / "films.tsv").write_text("\n".join(["2\tname\tgenres", *names]))
-    told = case.train(
+    output = case.train(
         *("dataset.path=u.data", "dataset.items_path=films.tsv", "dataset.title=name"),
         *("dataset.separator={log: '::', items: tab}", "dataset.header={log: false, items: true}"),
         *("dataset.quote=null", "dataset.lists={genres: '|'}"),
         "dataset.columns={user: 1, item: 2, rating: 3, timestamp: 4}",
         *("tower=features", "tower.item_columns={genres: multi_valued, name: text}"),
     ).text
-    assert "times: " in told
+    assert "times: " in output
     case.call("recommend", "k=1", "file=rec.csv", "output_dir=out")
     assert '"Film' in (case.folder / "rec.csv").read_text().replace('""', '"')

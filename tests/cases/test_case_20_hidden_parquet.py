@@ -6,7 +6,7 @@ from case_runner import Case
 
 
 def test_hidden_and_temporary_files_are_skipped(case: Case) -> None:
-    told = case.train("dataset.path=pd").text
-    assert "400 interactions" in told
-    assert "40 users" in told
-    assert "42 users" not in told
+    output = case.train("dataset.path=pd").text
+    assert "400 interactions" in output
+    assert "40 users" in output
+    assert "42 users" not in output

@@ -28,7 +28,7 @@ def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProce
 
 
 def refusal(*arguments: str) -> str:
-    """What the command says as it ends with 1, in this process: quicker than in a real one."""
+    """Return the output of a command that exits with 1, run in this process for speed."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert isinstance(caught.value.code, str)  # which Python prints to stderr, and exits with 1

@@ -58,7 +58,7 @@ def per_user(output_dir: Path, run: Run, part: str) -> pl.DataFrame:
     return pl.read_parquet(download(uri, run.info.run_id, f"{part}/per_user.parquet"))
 
 
-def test_measures_what_a_run_shows_beside_itself(small: list[str], data: list[str]) -> None:
+def test_it_measures_the_baselines_that_a_run_shows(small: list[str], data: list[str]) -> None:
     measured = measure(*data, TWO)
     result = twotower.run([*small, TWO])
     for name, parts in measured.items():
@@ -122,9 +122,12 @@ def test_logs_each_baseline_as_a_run_of_its_own(data: list[str], output_dir: Pat
         assert (
             metrics["val/coverage_at_10"] == parts["validation"].measured.values["coverage_at_10"]
         )
-        told = json.loads(fetched(output_dir, run, "test/metrics.json").read_text())
+        output = json.loads(fetched(output_dir, run, "test/metrics.json").read_text())
         low, high = test.intervals["ndcg_at_10"]
-        assert (told[name]["ndcg_at_10"]["low"], told[name]["ndcg_at_10"]["high"]) == (low, high)
+        assert (output[name]["ndcg_at_10"]["low"], output[name]["ndcg_at_10"]["high"]) == (
+            low,
+            high,
+        )
         assert metrics["train/seconds"] == sum(part.seconds for part in parts.values()) > 0
         assert tags["baseline"] == name
         assert len(tags["split.digest"]) > 20
@@ -183,7 +186,7 @@ def test_prints_both_parts_with_the_best_on_validation_first(
     assert max(map(len, lines)) <= 80  # no name is cut
 
 
-def test_one_that_fails_is_told_at_the_end(
+def test_a_failing_one_is_reported_at_the_end(
     data: list[str],
     output_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -243,17 +246,17 @@ def test_parts_that_are_not_wanted_are_not_measured(
         compose("baselines", [*data, "baselines=[]"])
 
 
-def test_progress_is_told_on_stderr(
+def test_progress_is_printed_on_stderr(
     data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # pytest listens to everything; without that nobody would.
     before = list(logging.getLogger("twotower").handlers)
     monkeypatch.setattr(logging.Logger, "hasHandlers", lambda _: False)
     measure(*data, "tracking=none", "baselines=[popularity]")
-    told = capsys.readouterr()
-    assert "data: " in told.err
-    assert "baseline popularity: fitted and measured on test" in told.err
-    assert "fitted" not in told.out
+    output = capsys.readouterr()
+    assert "data: " in output.err
+    assert "baseline popularity: fitted and measured on test" in output.err
+    assert "fitted" not in output.out
     assert logging.getLogger("twotower").handlers == before
 
 

@@ -23,21 +23,21 @@ from twotower.cli import main
 
 
 def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path) -> None:
-    told = call("train", *small, cwd=tmp_path)
+    output = call("train", *small, cwd=tmp_path)
     (run,) = runs(output_dir)
     for text in ("NDCG@10", "HitRate@10", "Coverage@10", "this run", "popularity", "±"):
-        assert text in told.stdout
-    assert f"{run.data.metrics['test/ndcg_at_10']:.4f}" in told.stdout
-    assert f"twotower ui output_dir={output_dir}" in told.stdout
-    assert f"http://127.0.0.1:5000/#/experiments/1/runs/{run.info.run_id}" in told.stdout
-    assert told.stderr.startswith("data: ")
+        assert text in output.stdout
+    assert f"{run.data.metrics['test/ndcg_at_10']:.4f}" in output.stdout
+    assert f"twotower ui output_dir={output_dir}" in output.stdout
+    assert f"http://127.0.0.1:5000/#/experiments/1/runs/{run.info.run_id}" in output.stdout
+    assert output.stderr.startswith("data: ")
 
     where = [f"output_dir={output_dir}", f"run={run.info.run_id[:8]}", "users=[7,3]", "k=2"]
-    told = call("recommend", *where, cwd=tmp_path)
+    output = call("recommend", *where, cwd=tmp_path)
     frame = pl.read_csv(output_dir / "recommendations.csv")
     assert frame["user_id"].to_list() == [7, 7, 3, 3]
     assert frame["rank"].to_list() == [1, 2, 1, 2]
-    assert frame["title"][0] in told.stdout
+    assert frame["title"][0] in output.stdout
     main(["recommend", *where, f"file={tmp_path}/lists.parquet"])
     assert pl.read_parquet(tmp_path / "lists.parquet")["item_id"].equals(frame["item_id"])
 
@@ -71,8 +71,8 @@ def test_users_who_came_later_are_served_by_a_file(
 def test_a_wrong_value_in_a_sweep_stops_before_its_first_run(
     small: list[str], output_dir: Path
 ) -> None:
-    told = refusal("train", "-m", *small, "seed=0,1,-2")
-    assert "seed: got -2; input should be greater than or equal to 0" in told
+    output = refusal("train", "-m", *small, "seed=0,1,-2")
+    assert "seed: got -2; input should be greater than or equal to 0" in output
     assert runs(output_dir) == []
 
 
@@ -83,14 +83,14 @@ def test_what_only_shows_is_of_one_run() -> None:
 
 
 def test_several_values_in_one_run_are_refused() -> None:
-    told = refusal("train", "tower.emb_dim=8,16")
-    assert "tower.emb_dim: got several values" in told
-    assert "-m for a sweep over them" in told
+    output = refusal("train", "tower.emb_dim=8,16")
+    assert "tower.emb_dim: got several values" in output
+    assert "-m for a sweep over them" in output
 
 
 def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -> None:
-    told = call("train", "tower.emb_dimm=8", cwd=tmp_path, code=1)
-    assert told.stderr == (
+    output = call("train", "tower.emb_dimm=8", cwd=tmp_path, code=1)
+    assert output.stderr == (
         "twotower: the config has 1 error; no data was read\n"
         "  tower.emb_dimm: no such key; did you mean 'emb_dim'? "
         "Valid: bias, emb_dim, init_std, similarity\n"
@@ -100,17 +100,17 @@ def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -
 
 def test_bad_data_ends_with_its_text_alone(small: list[str], tmp_path: Path) -> None:
     own = [o for o in small if not o.startswith("dataset")]
-    told = call("train", *own, "dataset=file", "dataset.path=no.csv", cwd=tmp_path, code=1)
-    assert "no.csv" in told.stderr
-    assert "dataset.path" in told.stderr
+    output = call("train", *own, "dataset=file", "dataset.path=no.csv", cwd=tmp_path, code=1)
+    assert "no.csv" in output.stderr
+    assert "dataset.path" in output.stderr
 
 
 def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_path: Path) -> None:
-    told = call("train", *small, "trainer=ddp", "trainer.accelerator=cpu", cwd=tmp_path)
+    output = call("train", *small, "trainer=ddp", "trainer.accelerator=cpu", cwd=tmp_path)
     (run,) = runs(output_dir)
     assert run.info.status == "FINISHED"
-    assert told.stdout.count(" this run") == 1
-    assert told.stderr.count("data: ") == 1
+    assert output.stdout.count(" this run") == 1
+    assert output.stderr.count("data: ") == 1
 
 
 def interrupt(small: list[str], tmp_path: Path, number: signal.Signals) -> int:
@@ -140,10 +140,10 @@ def test_an_interrupted_run_is_killed(
 
 def test_help_and_config_are_shown(tmp_path: Path) -> None:
     assert "twotower recommend" in call("--help", cwd=tmp_path).stdout
-    told = call("train", "--help", cwd=tmp_path).stdout
-    assert " * movielens_100k " in told
-    assert "twotower train tower.emb_dim=32" in told
-    assert 'eval "$(twotower -sc install=bash)"' in told
+    output = call("train", "--help", cwd=tmp_path).stdout
+    assert " * movielens_100k " in output
+    assert "twotower train tower.emb_dim=32" in output
+    assert 'eval "$(twotower -sc install=bash)"' in output
     assert "emb_dim: 8" in call("train", "tower.emb_dim=8", "--cfg", "job", cwd=tmp_path).stdout
     assert "seeds: 3" in call("train", "seeds=3", "--cfg", "job", cwd=tmp_path).stdout
     assert "users: null" in call("recommend", "--help", cwd=tmp_path).stdout

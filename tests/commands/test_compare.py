@@ -82,11 +82,11 @@ def test_runs_by_id_and_by_name(
     assert compared.models["mean"].to_list() == pytest.approx([25 / 30, 1 / 30])
     assert compared.models["parameters"].to_list() == [800, 300]
     assert compared.pairs["significant"].to_list() == [True]
-    told = capsys.readouterr().out
-    assert told.startswith("on the validation part:\nndcg_at_10, 30 users")
-    assert "1 of 1 pairs differ significantly" in told
-    assert "to report" not in told
-    assert "written" not in told
+    output = capsys.readouterr().out
+    assert output.startswith("on the validation part:\nndcg_at_10, 30 users")
+    assert "1 of 1 pairs differ significantly" in output
+    assert "to report" not in output
+    assert "written" not in output
 
 
 def sweep_of(tracking: MlflowTracking, name: str = "sweep") -> str:
@@ -117,7 +117,7 @@ def test_a_trial_can_be_compared_with_other_runs(
     assert compared.models.select("name", "n_seeds").rows() == [("emb_dim=8", 2), ("alone", 1)]
 
 
-def test_equal_names_are_told_apart_and_settings_of_two_sweeps_not_mixed(
+def test_equal_names_are_distinguished_and_settings_of_two_sweeps_kept_apart(
     tracking: MlflowTracking, output_dir: Path
 ) -> None:
     one, two = tracked(tracking, "same", range(9)), tracked(tracking, "same", range(3))
@@ -140,8 +140,8 @@ def test_the_test_part_is_to_report_only(
     tracked(tracking, "y", range(3), parts=["test"])
     compare(output_dir, "runs=[x,y]", "part=test")
     assert "This is the test part, to report results." in capsys.readouterr().out
-    told = refusal(RunNotFoundError, output_dir, "runs=[x,y]")
-    assert told.startswith("part=validation: run 'y' was not evaluated on it. Run ")
+    output = refusal(RunNotFoundError, output_dir, "runs=[x,y]")
+    assert output.startswith("part=validation: run 'y' was not evaluated on it. Run ")
 
 
 def test_another_metric(tracking: MlflowTracking, output_dir: Path) -> None:
@@ -150,8 +150,8 @@ def test_another_metric(tracking: MlflowTracking, output_dir: Path) -> None:
     compared = compare(output_dir, "runs=[x,y]", "metric=recall_at_5")
     assert compared.metric == "recall_at_5"
     assert compared.models["name"].to_list() == ["y", "x"]
-    told = refusal(ConfigError, output_dir, "runs=[x,y]", "metric=coverage_at_10")
-    assert "must be one of ndcg_at_10, recall_at_5" in told
+    output = refusal(ConfigError, output_dir, "runs=[x,y]", "metric=coverage_at_10")
+    assert "must be one of ndcg_at_10, recall_at_5" in output
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -166,20 +166,20 @@ def test_the_tables_are_written(
     tracked(tracking, "y", range(3))
     compared = compare(output_dir, "runs=[x,y]", f"file={tmp_path}/new/it.{ending}")
     read: Any = {"csv": pl.read_csv, "parquet": pl.read_parquet}[ending]
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for name in ("models", "pairs", "history", "popularity"):
         path = tmp_path / "new" / f"it-{name}.{ending}"
         assert read(path).shape == compared.tables[name].shape
-        assert f"written to {path}" in told
+        assert f"written to {path}" in output
     assert read(tmp_path / "new" / f"it-models.{ending}")["name"].to_list() == ["x", "y"]
 
 
 def test_other_splits_are_refused(tracking: MlflowTracking, output_dir: Path) -> None:
     tracked(tracking, "x", range(9))
     tracked(tracking, "y", range(3), digest="def")
-    told = refusal(DataError, output_dir, "runs=[x,y]")
-    assert "split abc: x" in told
-    assert "split def: y" in told
+    output = refusal(DataError, output_dir, "runs=[x,y]")
+    assert "split abc: x" in output
+    assert "split def: y" in output
     tracked(tracking, "unknown", range(3), digest=None)
     assert "(unknown) has no tag split.digest" in refusal(DataError, output_dir, "runs=[x,unknown]")
 
@@ -204,9 +204,9 @@ def test_folds_of_a_setting_are_one_model(tracking: MlflowTracking, output_dir: 
 def test_other_evaluations_are_refused(tracking: MlflowTracking, output_dir: Path) -> None:
     tracked(tracking, "x", range(9))
     tracked(tracking, "y", range(3), evaluation='{"drop_seen": false}')
-    told = refusal(DataError, output_dir, "runs=[x,y]")
-    assert "evaluated differently" in told
-    assert '{"drop_seen": false}: y' in told
+    output = refusal(DataError, output_dir, "runs=[x,y]")
+    assert "evaluated differently" in output
+    assert '{"drop_seen": false}: y' in output
 
 
 def test_the_metric_is_the_one_that_the_runs_were_chosen_by(
@@ -217,18 +217,20 @@ def test_the_metric_is_the_one_that_the_runs_were_chosen_by(
     tracked(tracking, "z", range(6))
     assert compare(output_dir, "runs=[x,y]").metric == "recall_at_5"
     assert compare(output_dir, "runs=[x,y]", "comparison.metric=ndcg_at_10").metric == "ndcg_at_10"
-    told = refusal(ConfigError, output_dir, "runs=[x,y,z]")
-    assert "recall_at_5: x, y; ndcg_at_10: z" in told
+    output = refusal(ConfigError, output_dir, "runs=[x,y,z]")
+    assert "recall_at_5: x, y; ndcg_at_10: z" in output
 
 
-def test_what_to_compare_must_be_said_once(output_dir: Path) -> None:
+def test_what_to_compare_must_be_given_once(output_dir: Path) -> None:
     for overrides, got in (([], "neither"), (["runs=[x,y]", "sweep=latest"], "both")):
-        told = refusal(ConfigError, output_dir, *overrides)
-        assert told.startswith(f"runs, sweep: got {got}; must be one of them, such as sweep=latest")
+        output = refusal(ConfigError, output_dir, *overrides)
+        assert output.startswith(
+            f"runs, sweep: got {got}; must be one of them, such as sweep=latest"
+        )
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "output"),
     [
         (["runs=[x]"], "runs: got ['x']"),
         (["runs=[x,y]", "part=train"], "part: got 'train'"),
@@ -237,21 +239,21 @@ def test_what_to_compare_must_be_said_once(output_dir: Path) -> None:
         (["runs=[x,y]", "metric=ndcg"], "comparison.metric: got 'ndcg'"),
     ],
 )
-def test_wrong_values_are_told_before_runs_are_looked_for(
-    output_dir: Path, overrides: list[str], told: str
+def test_wrong_values_are_refused_before_runs_are_looked_for(
+    output_dir: Path, overrides: list[str], output: str
 ) -> None:
-    assert told in refusal(ConfigError, output_dir, *overrides)
+    assert output in refusal(ConfigError, output_dir, *overrides)
 
 
 def test_one_run_under_two_names_is_refused(tracking: MlflowTracking, output_dir: Path) -> None:
     run_id = tracked(tracking, "x", range(9))
-    told = refusal(ConfigError, output_dir, f"runs=[x,{run_id[:12]}]")
-    assert told == f"runs: 'x' and '{run_id[:12]}' are one run, {run_id}"
+    output = refusal(ConfigError, output_dir, f"runs=[x,{run_id[:12]}]")
+    assert output == f"runs: 'x' and '{run_id[:12]}' are one run, {run_id}"
 
 
-def test_what_is_not_there_is_told(tracking: MlflowTracking, output_dir: Path) -> None:
+def test_what_is_missing_is_reported(tracking: MlflowTracking, output_dir: Path) -> None:
     assert "No sweep yet" in refusal(RunNotFoundError, output_dir, "sweep=latest")
     parent = tracked(tracking, "sweep", (), parts=(), **{"sweep.id": "s"})
-    told = refusal(RunNotFoundError, output_dir, "sweep=latest")
-    assert told == f"Sweep {parent} (sweep) has no finished trial."
+    output = refusal(RunNotFoundError, output_dir, "sweep=latest")
+    assert output == f"Sweep {parent} (sweep) has no finished trial."
     assert "No run='y'" in refusal(RunNotFoundError, output_dir, "runs=[sweep,y]")

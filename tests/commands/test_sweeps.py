@@ -52,7 +52,7 @@ def is_tested(run: Run) -> bool:
 def test_a_sweep_is_one_run_with_its_trials_below(
     short: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
-    told = call("train", "-m", *short, *AXES, cwd=tmp_path)
+    output = call("train", "-m", *short, *AXES, cwd=tmp_path)
     parent, trials = parent_and_trials(output_dir)
     assert set(trials) == NAMES
     assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
@@ -65,10 +65,10 @@ def test_a_sweep_is_one_run_with_its_trials_below(
     assert [run.info.run_name for run in trials.values() if is_tested(run)] == [best.info.run_name]
     assert parent.data.metrics["best_val/ndcg_at_10"] == best.data.metrics["val/ndcg_at_10"]
     assert parent.data.metrics["best_test/ndcg_at_10"] == best.data.metrics["test/ndcg_at_10"]
-    assert f"{best.data.metrics['val/ndcg_at_10']:.4f}" in told.stdout
-    assert "4 trials: 4 finished" in told.stdout
+    assert f"{best.data.metrics['val/ndcg_at_10']:.4f}" in output.stdout
+    assert "4 trials: 4 finished" in output.stdout
     dim, n = (part.partition("=")[2] for part in best.info.run_name.split())
-    (line,) = [line for line in told.stdout.splitlines() if line.startswith("best ")]
+    (line,) = [line for line in output.stdout.splitlines() if line.startswith("best ")]
     assert line.endswith(f"tower.emb_dim={dim} negative_sampling.num_negatives={n}")
 
     # What a person finds in the sweep's run.
@@ -85,9 +85,9 @@ def test_the_same_command_with_more_values_runs_what_is_missing(
     parent, trials = parent_and_trials(output_dir)
     # A run that was deleted is missing; the order of overrides changes nothing.
     store(output_dir).delete_run(trials["emb_dim=4"].info.run_id)
-    told = call("train", "-m", "tower.emb_dim=2,4,8", *short, cwd=tmp_path)
-    assert "1 of 3 trials are done already" in told.stderr
-    assert "3 trials: 3 finished" in told.stdout
+    output = call("train", "-m", "tower.emb_dim=2,4,8", *short, cwd=tmp_path)
+    assert "1 of 3 trials are done already" in output.stderr
+    assert "3 trials: 3 finished" in output.stdout
     again, more = parent_and_trials(output_dir)
     assert again.info.run_id == parent.info.run_id
     assert set(more) == {"emb_dim=2", "emb_dim=4", "emb_dim=8"}
@@ -96,12 +96,12 @@ def test_the_same_command_with_more_values_runs_what_is_missing(
     assert {run.info.status for run in (again, *more.values())} == {"FINISHED"}
 
 
-def test_trials_that_diverge_or_fail_are_told_and_the_others_go_on(
+def test_diverged_and_failed_trials_are_reported_and_the_others_continue(
     short: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
     # There are 40 items, which only the data can tell; and from 1e38 every loss is infinite.
     axes = ["negative_sampling.num_negatives=41,2", "tower.init_std=0.1,1e38"]
-    told = call("train", "-m", *short, *axes, cwd=tmp_path, code=1)
+    output = call("train", "-m", *short, *axes, cwd=tmp_path, code=1)
     parent, trials = parent_and_trials(output_dir)
     assert {name: run.info.status for name, run in trials.items()} == {
         "num_negatives=41 init_std=0.1": "FAILED",
@@ -110,9 +110,9 @@ def test_trials_that_diverge_or_fail_are_told_and_the_others_go_on(
         "num_negatives=2 init_std=1e+38": "FAILED",
     }
     assert parent.info.status == "FAILED"
-    assert "4 trials: 1 finished, 1 diverged, 2 failed" in told.stdout
-    assert "num_negatives: got 41, but the train part has only 40 items" in told.stdout
-    assert "2 failed and 1 diverged of 4 trials" in told.stderr
+    assert "4 trials: 1 finished, 1 diverged, 2 failed" in output.stdout
+    assert "num_negatives: got 41, but the train part has only 40 items" in output.stdout
+    assert "2 failed and 1 diverged of 4 trials" in output.stderr
     assert [name for name, run in trials.items() if is_tested(run)] == [
         "num_negatives=2 init_std=0.1"
     ]
@@ -140,8 +140,8 @@ def test_after_a_kill_nothing_is_lost_nothing_runs_twice_and_nothing_comes_out_o
     seen = call("sweep", "status", cwd=tmp_path).stdout
     assert "interrupted, rerun the command below to resume: 1 finished, 1 half done" in seen
 
-    told = call(*command, cwd=tmp_path)
-    assert "1 of 3 trials are done already" in told.stderr
+    output = call(*command, cwd=tmp_path)
+    assert "1 of 3 trials are done already" in output.stderr
     again, whole = parent_and_trials(output_dir)
     assert again.info.run_id == parent.info.run_id
     assert set(whole) == {"emb_dim=2", "emb_dim=4", "emb_dim=8"}
@@ -181,13 +181,13 @@ def test_an_interrupted_sweep_is_killed_and_so_is_its_trial(
 def test_seeds_are_repeats_of_each_setting(
     short: list[str], output_dir: Path, tmp_path: Path
 ) -> None:
-    told = call("train", *short, "seeds=2", "tower.emb_dim=2", cwd=tmp_path)
+    output = call("train", *short, "seeds=2", "tower.emb_dim=2", cwd=tmp_path)
     parent, trials = parent_and_trials(output_dir)
     assert set(trials) == {"seed=0", "seed=1"}
     assert all(is_tested(run) for run in trials.values())  # of one setting, which is the best
     values = [run.data.metrics["val/ndcg_at_10"] for run in trials.values()]
     assert parent.data.metrics["best_val/ndcg_at_10"] == pytest.approx(sum(values) / 2)
-    assert "2 trials: 2 finished" in told.stdout
+    assert "2 trials: 2 finished" in output.stdout
 
 
 def test_workers_share_a_fresh_store(short: list[str], tmp_path: Path) -> None:
@@ -224,11 +224,13 @@ def optuna(command: list[str], n_trials: int) -> list[str]:
     ]
 
 
-def test_a_search_goes_on_where_it_was(short: list[str], output_dir: Path, tmp_path: Path) -> None:
+def test_a_search_resumes_where_it_stopped(
+    short: list[str], output_dir: Path, tmp_path: Path
+) -> None:
     call("train", "-m", *optuna(short, 2), cwd=tmp_path)
     _, first = parent_and_trials(output_dir)
-    told = call("train", "-m", *optuna(short, 3), cwd=tmp_path)
-    assert "2 of 2 trials are done already" in told.stderr
+    output = call("train", "-m", *optuna(short, 3), cwd=tmp_path)
+    assert "2 of 2 trials are done already" in output.stderr
     _, more = parent_and_trials(output_dir)
     assert len(first) == 2
     assert len(more) == 3

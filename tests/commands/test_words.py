@@ -13,7 +13,7 @@ from twotower.config import CONF_DIR
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "output"),
     [
         (
             ["trian"],
@@ -38,9 +38,9 @@ from twotower.config import CONF_DIR
         (["sweep", "stat"], "twotower: sweep: got 'stat'; must be `twotower sweep status`"),
     ],
 )
-def test_an_unknown_word_is_reported_in_one_line(words: list[str], told: str) -> None:
+def test_an_unknown_word_is_reported_in_one_line(words: list[str], output: str) -> None:
     text = refusal(*words)
-    assert told in text
+    assert output in text
     assert len(text.splitlines()) == 1
 
 
@@ -87,5 +87,5 @@ def test_the_help_is_of_what_is_selected(
 def test_the_other_commands_know_the_folder_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "split").mkdir()
     (tmp_path / "split" / "mine.yaml").write_text("defaults: [last_n]\nn: 0\n")
-    told = refusal("baselines", "split=mine", "--config-dir", str(tmp_path))
-    assert "split.n: got 0" in told
+    output = refusal("baselines", "split=mine", "--config-dir", str(tmp_path))
+    assert "split.n: got 0" in output

@@ -54,7 +54,7 @@ def made() -> list[Model]:
     ]
 
 
-def test_what_is_said_of_three_models() -> None:
+def test_statements_about_three_models() -> None:
     compared = comparison().compare(made(), METRIC)
     models = compared.models
     assert models["name"].to_list() == ["best", "twin", "bad"]

@@ -85,7 +85,7 @@ def test_a_metric_without_values_by_user_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "told"),
+    ("models", "output"),
     [
         ([], "there are no models to compare"),
         (
@@ -98,8 +98,8 @@ def test_a_metric_without_values_by_user_is_refused() -> None:
         ([model("a", users([1, 1], n_seen=[None, 2]))], "a: 1 users have no n_seen"),
     ],
 )
-def test_what_cannot_be_paired_is_refused(models: list[object], told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_what_cannot_be_paired_is_refused(models: list[object], output: str) -> None:
+    with pytest.raises(DataError, match=output):
         pair(models, METRIC)  # type: ignore[arg-type]
 
 

@@ -38,14 +38,14 @@ def test_tables_fit_eighty_columns_and_names_keep_their_brackets(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    told = shown(steps(3), capsys)
-    assert max(map(len, told.splitlines())) <= 80
-    assert "hitrate_at_2, 30 users, 90% intervals" in told
-    assert "metrics=[ndcg]" in told
-    assert "3 of 3 pairs differ significantly" in told
-    assert "hitrate_at_2 by length of the user's history" in told
-    assert "1-15" in told
-    assert "recall@2 of relevant pairs by the item's interactions in train" in told
+    output = shown(steps(3), capsys)
+    assert max(map(len, output.splitlines())) <= 80
+    assert "hitrate_at_2, 30 users, 90% intervals" in output
+    assert "metrics=[ndcg]" in output
+    assert "3 of 3 pairs differ significantly" in output
+    assert "hitrate_at_2 by length of the user's history" in output
+    assert "1-15" in output
+    assert "recall@2 of relevant pairs by the item's interactions in train" in output
 
 
 def test_a_narrow_terminal_cuts_no_digits(
@@ -54,31 +54,31 @@ def test_a_narrow_terminal_cuts_no_digits(
     monkeypatch.setenv("COLUMNS", "30")
     compared = comparison().compare(steps(3), METRIC)
     print_compared(compared)
-    told = capsys.readouterr().out
-    assert "…" not in told
+    output = capsys.readouterr().out
+    assert "…" not in output
     for row in compared.models.iter_rows(named=True):
-        assert f"{row['mean']:.4f}  {row['low']:.4f}-{row['high']:.4f}" in told
+        assert f"{row['mean']:.4f}  {row['low']:.4f}-{row['high']:.4f}" in output
 
 
 def test_few_pairs_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    told = shown(steps(3, size=0), capsys)
-    assert "0 of 3 pairs differ significantly" in told
+    output = shown(steps(3, size=0), capsys)
+    assert "0 of 3 pairs differ significantly" in output
     for pair in ("#1     #2", "#1     #3", "#2     #3"):
-        assert pair in told
+        assert pair in output
 
 
 def test_of_many_pairs_the_significant_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     # 22 models a whole apart: all 231 pairs differ.
-    told = shown(steps(22, size=1), capsys)
-    assert "231 of 231 pairs differ significantly" in told
-    assert "... and 211 more pairs" in told
-    assert "... and 2 more models" in told
-    assert "emb_dim=2097152" in told  # the best
-    assert "emb_dim=1 " not in told  # the last
-    assert "Note: 4,620 permutations were drawn, not 200" in told
-    told = shown(steps(6, size=0), capsys)
-    assert "0 of 15 pairs differ significantly" in told
-    assert "better" not in told
+    output = shown(steps(22, size=1), capsys)
+    assert "231 of 231 pairs differ significantly" in output
+    assert "... and 211 more pairs" in output
+    assert "... and 2 more models" in output
+    assert "emb_dim=2097152" in output  # the best
+    assert "emb_dim=1 " not in output  # the last
+    assert "Note: 4,620 permutations were drawn, not 200" in output
+    output = shown(steps(6, size=0), capsys)
+    assert "0 of 15 pairs differ significantly" in output
+    assert "better" not in output
 
 
 def test_the_headline_comes_last(capsys: pytest.CaptureFixture[str]) -> None:

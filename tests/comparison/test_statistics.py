@@ -98,7 +98,7 @@ def test_p_values_do_not_change_with_what_is_added_to_a_user() -> None:
     assert (paired_permutation(values, 500, rng(9)) == paired_permutation(added, 500, rng(9))).all()
 
 
-def test_equal_models_are_found_different_as_often_as_p_says() -> None:
+def test_equal_models_are_found_different_at_the_rate_of_the_level() -> None:
     # 300 studies without a difference: p <= 0.05 in 15 of them, give or take 4 x 3.8.
     generator = rng(10)
     p_values = [
@@ -197,7 +197,7 @@ def test_holm_rejects_what_the_steps_reject(p_values: Floats, alpha: float) -> N
 
 
 @given(P_VALUES)
-def test_holm_lies_between_each_p_and_bonferroni(p_values: Floats) -> None:
+def test_holm_is_between_the_raw_p_and_bonferroni(p_values: Floats) -> None:
     adjusted = holm(p_values)
     assert (adjusted >= p_values).all()
     assert (adjusted <= np.minimum(p_values * len(p_values), 1) + 1e-15).all()

@@ -17,7 +17,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "wanted"),
     [
         # wrong keys, however they are written
         ("seedd=1", "seedd: no such key; did you mean 'seed'? Valid: baselines, comparison,"),
@@ -91,12 +91,12 @@ def message(*overrides: str, config_name: str = "train") -> str:
         ("tower.emb_dim=8,16", "sweep"),
     ],
 )
-def test_a_mistake_is_named_with_what_is_valid(override: str, told: str) -> None:
+def test_a_mistake_is_named_with_what_is_valid(override: str, wanted: str) -> None:
     metrics = ["evaluation.metrics=[ndcg]"] if "monitor" in override else []
-    assert told in message(override, *metrics)
+    assert wanted in message(override, *metrics)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     text = message("seedd=1", "tower.emb_dim=-1", "+foo=2", "split.validation=false")
     assert text.startswith("the config has 5 errors; no data was read\n")
     for key in ("seedd", "tower.emb_dim", "foo", "trainer.patience", "trainer.refit"):

@@ -34,7 +34,7 @@ def turned(value: Any) -> Any:
     return [turned(child) for child in value] if isinstance(value, list) else value
 
 
-def test_the_order_of_keys_says_nothing(plain: str) -> None:
+def test_the_order_of_keys_is_irrelevant(plain: str) -> None:
     config = compose("train", [])
     assert list(turned(config)) != list(config)
     assert trial_hash(turned(config), SPLIT) == plain

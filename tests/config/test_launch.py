@@ -41,7 +41,7 @@ def test_a_run_is_started_with_its_overrides() -> None:
     assert started("tower.emb_dim=4", "loss=bpr") == ["++tower.emb_dim=4", "loss=bpr"]
 
 
-def test_flags_and_overrides_stand_in_any_order(conf_dir: str) -> None:
+def test_flags_and_overrides_can_be_in_any_order(conf_dir: str) -> None:
     words = ["tower=mine", "-m", "seed=1,2", "--config-dir", conf_dir, "loss=bpr"]
     flags = ["--config-dir", conf_dir, "--multirun"]
     place, *overrides = started(*words)[3:]
@@ -68,7 +68,7 @@ def test_sweeps_of_other_configs_are_other_sweeps(conf_dir: str) -> None:
     plain = folder(*axis)
     own = folder(*axis, *flags, "--config-name", "own")
     assert own != plain
-    assert own == folder(*axis, "seed=7")  # which is all that the file says
+    assert own == folder(*axis, "seed=7")  # the whole content of the file
     assert folder(*axis, *flags, "tower=mine") not in (plain, own)
     assert folder(*axis, *flags) == plain  # with nothing chosen from it
     assert folder("-m", "tower.emb_dim=8,4,16") == plain
@@ -95,14 +95,14 @@ def test_a_sweep_of_a_file_is_none_without_m() -> None:
 def test_values_of_a_file_are_checked(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     file = tmp_path / "experiment" / "wrong.yaml"
-    for params, told in (
+    for params, message in (
         ("tower.emb_dim: '0,4'", "tower.emb_dim: got 0"),
         ("tower: {emb_dim: '0,4'}", "tower.emb_dim: got 0"),
         ("tower.emb_dimm: '2,4'", "tower.emb_dimm: no such key"),
     ):
         swept = f"hydra: {{sweeper: {{params: {{{params}}}}}}}"
         file.write_text(f"# @package _global_\n{swept}\n")
-        assert told in refusal("-m", "experiment=wrong", "--config-dir", str(tmp_path))
+        assert message in refusal("-m", "experiment=wrong", "--config-dir", str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["runs/lr=0.1", "a b, [x] {y} #1 $HOME é", 'it\'s "x"', "~x"])
@@ -113,7 +113,7 @@ def test_the_folder_of_a_sweep_may_have_any_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["tower.emb_dim=8,16"], "tower.emb_dim: got several values, for which one run has no use"),
         (
@@ -132,6 +132,6 @@ def test_the_folder_of_a_sweep_may_have_any_name(name: str) -> None:
         (["--run", "-m"], "--run, --multirun: exclude each other"),
     ],
 )
-def test_flags_that_make_no_sense_are_refused_in_a_line(words: list[str], told: str) -> None:
+def test_flags_that_make_no_sense_are_refused_in_a_line(words: list[str], message: str) -> None:
     text = refusal(*words)
-    assert told in text
+    assert message in text

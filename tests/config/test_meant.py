@@ -1,4 +1,4 @@
-"""Suggestions for a key or choice in a wrong place, and text that stands for a number."""
+"""Suggestions for a key or choice in a wrong place, and text where a number is expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twotower.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "expected"),
     [
         ("emb_dim=8", "emb_dim: no such key; did you mean 'tower.emb_dim'? Valid: "),
         ("num_negatives=3", "did you mean 'negative_sampling.num_negatives'?"),
@@ -37,10 +37,10 @@ from twotower.core.errors import ConfigError
         ("experiment=emb_dim_x_num_negatives", "sweeps/emb_dim_x_num_negatives"),
     ],
 )
-def test_the_right_place_is_suggested(override: str, told: str) -> None:
+def test_the_right_place_is_suggested(override: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         compose("train", [override])
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_a_sweep_over_a_nested_group_suggests_its_full_name() -> None:

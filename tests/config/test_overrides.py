@@ -63,7 +63,7 @@ def test_columns_are_keys_like_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "expected"),
     [
         ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1; no data was read"),
         ("optimizer.lr=fast", "optimizer.lr: got 'fast'; input should be a valid number"),
@@ -79,9 +79,9 @@ def test_columns_are_keys_like_others() -> None:
         ),
     ],
 )
-def test_a_text_says_what_is_wrong_in_one_line(override: str, told: str) -> None:
+def test_a_text_states_the_error_in_one_line(override: str, expected: str) -> None:
     text = message(override)
-    assert told in text
+    assert expected in text
     assert len(text.splitlines()) <= 2
 
 

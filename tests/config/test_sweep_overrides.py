@@ -43,7 +43,7 @@ def test_seeds_and_a_sweep_over_the_seed_exclude_each_other(seed: str) -> None:
     assert str(caught.value) == f"seed={seed} with seeds=2: seed must be one integer"
 
 
-def test_what_varies_is_told_from_what_does_not_in_the_order_of_the_command() -> None:
+def test_what_varies_is_listed_in_the_order_of_the_command() -> None:
     line = ["tower.emb_dim=16,32", "loss=bce", "+optimizer.lr=0.1,0.2", "~split", "seed=0,1"]
     fixed, varying = axes(line)
     assert fixed == ["loss=bce", "~split"]
@@ -67,7 +67,7 @@ def test_what_varies_is_told_from_what_does_not_in_the_order_of_the_command() ->
         ("float(1,2)", ("1.0", "2.0"), (1.0, 2.0)),
     ],
 )
-def test_choices_stand_as_on_the_command_line_and_parsed(
+def test_choices_are_kept_as_typed_and_parsed(
     text: str, texts: tuple[str, ...], values: tuple[object, ...]
 ) -> None:
     found = axis(f"key={text}")
@@ -115,7 +115,7 @@ def test_an_interval_has_ends(text: str, low: float, high: float, integer: bool,
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("a=interval(1,0.1)", "a=interval(1,0.1): expected interval(low, high) with low <= high"),
         (
@@ -128,11 +128,11 @@ def test_an_interval_has_ends(text: str, low: float, high: float, integer: bool,
         ("a=range(1,5,0)", "a=range(1,5,0): range() arg 3 must not be zero"),
     ],
 )
-def test_a_sweep_over_nothing_is_an_error(override: str, told: str) -> None:
+def test_a_sweep_over_nothing_is_an_error(override: str, message: str) -> None:
     for judge in (axes, combinations):
         with pytest.raises(ConfigError) as caught:
             judge([override])
-        assert str(caught.value) == told
+        assert str(caught.value) == message
 
 
 def test_what_is_no_override_is_an_error() -> None:
@@ -159,8 +159,8 @@ def test_there_are_as_many_combinations_as_further_values(sizes: list[int]) -> N
     line = [f"k{n}=" + ",".join(f"v{v}" for v in range(size)) for n, size in enumerate(sizes)]
     found = combinations(line)
     assert len(found) == 1 + sum(size - 1 for size in sizes)
-    told = {override for combination in found for override in combination}
-    assert told == {f"k{n}=v{v}" for n, size in enumerate(sizes) for v in range(size)}
+    message = {override for combination in found for override in combination}
+    assert message == {f"k{n}=v{v}" for n, size in enumerate(sizes) for v in range(size)}
 
 
 @given(

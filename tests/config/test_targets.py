@@ -105,7 +105,7 @@ def default() -> dict[str, Any]:
 
 
 def refused(path: str, changes: Mapping[str, Any]) -> str:
-    """What the default config is told with `changes` at `path`."""
+    """Return the error for the default config with `changes` at `path`."""
     config = deepcopy(default())
     node = config
     *above, last = path.split(".")
@@ -123,9 +123,9 @@ def refused(path: str, changes: Mapping[str, Any]) -> str:
 @pytest.mark.parametrize("attack", TOUCH)
 def test_a_wrong_target_of_a_group_is_refused_and_not_called(key: str, attack: str) -> None:
     target = yaml.safe_load(TOUCH[attack])["_target_"]
-    told = refused(key, {"_target_": target, "_partial_": False})
-    assert f"{key}._target_: got '{target}', which" in told
-    assert "must be a " in told
+    expected = refused(key, {"_target_": target, "_partial_": False})
+    assert f"{key}._target_: got '{target}', which" in expected
+    assert "must be a " in expected
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_wrong_target_of_a_group_is_refused_and_not_called(key: str, attack: s
 @pytest.mark.parametrize("attack", TOUCH)
 @pytest.mark.parametrize("shape", ["{}", "[{}]", "{{a: {{b: [{}]}}}}"])
 def test_a_wrong_node_anywhere_is_refused_and_not_called(key: str, attack: str, shape: str) -> None:
-    told = refused(key, {"": yaml.safe_load(shape.format(TOUCH[attack]))})
-    assert f"  {key.partition('.')[0]}" in told
+    expected = refused(key, {"": yaml.safe_load(shape.format(TOUCH[attack]))})
+    assert f"  {key.partition('.')[0]}" in expected
 
 
 def test_the_root_is_an_experiment() -> None:
@@ -152,7 +152,7 @@ def test_the_root_is_an_experiment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "expected"),
     [
         (["loss._target_=own_parts.other"], "which gives Path, without the method __call__"),
         (["loss._target_=own_parts.WrongLoss"], "without the method __call__(scores)"),
@@ -170,11 +170,11 @@ def test_the_root_is_an_experiment() -> None:
     ],
 )
 def test_the_message_names_the_key_what_was_found_and_what_is_accepted(
-    overrides: list[str], told: str
+    overrides: list[str], expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         compose("train", overrides)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert not Path("called").exists()
 
 

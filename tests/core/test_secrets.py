@@ -90,9 +90,7 @@ def test_values_of_secret_keys_are_masked_whatever_they_are() -> None:
         {"any": {"key": "x${oc.env:PLAIN,none}y"}},
     ],
 )
-def test_a_secret_that_was_met_is_masked_everywhere(
-    met: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resolved_secret_is_masked_everywhere(met: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "Hunter2-x")
     monkeypatch.setenv("PLAIN", "Hunter2-x")
     assert mask("login Hunter2-x failed") == "login Hunter2-x failed"
@@ -111,7 +109,7 @@ def test_a_secret_that_was_met_is_masked_everywhere(
         ("WORD", "training", "any"),
     ],
 )
-def test_what_the_environment_holds_besides_is_left_readable(
+def test_other_environment_variables_stay_readable(
     variable: str, value: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)

@@ -59,7 +59,7 @@ NOTHING = ["", " ", "NULL", "null", "\\N", "None", "none", "NA", "N/A", "<NA>", 
 
 
 @pytest.mark.parametrize("nothing", [*NOTHING, None])
-def test_what_stands_for_a_missing_value_is_no_id(nothing: str | None) -> None:
+def test_a_missing_value_is_no_id(nothing: str | None) -> None:
     with pytest.raises(DataError, match=r"log.parquet: column 'who' has no id .* first in row 2"):
         ids(pl.Series(["7", nothing, "8"]), PLACE)
     with pytest.raises(DataError, match=r"users: got .* which is no id"):

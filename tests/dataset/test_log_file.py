@@ -279,7 +279,7 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_a_suffix_that_says_nothing(tmp_path: Path) -> None:
+def test_an_unknown_suffix(tmp_path: Path) -> None:
     message = refusal(tmp_path / "log.dat", CSV)
     assert message == (
         f"{tmp_path}/log.dat (dataset.path) has the suffix '.dat'; must be .csv, .tsv (also with "
@@ -287,7 +287,7 @@ def test_a_suffix_that_says_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_is_not_what_its_suffix_says(tmp_path: Path) -> None:
+def test_a_file_whose_content_contradicts_its_suffix(tmp_path: Path) -> None:
     message = refusal(tmp_path / "log.parquet", CSV)
     assert message.startswith(f"{tmp_path}/log.parquet (dataset.path) cannot be read: ")
     (tmp_path / "log.csv").write_bytes(b"who,what,when,stars\n\xe9,1,1,1\n")
@@ -313,7 +313,7 @@ def test_a_bad_part_of_a_directory_is_named(tmp_path: Path) -> None:
         log_file(tmp_path).load()
 
 
-def test_lines_are_the_order_where_the_user_says_so(tmp_path: Path) -> None:
+def test_lines_are_the_order_if_the_config_asks_for_it(tmp_path: Path) -> None:
     text = "who,what,when,stars\nann,9,2,1\nann,7,1,1\nann,8,1,1\nbob,7,1,1\n"
     lines = load(tmp_path / "log.csv", text, order="file").log
     assert lines["item_id"].to_list() == [7, 8, 7, 9]  # by time, then by line

@@ -126,7 +126,7 @@ def test_an_archive_placed_by_hand_with_a_wrong_checksum_stops(
     )
 
 
-def test_offline_without_a_cache_says_what_to_put_where(
+def test_offline_without_a_cache_names_the_file_to_place_and_where(
     tmp_path: Path, only_wheels_in: Point
 ) -> None:
     only_wheels_in(tmp_path / "no_wheels")

@@ -73,7 +73,7 @@ def test_csv_releases(tmp_path: Path, write_zip: WriteZip, name: str) -> None:
     )
 
 
-def test_a_release_that_cannot_be_had_says_what_to_put_where(tmp_path: Path) -> None:
+def test_an_unavailable_release_names_the_file_to_place_and_where(tmp_path: Path) -> None:
     with pytest.raises(DownloadError) as error:
         MovieLens1M("http://127.0.0.1:1/ml-1m.zip", None, 3.0, str(tmp_path)).load()
     assert str(error.value) == (

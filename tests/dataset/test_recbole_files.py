@@ -102,7 +102,7 @@ def test_a_folder_without_files(tmp_path: Path) -> None:
         ({"inter": INTER, "item": ITEM.replace("name", "n")}, "shop.item has no column 'name' (da"),
     ],
 )
-def test_what_is_said_of_bad_files(tmp_path: Path, parts: dict[str, str], complaint: str) -> None:
+def test_messages_about_bad_files(tmp_path: Path, parts: dict[str, str], complaint: str) -> None:
     write(tmp_path, **parts)
     with pytest.raises(DataError) as error:
         files(tmp_path).load()

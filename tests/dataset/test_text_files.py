@@ -68,7 +68,9 @@ def test_what_any_reader_overlooks(tmp_path: Path, content: str) -> None:
         ("a b=[1]*?#é.csv", HEADER + ROWS),
     ],
 )
-def test_the_content_says_how_it_is_packed(tmp_path: Path, name: str, content: str | bytes) -> None:
+def test_compression_is_recognised_by_content(
+    tmp_path: Path, name: str, content: str | bytes
+) -> None:
     assert load(tmp_path / name, content) == BOTH
 
 
@@ -113,7 +115,7 @@ def test_each_file_may_be_written_in_its_own_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (f"{HEADER}{ROWS}x,1,2,3,4\n{ROWS}", "line 4 has 5 fields, the first row has 4: 'x,1,2,3,"),
         (f"{HEADER}\n\nx,1\n{ROWS}", "line 4 has 2 fields, the first row has 4: 'x,1'"),
@@ -141,8 +143,8 @@ def test_each_file_may_be_written_in_its_own_way(tmp_path: Path) -> None:
         ("\n \n", "is empty: it holds not even a header"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, content: str | bytes, told: str) -> None:
-    assert told in refusal(tmp_path / "log.csv", content)
+def test_what_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+    assert message in refusal(tmp_path / "log.csv", content)
 
 
 def test_quotes_can_be_text(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "gone.csv").symlink_to("nowhere.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
-    for path, told in {
+    for path, message in {
         str(tmp_path / "pipe.csv"): "is no regular file; pipes and devices cannot be read",
         "/dev/null": "is no regular file",
         str(tmp_path / "gone.csv"): "is a link to nothing",
@@ -184,7 +186,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=r"dataset\.path") as error:
             log_file(path).load()
-        assert told in str(error.value)
+        assert message in str(error.value)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,14 +22,16 @@ def report(caplog: pytest.LogCaptureFixture, *times: object, test: object = None
 
 
 def test_the_range_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    told = report(caplog, NOON, NOON + dt.timedelta(days=9), test=NOON + dt.timedelta(days=10))
-    assert "times: 2020-05-17 12:00:00 to 2020-05-26 12:00:00 UTC (9 days), test 2020-05-27" in told
-    assert "WARNING" not in told
+    message = report(caplog, NOON, NOON + dt.timedelta(days=9), test=NOON + dt.timedelta(days=10))
+    assert (
+        "times: 2020-05-17 12:00:00 to 2020-05-26 12:00:00 UTC (9 days), test 2020-05-27" in message
+    )
+    assert "WARNING" not in message
 
 
 def test_a_span_under_a_day_is_flagged(caplog: pytest.LogCaptureFixture) -> None:
-    told = report(caplog, NOON, NOON + dt.timedelta(minutes=15))
-    assert "All timestamps lie within 0:15:00: are dataset.timestamp_unit and" in told
+    message = report(caplog, NOON, NOON + dt.timedelta(minutes=15))
+    assert "All timestamps lie within 0:15:00: are dataset.timestamp_unit and" in message
 
 
 def test_equal_times_are_flagged(caplog: pytest.LogCaptureFixture) -> None:

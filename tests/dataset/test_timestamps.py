@@ -172,8 +172,8 @@ def test_text_in_another_format_is_recognised() -> None:
     assert "set dataset.timestamp_format, such as '%d.%m.%Y %H:%M' (ISO" in refusal(
         ["17.05.2020 12:00"]
     )
-    told = refusal(["05/06/2020"])
-    assert "such as '%d/%m/%Y' or '%m/%d/%Y' (ISO 8601 was expected)" in told
+    text = refusal(["05/06/2020"])
+    assert "such as '%d/%m/%Y' or '%m/%d/%Y' (ISO 8601 was expected)" in text
 
 
 def test_a_format_reads_numbers_too() -> None:
@@ -191,7 +191,9 @@ def test_a_format_that_is_none() -> None:
     st.lists(st.integers(31_536_000, 1_798_761_599), min_size=1, max_size=5),
     st.sampled_from([("s", 1), ("ms", 10**3), ("us", 10**6)]),
 )
-def test_units_are_told_apart_by_size(seconds: list[int], unit: tuple[TimestampUnit, int]) -> None:
+def test_units_are_distinguished_by_size(
+    seconds: list[int], unit: tuple[TimestampUnit, int]
+) -> None:
     name, scale = unit
     values: list[object] = [second * scale for second in seconds]
     if compact_format(pl.Series(values), sure=True) is None:

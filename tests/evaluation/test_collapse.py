@@ -1,4 +1,4 @@
-"""A collapsed model is told from a healthy one."""
+"""A collapsed model is distinguished from a healthy one."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_popularity_is_one_list_for_all(drop_seen: bool, k: str) -> None:
     assert notes(Random(seed=0).fit(fold.train), fold, judge) == []
 
 
-def test_the_note_tells_both_shares() -> None:
+def test_the_note_reports_both_shares() -> None:
     fold = random_fold()
     judge = evaluation("evaluation.drop_seen=false")
     # One list of 10 of 100 items for all.

@@ -44,7 +44,7 @@ def test_few_users_or_a_wide_interval_are_noted(
 
 
 @pytest.mark.parametrize(("n_judged", "value", "half"), [(1, 0.5, None), (22, 0.0, 0.0)])
-def test_without_an_interval_the_number_of_users_says_it(
+def test_without_an_interval_the_number_of_users_is_shown(
     n_judged: int, value: float, half: float | None
 ) -> None:
     users = f"test judges {n_judged} of 610 users; split=last_n judges more users"

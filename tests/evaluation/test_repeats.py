@@ -54,16 +54,16 @@ def test_pairs_stay_in_reach_where_seen_items_do() -> None:
     )
 
 
-def test_nothing_is_said_where_nothing_was_seen() -> None:
+def test_nothing_is_reported_if_nothing_was_seen() -> None:
     new = replace(FRAMES, test=pl.DataFrame({"user_id": [1, 2], "item_id": [30, 30]}))
     assert note(new, "test") is None
     assert note(FRAMES, "validation") is None
 
 
-def test_what_the_model_is_told_and_validation_count_as_seen() -> None:
+def test_known_rows_and_validation_count_as_seen() -> None:
     later = pl.DataFrame({"user_id": [1], "item_id": [30]})
-    told = pl.DataFrame({"user_id": [3], "item_id": [10]})
-    frames = replace(FRAMES, history=pl.concat([TRAIN, later]), test_known=told)
+    known = pl.DataFrame({"user_id": [3], "item_id": [10]})
+    frames = replace(FRAMES, history=pl.concat([TRAIN, later]), test_known=known)
     text = note(frames, "test")
     assert text is not None
     assert text.startswith("test: 4 of the 6 held-out pairs")

@@ -30,13 +30,13 @@ from hydra.core.hydra_config import HydraConfig
 
 
 class NeedsTwo(Exception):
-    # Pickled, an exception is made anew from its args: here one of two.
+    # Pickled, an exception is rebuilt from its args: here one of two.
     def __init__(self, name, value):
         super().__init__(f"{name} is {value}")
 
 
-def told(name, **values):
-    path = pathlib.Path("told") / name  # relative: every worker starts where the sweep did
+def record(name, **values):
+    path = pathlib.Path("records") / name  # relative: every worker starts where the sweep did
     path.with_suffix(".new").write_text(json.dumps(values))
     path.with_suffix(".new").rename(path)
 
@@ -51,7 +51,7 @@ def main(cfg):
         os._exit(3)
     if cfg.threads:
         import torch
-    told(
+    record(
         f"x={cfg.x}",
         pid=os.getpid(),
         output_dir=HydraConfig.get().runtime.output_dir,
@@ -64,7 +64,7 @@ def main(cfg):
             time.sleep(0.02)
     except KeyboardInterrupt:
         time.sleep(0.5)  # a run is closed at the tracking server
-        told(f"closed x={cfg.x}")
+        record(f"closed x={cfg.x}")
         raise
     return cfg.x * 10
 
@@ -77,7 +77,7 @@ def keep_results():
     def kept(*arguments):
         results = launch(*arguments)
         errors = [r._return_value if r.status.name == "FAILED" else None for r in results]
-        told(
+        record(
             "results",
             statuses=[r.status.name for r in results],
             overrides=[r.overrides[0] for r in results],
@@ -117,7 +117,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def app(tmp_path: Path) -> Path:
     """The folder of the app, with the presets of this project as the app's own."""
     (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "told").mkdir()
+    (tmp_path / "records").mkdir()
     shutil.copytree(PRESETS, tmp_path / "conf" / "hydra" / "launcher")
     (tmp_path / "conf" / "app.yaml").write_text(CONFIG)
     return tmp_path
@@ -154,9 +154,9 @@ def start_app(app: Path) -> Iterator[Start]:
         process.stdout.close()
 
 
-def told(app: Path) -> dict[str, dict[str, Any]]:
+def records(app: Path) -> dict[str, dict[str, Any]]:
     """What the trials have written, by file name."""
-    files = [path for path in (app / "told").iterdir() if path.suffix != ".new"]
+    files = [path for path in (app / "records").iterdir() if path.suffix != ".new"]
     return {path.name: json.loads(path.read_text()) for path in sorted(files)}
 
 
@@ -184,7 +184,7 @@ def check_others_ran(app: Path, process: subprocess.Popen[str], threads: int | N
     output, _ = process.communicate()
     assert process.returncode == 1, output
     assert "x must not be 2" in output
-    trials = told(app)
+    trials = records(app)
     assert {"x=1", "x=3"} <= set(trials)
     assert "x=2" not in trials
     (sweep,) = (app / "sweeps").iterdir()
@@ -221,13 +221,13 @@ def test_joblib_leaves_no_worker_after_an_interrupt(app: Path, start_app: Start)
     process = start_app(
         "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "x=1,2,3,4", "sleep=60"
     )
-    wait_for(lambda: len(told(app)) == 2, "two trials")
-    workers = [trial["pid"] for trial in told(app).values()]
-    process.send_signal(signal.SIGINT)  # to the parent alone; a terminal tells the workers, too
+    wait_for(lambda: len(records(app)) == 2, "two trials")
+    workers = [trial["pid"] for trial in records(app).values()]
+    process.send_signal(signal.SIGINT)  # to the parent alone; a terminal signals the workers too
     process.communicate(timeout=20)
     assert process.returncode != 0
     wait_for(lambda: not any(map(is_running, workers)), "the workers' end", 5)
-    assert len(told(app)) == 2
+    assert len(records(app)) == 2
 
 
 def test_submitit_local_runs_the_others(app: Path, start_app: Start) -> None:
@@ -354,7 +354,7 @@ def test_ray_returns_every_trial_in_order_whatever_becomes_of_one(
         "needs_two=4", "dies=5", "threads=true",
     )  # fmt: skip
     check_others_ran(app, process, threads=1)
-    results = told(app)["results"]
+    results = records(app)["results"]
     assert results["overrides"] == ["x=1", "x=2", "x=3", "x=4", "x=5"]
     assert results["statuses"] == ["COMPLETED", "FAILED", "COMPLETED", "FAILED", "FAILED"]
     assert results["values"] == [10, None, 30, None, None]
@@ -373,7 +373,7 @@ def test_ray_gives_each_trial_a_process_where_asked(app: Path, start_app: Start)
     )  # fmt: skip
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    trials = told(app)
+    trials = records(app)
     assert trials["x=1"]["pid"] != trials["x=2"]["pid"]
 
 
@@ -382,12 +382,12 @@ def test_ray_lets_trials_close_their_runs_on_an_interrupt(app: Path, start_app: 
     process = start_app(
         "-m", "hydra/launcher=ray", "hydra.launcher.init.num_cpus=2", "x=1,2,3,4", "sleep=60"
     )
-    wait_for(lambda: len(told(app)) == 2, "two trials")
-    names, workers = set(told(app)), [trial["pid"] for trial in told(app).values()]
+    wait_for(lambda: len(records(app)) == 2, "two trials")
+    names, workers = set(records(app)), [trial["pid"] for trial in records(app).values()]
     # An interrupt that the tracking holds back while it writes must not be lost afterwards.
-    assert [trial["blocked"] for trial in told(app).values()] == [[], []]
+    assert [trial["blocked"] for trial in records(app).values()] == [[], []]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode != 0
     wait_for(lambda: not any(map(is_running, workers)), "the workers' end", 5)
-    assert set(told(app)) == names | {f"closed {name}" for name in names}
+    assert set(records(app)) == names | {f"closed {name}" for name in names}

@@ -30,8 +30,8 @@ def test_the_pool_is_the_last_batches_oldest_first() -> None:
         pools.append(sampler.sample(torch.zeros_like(rows), rows, generator))
     assert [pool.items.tolist() for pool in pools] == [[0, 1], [0, 1, 2], [2, 3, 0]]
     # 2 other places: items 2, 3 and 0 have 2, 1 and 4 of the 9 other interactions.
-    told = [math.log(2 * count / 9) for count in (2, 1, 4)]
-    assert pools[2].log_expected_count.tolist() == pytest.approx(told)
+    expected = [math.log(2 * count / 9) for count in (2, 1, 4)]
+    assert pools[2].log_expected_count.tolist() == pytest.approx(expected)
     assert pools[2].valid is not None
     assert pools[2].valid.tolist() == [[True, False, True], [True, True, False]]
 

@@ -1,4 +1,4 @@
-"""Hard negatives: which candidates are kept, and what is told of a wrong number of them."""
+"""Hard negatives: which candidates are kept, and the error for a wrong number of them."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_what_is_not_valid_is_kept_only_where_too_little_else_is_left(of_each: b
     assert 5 in chosen[0]
     assert chosen[1] == [4, 5]
     drawn = Negatives(torch.arange(6), torch.arange(6.0), valid)
-    told = kept(drawn, torch.tensor(chosen))
-    assert told.valid is not None
-    assert told.valid.sum(1).tolist() == [1, 2]
+    stated = kept(drawn, torch.tensor(chosen))
+    assert stated.valid is not None
+    assert stated.valid.sum(1).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("of_each", [True, False])
@@ -142,7 +142,7 @@ def config(*overrides: str) -> dict[str, Any]:
     return node
 
 
-def test_candidates_are_chosen_as_the_file_says() -> None:
+def test_candidates_are_chosen_by_the_file() -> None:
     node = config(f"negative_sampling@{CANDIDATES}=shared", f"{CANDIDATES}.num_negatives=3")
     drawn = build(node)(train=TRAIN, device=CPU).sample(USERS, POSITIVES, seeding.generator(4))
     assert drawn.items.shape == (3,)
@@ -197,7 +197,9 @@ def test_a_mixture_may_bring_the_candidates(of_each: bool) -> None:
         ([f"{NEGATIVES}=two"], f"{NEGATIVES}: got 'two'; input should be a valid integer"),
     ],
 )
-def test_what_does_not_fit_is_told_before_data_is_read(overrides: list[str], message: str) -> None:
+def test_incompatible_choices_are_refused_before_data_is_read(
+    overrides: list[str], message: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         config(*overrides)
     assert message in str(caught.value)
@@ -210,7 +212,7 @@ def test_every_divisor_makes_equal_groups(n: int) -> None:
     assert config(*overrides, "negative_sampling.of_each=true")["num_negatives"] == n
 
 
-def test_errors_that_the_data_tells_name_their_key() -> None:
+def test_errors_found_in_the_data_name_their_key() -> None:
     with pytest.raises(ConfigError, match=rf"^{CANDIDATES}\.num_negatives: got 5, but the train"):
         HardSampler(1, False, partial(SharedSampler, 5, 0.0, True), train=TRAIN, device=CPU)
     with pytest.raises(ConfigError, match=rf"^{NEGATIVES}: got 5, but the train part has only 4"):

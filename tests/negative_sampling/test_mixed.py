@@ -41,8 +41,8 @@ def draw(**components: Component) -> Negatives:
 
 
 def assert_told(drawn: Negatives, counts: Sequence[float]) -> None:
-    told = [math.log(counts[item]) for item in drawn.items.flatten().tolist()]
-    assert drawn.log_expected_count.flatten().tolist() == pytest.approx(told, abs=1e-6)
+    stated = [math.log(counts[item]) for item in drawn.items.flatten().tolist()]
+    assert drawn.log_expected_count.flatten().tolist() == pytest.approx(stated, abs=1e-6)
 
 
 def test_pools_are_put_one_after_the_other_and_counts_added_up() -> None:
@@ -64,7 +64,7 @@ def test_negatives_of_their_own_stay_so() -> None:
     assert_told(drawn, [1.5, 2, 2.5, 1])
 
 
-def test_a_pool_beside_negatives_of_their_own_is_part_of_each_row() -> None:
+def test_a_pool_mixed_with_own_negatives_is_part_of_each_row() -> None:
     drawn = draw(own=partial(PopularitySampler, 4, 1.0, True), pool=partial(InBatchSampler, True))
     assert drawn.items.shape == drawn.log_expected_count.shape == (2, 6)
     assert drawn.items[:, 4:].tolist() == [[1, 2], [1, 2]]
@@ -128,7 +128,7 @@ def config(*overrides: str) -> dict[str, Any]:
 POOL = "negative_sampling.components.shared"
 
 
-def test_components_are_chosen_and_changed_as_the_file_says() -> None:
+def test_components_are_chosen_and_changed_by_the_file() -> None:
     node = config(
         f"negative_sampling@{POOL}=popularity",
         f"{POOL}.num_negatives=3",
@@ -158,7 +158,9 @@ def test_components_are_chosen_and_changed_as_the_file_says() -> None:
         ([f"{POOL}.num_negatives=0"], f"{POOL}.num_negatives: got 0; input should be greater"),
     ],
 )
-def test_wrong_components_are_told_before_data_is_read(overrides: list[str], message: str) -> None:
+def test_wrong_components_are_refused_before_data_is_read(
+    overrides: list[str], message: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         config(*overrides)
     assert message in str(caught.value)

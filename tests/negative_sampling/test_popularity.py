@@ -18,7 +18,7 @@ from twotower.types import Negatives, TrainInteractions
 
 
 def counted(counts: list[int]) -> TrainInteractions:
-    """One user a row, each item as often as told."""
+    """Return one user per row, with each item as often as given."""
     items = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     return TrainInteractions(torch.arange(len(items)), items, len(items), len(counts))
 
@@ -89,15 +89,15 @@ def test_unseen_items_keep_their_proportions(user: int, chances: list[float]) ->
     assert drawn.valid is not None
     assert drawn.valid.all()
     for item in possible:
-        told = drawn.log_expected_count[drawn.items == item]
-        assert told[0].item() == pytest.approx(math.log(4 * chances[item]), rel=1e-5)
-        assert (told == told[0]).all()
+        stated = drawn.log_expected_count[drawn.items == item]
+        assert stated[0].item() == pytest.approx(math.log(4 * chances[item]), rel=1e-5)
+        assert (stated == stated[0]).all()
 
 
 def test_widths_that_end_where_a_point_falls_belong_to_the_next_item(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Widths of 2, 0, 1, 3, 0 instead of some 2^46: each of the few points lies next to a border.
+    # Widths of 2, 0, 1, 3, 0 instead of some 2^46: each of the few points is next to a border.
     monkeypatch.setattr(popularity, "popularity_weights", lambda *_: torch.tensor([2, 0, 1, 3, 0]))
     train = make_train([set(), {0}, {2, 4}, {1, 3}, {0, 3}], 5)
     widths = {0: [2, 0, 1, 3, 0], 1: [0, 0, 1, 3, 0], 2: [2, 0, 0, 3, 0], 3: [2, 0, 1, 0, 0]}

@@ -33,8 +33,8 @@ def test_items_of_a_pool_come_by_their_shares(alpha: float, chances: list[float]
     expected = [4500 * chances[item] for item in possible]  # 1,500 x 3
     assert chisquare(counts[possible].numpy(), expected).pvalue > 0.01
     for draw in draws[:20]:
-        told = [math.log(3 * chances[item]) for item in draw.items.tolist()]
-        assert draw.log_expected_count.tolist() == pytest.approx(told, rel=1e-6, abs=1e-6)
+        stated = [math.log(3 * chances[item]) for item in draw.items.tolist()]
+        assert draw.log_expected_count.tolist() == pytest.approx(stated, rel=1e-6, abs=1e-6)
 
 
 def test_each_row_masks_its_positive_and_what_its_user_has_seen() -> None:

@@ -104,7 +104,7 @@ def test_relevant_filters_leave_the_log_alone_and_ground_truth_is_unique() -> No
     assert_frame_equal(relevant, make_log(("a", "x", 5, 1)))
 
 
-def test_each_filter_says_what_it_did() -> None:
+def test_each_filter_reports_what_it_did() -> None:
     log = make_log(("a", "x", 5, 1), ("a", "y", 1, 2), ("b", "x", 5, 3))
     steps: list[str] = []
     make_preprocessing(MinCountFilter(2)).before_split(log, steps)
@@ -157,7 +157,7 @@ def test_a_column_that_the_log_lacks_is_named_with_its_key(
     assert f"Map it with {key}, or take the filter out of the list." in message
 
 
-def test_a_filter_with_a_wrong_column_name_is_told_the_right_ones() -> None:
+def test_a_filter_with_a_wrong_column_name_lists_the_columns() -> None:
     log = make_log(("a", "x", 3, 1))
     with pytest.raises(DataError, match=r'"query_id".*Name one of them in the filter') as error:
         make_preprocessing(MinCountFilter(1, "query_id")).before_split(log, [])

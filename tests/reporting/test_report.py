@@ -16,9 +16,7 @@ def result(untracked: list[str]) -> Result:
     return twotower.run([*untracked, "evaluation.k=[5,10]"])
 
 
-def test_the_table_stands_beside_the_baselines(
-    result: Result, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_shows_the_baselines(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
     print_result(result, ["open     here"])
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["this", "run", "popularity"] for line in lines)
@@ -74,7 +72,7 @@ def test_every_metric_and_k_that_is_asked_for_is_shown(
     assert header.split() == ["NDCG@5", "Recall@5", "Recall@10", "NDCG@10"]  # the monitor first
 
 
-def test_an_untested_model_is_told_by_its_validation(
+def test_an_untested_model_is_reported_by_its_validation(
     untracked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = twotower.run([*untracked, "evaluation.test=never"])

@@ -101,7 +101,7 @@ def test_cold_pairs_are_kept_with_row_numbers_after_those_of_train() -> None:
     assert fold.histories.items.tolist() == [0, 0, 1, 2, 2]
 
 
-def test_features_stand_in_the_order_of_rows() -> None:
+def test_features_are_in_row_order() -> None:
     holdout = make_log(("q", "y", 11), ("a", "p", 12))
     items = pl.DataFrame({"item_id": ["o", "y", "x"], "year": [1, 2, 3]})
     users = pl.DataFrame({"user_id": ["q", "c"], "age": [20, 30]})
@@ -138,12 +138,12 @@ def test_each_switch_is_its_own() -> None:
     assert lists(items_kept.holdout.relevant) == [[3]]
 
 
-def test_an_item_met_again_stays_in_the_ground_truth() -> None:
+def test_a_repeated_item_stays_in_the_ground_truth() -> None:
     fold = fold_of(make_log(("a", "x", 10)))
     assert lists(fold.holdout.relevant) == lists(fold.holdout.seen) == [[0]]
 
 
-def test_nothing_left_says_how_much_was_cold() -> None:
+def test_an_empty_part_reports_how_much_was_cold() -> None:
     with pytest.raises(DataError) as error:
         fold_of(make_log(("q", "x", 10), ("r", "y", 11), ("a", "q", 12)))
     assert str(error.value) == (

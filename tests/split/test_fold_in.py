@@ -1,4 +1,4 @@
-"""What a model is told of users that train lacks: the oldest of what each did."""
+"""Fold-in: the oldest interactions of each held-out user become known to the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twotower.split.fold_in import fold_in
 
 
 def make_log(*rows: tuple[Any, Any, int]) -> pl.DataFrame:
-    """As made_logs.make_log, a row number beside each."""
+    """Return the log of made_logs.make_log with row numbers."""
     log: pl.DataFrame = made_logs.make_log(*rows)
     return log.with_columns(row=pl.int_range(pl.len()))
 
@@ -44,7 +44,7 @@ THREE = make_log(
         (1 - 2**-53, "av ax bx aw ay", "az bv cw"),  # the largest below 1: all but one
     ],
 )
-def test_the_oldest_of_each_user_are_told(share: float, known: str, truth: str) -> None:
+def test_the_oldest_of_each_user_are_known(share: float, known: str, truth: str) -> None:
     assert [text(part) for part in fold_in(THREE, share, seed=0)] == [known, truth]
 
 
@@ -55,12 +55,12 @@ def test_a_share_that_is_whole_on_paper_is_whole() -> None:
 
 
 def test_rows_of_one_moment_are_drawn_by_the_seed() -> None:
-    # The first of six is older than the rest and always told; two of the five others are drawn.
+    # The first of six is older than the rest and always known; two of the five others are drawn.
     log = make_log(("a", "u", 0), *(("a", item, 1) for item in "vwxyz"))
-    told = [text(fold_in(log, 0.5, seed)[0]) for seed in range(20)]
-    assert told[0] == text(fold_in(log, 0.5, 0)[0])
-    assert len(set(told)) > 3  # of 10 pairs
-    assert all(pairs.startswith("au ") for pairs in told)
+    known_part = [text(fold_in(log, 0.5, seed)[0]) for seed in range(20)]
+    assert known_part[0] == text(fold_in(log, 0.5, 0)[0])
+    assert len(set(known_part)) > 3  # of 10 pairs
+    assert all(pairs.startswith("au ") for pairs in known_part)
 
 
 def test_without_timestamps_they_are_drawn_among_all_by_the_seed() -> None:
@@ -92,12 +92,12 @@ def test_both_are_the_whole_and_each_user_keeps_ground_truth(
     assert_frame_equal(pl.concat([known, truth]).sort("row"), log)
     assert known["row"].is_sorted()
     assert truth["row"].is_sorted()
-    counts, told = Counter(log["user_id"]), Counter(known["user_id"])
+    counts, known_part = Counter(log["user_id"]), Counter(known["user_id"])
     assert set(truth["user_id"]) == set(counts)
     for user, count in counts.items():
         # In hundredths, so that no rounding of this test's own comes in.
-        assert told[user] == min(round(share * 100) * count // 100, count - 1)
-        if timed and told[user]:
+        assert known_part[user] == min(round(share * 100) * count // 100, count - 1)
+        if timed and known_part[user]:
             newest = known.filter(user_id=user)["timestamp"].sort()[-1]
             assert newest <= truth.filter(user_id=user)["timestamp"].sort()[0]
 

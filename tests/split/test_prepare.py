@@ -145,7 +145,7 @@ def test_without_validation_history_is_train(tmp_path: Path) -> None:
         assert len(frames.train) == 80
 
 
-def test_what_is_told_is_kept_whatever_its_rating() -> None:
+def test_known_rows_are_kept_whatever_their_rating() -> None:
     # Each user meets ten items, one in each of ten rounds, and rates them 1 5 1 5 1 5 1 5 1 5.
     log = make_movies().log.with_columns(rating=pl.int_range(100) // 10 % 2 * 4.0 + 1)
     frames = prepare_movies(
@@ -161,7 +161,7 @@ def test_what_is_told_is_kept_whatever_its_rating() -> None:
     assert set(frames.test_known["user_id"]) == set(frames.test["user_id"])
 
 
-def test_the_identity_of_a_split_that_tells_nothing_is_what_it_was() -> None:
+def test_the_identity_of_a_split_without_fold_in_is_unchanged() -> None:
     # Pinned: runs that are logged under these digests must be found again.
     assert prepare_movies(None).digest == (
         "31f47cf8c8de8c807bd5a253d33088574d3c52e8a18da3d0e559361441bdbb33"
@@ -172,7 +172,7 @@ def test_the_identity_of_a_split_that_tells_nothing_is_what_it_was() -> None:
     )
 
 
-def test_what_is_told_is_part_of_the_identity() -> None:
+def test_the_known_share_is_part_of_the_identity() -> None:
     # Only the last of each user's ten rows is relevant, so to tell 0, 2 or 3 of them leaves one
     # and the same ground truth.
     log = make_movies().log.with_columns(rating=pl.int_range(100) // 90 * 4.0 + 1)
@@ -191,16 +191,16 @@ def test_what_is_told_is_part_of_the_identity() -> None:
     assert len({each.digest for each in frames}) == 3
 
 
-def test_what_is_told_comes_back_from_the_cache(tmp_path: Path) -> None:
+def test_known_rows_are_read_back_from_the_cache(tmp_path: Path) -> None:
     split = load_split("cold_user", known=0.5)
     fresh = prepare_movies(tmp_path, split=split)
     assert fresh.validation_known is not None
     assert fresh.test_known is not None
-    unused = Preprocessing("once", [MinCountFilter(1000)], [])  # nothing is made anew
+    unused = Preprocessing("once", [MinCountFilter(1000)], [])  # nothing is computed again
     assert_same(fresh, prepare_movies(tmp_path, split=split, preprocessing=unused))
 
 
-def test_an_entry_that_was_written_before_anything_was_told_is_read(tmp_path: Path) -> None:
+def test_an_entry_written_before_fold_in_existed_is_read(tmp_path: Path) -> None:
     fresh = prepare_movies(tmp_path)
     meta = entry_of(tmp_path) / "meta.json"
     written = json.loads(meta.read_text())
@@ -213,7 +213,7 @@ def test_an_entry_that_was_written_before_anything_was_told_is_read(tmp_path: Pa
     assert_same(fresh, prepare_movies(tmp_path, preprocessing=unused))
 
 
-def test_items_that_are_only_told_or_in_no_part_keep_their_features() -> None:
+def test_items_only_in_fold_in_or_in_no_part_keep_their_features() -> None:
     # v is the last to come; its older row alone is of q.
     log = make_log(*((f"u{k}", "x", k) for k in range(4)), ("v", "q", 10), ("v", "x", 11))
     items = pl.DataFrame({"item_id": ["q", "x", "y"], "title": ["Q", "X", "Y"]})
@@ -250,12 +250,12 @@ def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCapt
         fresh = prepare_movies(tmp_path)
         steps = caplog.messages
         caplog.clear()
-        # A filter that would leave nothing shows that nothing is made anew.
+        # A filter that would leave nothing shows that nothing is computed again.
         unused = Preprocessing("once", [MinCountFilter(1000)], [])
         hit = prepare_movies(tmp_path, preprocessing=unused)
     assert_same(fresh, hit)
     assert_same(fresh, prepare_movies(None))
-    assert caplog.messages == steps  # a hit says again how the parts came about
+    assert caplog.messages == steps  # a hit reports again how the parts were made
     assert "100 interactions: 80 before test, 20 test" in steps
 
 

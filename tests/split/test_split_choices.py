@@ -137,13 +137,13 @@ def test_cold_user_takes_whole_users() -> None:
     assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [48, 12, 15]
 
 
-def test_cold_user_tells_a_share_of_what_held_out_users_did() -> None:
+def test_cold_user_makes_a_share_of_each_held_out_history_known() -> None:
     log = make_log(*((u, i, 10 * i + u) for u in range(10) for i in range(5)))
     log = log.sort("timestamp")
     steps: list[str] = []
     parts = load_split("cold_user", known=0.5).split(log, None, steps)
     # 0.2 of 10 users are 2, 0.2 of the 8 left 1.6, rounded up 2. Half of 5 is 2 rounded down:
-    # items 0 and 1 are told, 2 3 4 are ground truth.
+    # items 0 and 1 are known, 2 3 4 are ground truth.
     for known, truth in (
         (parts.validation_known, parts.validation),
         (parts.test_known, parts.test),
@@ -163,7 +163,7 @@ def test_cold_user_tells_a_share_of_what_held_out_users_did() -> None:
     assert len(parts.history) == 40
 
 
-def test_new_users_are_told_of_by_time() -> None:
+def test_new_users_are_folded_in_by_time() -> None:
     # First seen: a 0, b 1, c 2, d 10, e 11. The last two fifths are d and e: 0.7 of d's 3 is 2.1,
     # its x and y; 0.7 of e's 1 is 0.7, so it keeps its one row to be judged by.
     log = make_log(
@@ -178,21 +178,21 @@ def test_new_users_are_told_of_by_time() -> None:
 
 
 @pytest.mark.parametrize("choice", ["cold_user", "new_users"])
-def test_where_nothing_is_told_there_is_no_part(choice: str) -> None:
+def test_without_known_rows_there_is_no_known_part(choice: str) -> None:
     log = make_log(*((u, "x", u) for u in range(25)))
     steps: list[str] = []
     parts = load_split(choice).split(log, None, steps)
     assert parts.validation_known is None
     assert parts.test_known is None
-    assert not [step for step in steps if "told" in step]
-    # Of one interaction each, none can be told: 0.9 x 1 is rounded down.
+    assert not [step for step in steps if "known at evaluation" in step]
+    # Of one interaction each, none can be known: 0.9 x 1 is rounded down.
     parts = load_split(choice, known=0.9).split(log, None, steps)
     assert parts.test_known is None
     assert "test: 0 of 5 interactions are known at evaluation time, 5 are ground truth" in steps
 
 
-def test_what_is_told_may_be_cold_to_train() -> None:
-    # d is the last to come. Its older row is of an item that train lacks: told all the same, and
+def test_known_rows_may_be_cold_to_train() -> None:
+    # d is the last to come. Its older row is of an item that train lacks: known all the same, and
     # the share is of all that d did.
     log = make_log(("a", "x", 0), ("b", "x", 1), ("c", "x", 2), ("d", "q", 3), ("d", "x", 4))
     parts = split(log, "new_users", test_size=0.25, known=0.5, validation=False)
@@ -202,7 +202,7 @@ def test_what_is_told_may_be_cold_to_train() -> None:
 
 @pytest.mark.parametrize("choice", ["cold_user", "new_users"])
 @pytest.mark.parametrize("known", [-0.1, 1.0])
-def test_a_share_told_is_0_or_more_and_below_1(choice: str, known: float) -> None:
+def test_the_known_share_is_at_least_0_and_below_1(choice: str, known: float) -> None:
     node = {**OmegaConf.load(CONF / "split" / f"{choice}.yaml"), "known": known}
     with pytest.raises(ConfigError, match=f"split.known: got {known}; input should be"):
         check(node, path="split")
@@ -368,7 +368,7 @@ def test_a_test_part_of_the_dataset_is_never_ignored() -> None:
     )
 
 
-def test_given_without_a_test_part_says_so() -> None:
+def test_given_without_a_test_part_is_reported() -> None:
     with pytest.raises(DataError, match="needs a dataset that comes with a test part"):
         split(FIVE_EACH, "given")
 

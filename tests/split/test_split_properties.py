@@ -100,7 +100,7 @@ def test_parts_are_disjoint_and_together_the_log(
     known=st.sampled_from([0.2, 0.5, 0.8, 0.99]),
     timed=st.booleans(),
 )
-def test_what_is_told_is_of_held_out_users_and_neither_train_nor_truth(
+def test_known_rows_are_of_held_out_users_and_neither_train_nor_truth(
     choice: str, log: pl.DataFrame, validation: bool, known: float, timed: bool
 ) -> None:
     log = log.with_row_index("row")
@@ -114,21 +114,21 @@ def test_what_is_told_is_of_held_out_users_and_neither_train_nor_truth(
     # Telling changes what is held out into two parts, and nothing else.
     assert_frame_equal(parts.train, silent.train)
     assert_frame_equal(parts.history, silent.history)
-    for told, truth, held in (
+    for known_part, truth, held in (
         (parts.validation_known, parts.validation, silent.validation),
         (parts.test_known, parts.test, silent.test),
     ):
-        assert sorted(rows_of(told) + rows_of(truth)) == rows_of(held)
+        assert sorted(rows_of(known_part) + rows_of(truth)) == rows_of(held)
         if held is None or truth is None:
             continue
         assert set(truth["user_id"]) == set(held["user_id"])
-        if told is None:
+        if known_part is None:
             continue
-        assert not told.is_empty()
-        for user in set(told["user_id"]) if "timestamp" in log.columns else ():
-            newest = told.filter(user_id=user)["timestamp"].to_list()[-1]
+        assert not known_part.is_empty()
+        for user in set(known_part["user_id"]) if "timestamp" in log.columns else ():
+            newest = known_part.filter(user_id=user)["timestamp"].to_list()[-1]
             assert newest <= truth.filter(user_id=user)["timestamp"].to_list()[0]
-    # What validation tells and asks stands before the test part; what test tells does not.
+    # The known and held-out rows of validation precede the test part.
     before = set(rows_of(parts.history))
     assert set(rows_of(parts.validation_known, parts.validation)) <= before
     assert not set(rows_of(parts.test_known)) & before
@@ -152,7 +152,7 @@ def test_no_item_of_a_cold_item_part_is_in_train(log: pl.DataFrame, validation: 
 def test_the_order_of_the_log_decides_nothing(
     choice: str, log: pl.DataFrame, data: st.DataObject
 ) -> None:
-    # Without repeats: which of two equal rows is told is no difference.
+    # Without repeats: which of two equal rows is known makes no difference.
     log = log.unique(maintain_order=True).with_row_index("row")
     order = data.draw(st.permutations(range(len(log))))
     keys = {"known": 0.5} if choice in TELLING else {}

@@ -141,7 +141,7 @@ def test_random_draws_a_log_interval_by_its_logarithm() -> None:
     assert sum(value > 1e-2 for value in flat) > 750
 
 
-def test_random_choices_are_parsed_and_stand_as_typed() -> None:
+def test_random_choices_are_parsed_and_shown_as_typed() -> None:
     found = asked(RandomSearch(20, 0), varying("a='x y','z'", "b=range(8,33,8)"))
     assert len(found) == 2 * 4
     assert {setting.overrides[0] for setting in found} == {"a='x y'", "a='z'"}

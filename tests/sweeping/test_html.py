@@ -1,4 +1,4 @@
-"""A sweep as a page that stands alone."""
+"""The self-contained HTML page of a sweep."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_cells_are_sorted_by_number_and_not_by_text() -> None:
     assert len(shown.all("button")) == 10
 
 
-def test_the_page_tells_what_was_done_and_what_came_out() -> None:
+def test_the_page_reports_what_was_run_and_the_results() -> None:
     table = grid([16, 32], [1, 5])
     text = page(table, warnings=["Popularity is better."]).text
     for words in (
@@ -97,21 +97,21 @@ def test_the_page_tells_what_was_done_and_what_came_out() -> None:
         assert words in text
 
 
-def test_the_chosen_stands_beside_the_baselines() -> None:
+def test_the_chosen_setting_is_shown_with_the_baselines() -> None:
     rows = page(grid([16, 32], [1, 5])).rows
     test = rows[rows.index(["", "NDCG@10", "Coverage@10"]) :]
     assert test[1] == ["emb_dim=32 num_negatives=5", "0.1641 ± 0.0494", "0.1726"]
     assert test[2] == ["popularity", "0.1381 ± 0.0418", "0.0476"]
 
 
-def test_what_did_not_finish_is_told_with_its_error() -> None:
+def test_unfinished_trials_are_reported_with_their_errors() -> None:
     lost = trial_result({"a.b": 2}, 0.1, state="diverged", error="<nan> & 'more'")
     table = SweepTable((trial_result({"a.b": 1}, 0.1), lost), MONITOR)
     assert ["b=2", "diverged", "<nan> & 'more'"] in page(table).rows
     assert "did not finish" not in page(grid([16], [1, 5])).text
 
 
-def test_nothing_that_is_told_becomes_markup() -> None:
+def test_no_reported_text_becomes_markup() -> None:
     evil = "<script>alert(1)</script>\"'"
     table = SweepTable((trial_result({evil: evil}, 0.1, state="failed", error=evil),), MONITOR)
     shown = page(
@@ -143,9 +143,9 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 
 
 def test_figures_are_in_the_page_with_their_words() -> None:
-    told, silent = Figure(figsize=(2, 1)), Figure(figsize=(3, 1))
-    told.set_label('Best at "16".')
-    images = page(grid([16], [1, 5]), {"settings": told, "pareto_front": silent}).all("img")
+    output, silent = Figure(figsize=(2, 1)), Figure(figsize=(3, 1))
+    output.set_label('Best at "16".')
+    images = page(grid([16], [1, 5]), {"settings": output, "pareto_front": silent}).all("img")
     assert [image["alt"] for image in images] == ['Best at "16".', "pareto front"]
     assert [image["width"] for image in images] == ["184", "276"]  # 72 pixels an inch
     for image in images:

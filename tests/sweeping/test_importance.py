@@ -70,7 +70,7 @@ def test_lists_and_missing_values_are_choices() -> None:
     ],
     ids=["no trial", "three trials", "one key", "all alike", "seeds alone"],
 )
-def test_it_cannot_be_told(table: SweepTable) -> None:
+def test_it_cannot_be_determined(table: SweepTable) -> None:
     assert importance(table, seed=0) is None
 
 

@@ -45,7 +45,7 @@ def run(
     value: Callable[[Setting], float | None] = lambda _: 0.1,
     over: Sequence[str] = OVER,
 ) -> list[Setting]:
-    """All settings in the order that they were asked, each told its value."""
+    """All settings in the order that they were asked, each with its value."""
     asking = search.start(varying(*over), folder)
     tried: list[Setting] = []
     while batch := asking.ask():
@@ -131,7 +131,7 @@ def test_whole_numbers_at_equal_distances_are_searched_as_numbers(
     assert setting.overrides[0].partition("=")[2] in (axis.choices or ())
 
 
-def test_a_choice_with_quotes_is_parsed_and_stands_as_typed(tmp_path: Path) -> None:
+def test_a_choice_with_quotes_is_parsed_and_shown_as_typed(tmp_path: Path) -> None:
     for setting in run(SEARCH, tmp_path, over=["path='a b','c'"]):
         assert setting.overrides[0] == f"path='{setting.values['path']}'"
 
@@ -166,8 +166,13 @@ def test_one_seed_gives_the_same_search(tmp_path: Path) -> None:
 
 def test_what_came_out_is_kept(tmp_path: Path) -> None:
     asking = SEARCH.start(varying(*OVER), tmp_path)
-    told: list[tuple[float | None, bool]] = [(0.2, False), (None, False), (0.1, True), (None, True)]
-    for value, pruned in [*told, (math.nan, False)]:
+    output: list[tuple[float | None, bool]] = [
+        (0.2, False),
+        (None, False),
+        (0.1, True),
+        (None, True),
+    ]
+    for value, pruned in [*output, (math.nan, False)]:
         (setting,) = asking.ask()
         asking.tell(setting, value, pruned=pruned)
         asking.tell(setting, 0.9, pruned=False)  # what is settled stays
@@ -182,11 +187,11 @@ def test_what_came_out_is_kept(tmp_path: Path) -> None:
     ]
 
 
-def test_a_search_goes_on_in_its_folder(tmp_path: Path) -> None:
+def test_a_search_resumes_in_its_folder(tmp_path: Path) -> None:
     first = run(replace(SEARCH, n_trials=4), tmp_path)
     again = replace(SEARCH, n_trials=7).start(varying(*OVER), tmp_path)
     asked = again.ask()
-    # The trials of earlier, as they were; they are told again, which changes nothing.
+    # Earlier trials, unchanged: reporting them again changes nothing.
     assert keys(asked) == keys(first)
     assert [s.values for s in asked] == [s.values for s in first]
     assert [s.study for s in asked] == [s.study for s in first]
@@ -202,7 +207,7 @@ def test_a_search_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert states(tmp_path) == [("COMPLETE", 0.1)] * 7
 
 
-def test_a_search_that_was_broken_off_asks_what_is_open(tmp_path: Path) -> None:
+def test_an_interrupted_search_runs_its_open_trials(tmp_path: Path) -> None:
     asking = replace(SEARCH, n_jobs=2).start(varying(*OVER), tmp_path)
     done, lost = asking.ask()
     asking.tell(done, 0.1, pruned=False)  # and the process is killed
@@ -281,7 +286,7 @@ def _space(asking: Any) -> Any:
     return space_of(asking.axes)
 
 
-def told(folder: Path, curves: Sequence[Sequence[float]]) -> Setting:
+def begun_search(folder: Path, curves: Sequence[Sequence[float]]) -> Setting:
     """A study whose finished trials had these values, and one more that begins."""
     asking = SEARCH.start(varying(*OVER), folder)
     for curve in curves:
@@ -294,29 +299,29 @@ def told(folder: Path, curves: Sequence[Sequence[float]]) -> Setting:
 
 def test_a_trial_below_the_median_of_the_others_is_stopped(tmp_path: Path) -> None:
     # The median of the others after epoch 2 is (0.3 + 0.4) / 2 = 0.35.
-    begun = told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+    begun = begun_search(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
     assert watched(tmp_path, begun, [0.1, 0.1, 0.1]) == 2  # the first epoch is safe
 
 
 def test_a_trial_above_the_median_runs_to_its_end(tmp_path: Path) -> None:
-    begun = told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+    begun = begun_search(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
     assert watched(tmp_path, begun, [0.1, 0.36, 0.46]) == 3
 
 
-def test_curves_of_earlier_are_known_in_a_wider_range(tmp_path: Path) -> None:
-    told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+def test_earlier_curves_are_reused_in_a_wider_range(tmp_path: Path) -> None:
+    begun_search(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
     over = [*OVER[:-1], "n=int(interval(1,99))"]
     (*_, begun) = SEARCH.start(varying(*over), tmp_path).ask()
     assert watched(tmp_path, begun, [0.1, 0.1, 0.1]) == 2
 
 
 def test_the_first_trials_are_never_stopped(tmp_path: Path) -> None:
-    begun = told(tmp_path, [[0.9, 0.9, 0.9]])
+    begun = begun_search(tmp_path, [[0.9, 0.9, 0.9]])
     assert watched(tmp_path, begun, [0.0, 0.0, 0.0]) == 3
 
 
-def test_a_watch_says_when_and_why(tmp_path: Path) -> None:
-    begun = told(tmp_path, [[0.2, 0.3], [0.3, 0.4]])
+def test_a_watch_reports_when_and_why(tmp_path: Path) -> None:
+    begun = begun_search(tmp_path, [[0.2, 0.3], [0.3, 0.4]])
     assert begun.study is not None
     watch = SEARCH.watch(tmp_path, begun.study["number"], MONITOR)
     assert watch is not None
@@ -325,8 +330,8 @@ def test_a_watch_says_when_and_why(tmp_path: Path) -> None:
         watch(2, {MONITOR: 0.1})
 
 
-def test_a_trial_that_goes_on_from_a_checkpoint_reports_an_epoch_again(tmp_path: Path) -> None:
-    begun = told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+def test_a_trial_resumed_from_a_checkpoint_reports_an_epoch_again(tmp_path: Path) -> None:
+    begun = begun_search(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
     assert watched(tmp_path, begun, [0.3, 0.4]) == 2
     assert watched(tmp_path, begun, [0.3, 0.4, 0.1]) == 3  # no warning, which would be an error
     assert begun.study is not None
@@ -346,7 +351,7 @@ def test_nothing_is_stopped_without_a_pruner_or_where_the_value_is_known(tmp_pat
 
 
 def test_a_trial_is_watched_from_another_process(tmp_path: Path) -> None:
-    begun = told(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
+    begun = begun_search(tmp_path, [[0.2, 0.3, 0.4], [0.3, 0.4, 0.5]])
     assert begun.study is not None
     code = f"""
 from functools import partial

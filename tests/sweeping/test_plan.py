@@ -84,7 +84,7 @@ def test_without_a_sweep_over_seeds_the_config_has_the_seed(
     assert trial.line == (*untracked, "seed=7")
 
 
-def test_a_trial_is_the_same_wherever_it_stands(tmp_path: Path, untracked: list[str]) -> None:
+def test_a_trial_is_the_same_at_any_position(tmp_path: Path, untracked: list[str]) -> None:
     one = trials_of(tmp_path, untracked, "tower.emb_dim=4,8", "optimizer.lr=0.1")
     # The same settings by other words in another order, and one more.
     other = trials_of(tmp_path, untracked[::-1], "optimizer.lr=0.1", "tower.emb_dim=range(12,3,-4)")
@@ -107,14 +107,14 @@ def test_the_data_is_read_once_a_split(
 def test_nothing_is_read_where_one_trial_could_not_run(
     tmp_path: Path, untracked: list[str], loads: list[int]
 ) -> None:
-    for overrides, told in (
+    for overrides, output in (
         (("tower.emb_dim=4,0",), "tower.emb_dim: got 0; input should be greater than 0"),
         (("tower.emb_dims=4,8",), "tower.emb_dims: no such key; did you mean 'emb_dim'?"),
         (("loss=bce,bcee",), "loss=bcee: no such choice; did you mean 'bce'?"),
     ):
         with pytest.raises(ConfigError) as caught:
             trials_of(tmp_path, untracked, *overrides)
-        assert told in str(caught.value)
+        assert output in str(caught.value)
     assert loads == []
 
 
@@ -127,7 +127,7 @@ def test_trials_that_nothing_could_choose_between_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "output"),
     [
         ("trainer.devices=2", "trainer.devices: got 2 in a sweep"),
         ("trainer.devices=auto", "trainer.devices: got auto in a sweep"),
@@ -135,15 +135,15 @@ def test_trials_that_nothing_could_choose_between_are_refused(
     ],
 )
 def test_trials_of_several_processes_are_refused(
-    override: str, told: str, tmp_path: Path, untracked: list[str], loads: list[int]
+    override: str, output: str, tmp_path: Path, untracked: list[str], loads: list[int]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         trials_of(tmp_path, [*untracked, override], "tower.emb_dim=4")
-    assert told in str(caught.value)
+    assert output in str(caught.value)
     assert loads == []
 
 
-def test_wrong_data_is_told_by_the_plan(tmp_path: Path, untracked: list[str]) -> None:
+def test_wrong_data_is_reported_by_the_plan(tmp_path: Path, untracked: list[str]) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,timestamp\n1,2,3\n,2,4\n")
     own = [o for o in untracked if not o.startswith("dataset")]
@@ -160,5 +160,5 @@ def test_wrong_data_is_told_by_the_plan(tmp_path: Path, untracked: list[str]) ->
         ({"user.dim": 1, "item.dim": 2, "n": 3}, "user.dim=1 item.dim=2 n=3"),
     ],
 )
-def test_a_name_tells_what_varies(varied: dict[str, Any], name: str) -> None:
+def test_a_name_shows_what_varies(varied: dict[str, Any], name: str) -> None:
     assert setting_name(varied) == name

@@ -104,8 +104,8 @@ def break_data(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(Experiment, "load", broken)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What is told of trials."""
+def reported(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the log messages about trials."""
     return [r.getMessage() for r in caplog.records if r.name.endswith("run_trial")]
 
 
@@ -130,14 +130,14 @@ def prune_after(last: int) -> OnEpoch:
     return watch
 
 
-def test_a_finished_trial_tells_validation_and_not_the_test(
+def test_a_finished_trial_reports_validation_but_not_test(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     result = place.run()
     value, seconds = result.metrics[MONITOR], result.metrics["train/seconds"]
-    assert told(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, {seconds:.1f} s"]
-    # All trials have the same data, of which the sweep has told.
+    assert reported(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, {seconds:.1f} s"]
+    # All trials have the same data, which the sweep has reported.
     assert not [r for r in caplog.records if r.name.startswith(("twotower.split", "twotower.exp"))]
     assert (result.state, result.error, result.run_id) == ("finished", None, None)
     assert (result.hash, result.name, result.varied) == (SPEC.hash, SPEC.name, SPEC.varied)
@@ -166,7 +166,7 @@ def test_a_trial_is_tested_where_it_is_asked_to_be(
     caplog.set_level(logging.INFO)
     result = place.run(tests=True)
     assert result.tested
-    assert f": test NDCG@10 {result.metrics['test/ndcg_at_10']:.4f}, " in told(caplog)[0]
+    assert f": test NDCG@10 {result.metrics['test/ndcg_at_10']:.4f}, " in reported(caplog)[0]
     assert {"test/ndcg_at_10", "baseline/popularity/ndcg_at_10", MONITOR} <= set(result.metrics)
     assert "test/ndcg_at_10" in result.intervals
     # What it is chosen by stays validation.
@@ -215,7 +215,7 @@ def test_a_trial_is_tested_later_without_its_selection_being_trained_again(
     assert fits == []
 
 
-def test_a_diverged_trial_is_told_and_settled(
+def test_a_diverged_trial_is_reported_and_final(
     place: Place, fits: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -223,14 +223,14 @@ def test_a_diverged_trial_is_told_and_settled(
     assert result.state == "diverged"
     assert result.error is not None
     assert result.error.startswith("TrainingError: the training loss is")
-    assert told(caplog) == [f"[1/2] {SPEC.name}: {result.error}"]
+    assert reported(caplog) == [f"[1/2] {SPEC.name}: {result.error}"]
     assert (result.metrics, result.history, result.per_user) == ({}, None, None)
     fits.clear()
     assert place.run("tower.init_std=1e38", tests=True).state == "diverged"
     assert fits == []
 
 
-def test_a_trial_that_failed_is_told_and_tried_again(
+def test_a_failed_trial_is_reported_and_retried(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
@@ -242,7 +242,7 @@ def test_a_trial_that_failed_is_told_and_tried_again(
     assert TrialResult.load(place.folder).error is None  # type: ignore[union-attr]
 
 
-def test_an_error_of_our_own_is_told_without_a_traceback(
+def test_an_expected_error_is_printed_without_a_traceback(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_data(monkeypatch, DataError("log.csv: no column 'user'"))
@@ -280,14 +280,14 @@ def test_a_pruned_trial_keeps_what_was_seen(
     assert history["epoch"].to_list() == [1, 2]
     assert result.metrics[MONITOR] == history[MONITOR].max()
     value = result.metrics[MONITOR]
-    assert told(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, pruned"]
+    assert reported(caplog) == [f"[1/2] {SPEC.name}: val NDCG@10 {value:.4f}, pruned"]
     assert {name.partition("/")[0] for name in result.metrics} == {"val"}
     assert (result.per_user, result.intervals, result.tested) == (None, {}, False)
     place.run(watch=None, tests=True)
     assert fits == SELECTION[:2]  # settled
 
 
-def test_a_trial_that_goes_on_and_is_pruned_keeps_every_epoch(place: Place) -> None:
+def test_a_resumed_trial_that_is_pruned_keeps_every_epoch(place: Place) -> None:
     interrupt_in_epoch_2(place)
     result = place.run(EVERY_EPOCH, watch=prune_after(3))
     assert result.state == "pruned"
@@ -303,7 +303,7 @@ def test_a_watch_sees_every_epoch_of_the_selection_and_none_of_the_refit(place: 
     assert seen == list(zip(history["epoch"], history[MONITOR], strict=True))
 
 
-def test_a_trial_that_is_interrupted_goes_on_where_it_was(place: Place, fits: list[str]) -> None:
+def test_an_interrupted_trial_resumes_where_it_stopped(place: Place, fits: list[str]) -> None:
     interrupt_in_epoch_2(place)
     assert TrialResult.load(place.folder) is None
     fits.clear()
@@ -335,12 +335,12 @@ def only_run(place: Place) -> Run:
 
 
 def curve(place: Place, run_id: str | None) -> dict[int, float]:
-    """The monitor by epoch; the last value stands after the last epoch."""
+    """Return the monitor by epoch; the last value is the one after the last epoch."""
     points = open_store(address(place)).get_metric_history(str(run_id), MONITOR)
     return {point.step: point.value for point in points}
 
 
-def test_a_finished_trial_stands_under_its_sweep(tracked: Place) -> None:
+def test_a_finished_trial_is_nested_under_its_sweep(tracked: Place) -> None:
     result = tracked.run(parent_id="the sweep")
     run = only_run(tracked)
     assert (run.info.run_id, run.info.status) == (result.run_id, "FINISHED")
@@ -380,7 +380,7 @@ def test_a_diverged_trial_is_a_failed_run(tracked: Place) -> None:
     assert run.data.tags["mlflow.parentRunId"] == "the sweep"
 
 
-def test_a_trial_that_failed_is_a_failed_run_and_goes_on_as_the_same(
+def test_a_failed_trial_is_a_failed_run_and_is_retried_as_the_same_run(
     tracked: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:

@@ -1,4 +1,4 @@
-"""A sweep as it is told: its files, its warnings, and what its tracked run holds."""
+"""The report of a sweep: its files, its warnings, and what its tracked run holds."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def settings(test: Any) -> SweepSettings:
     )
 
 
-def told(
+def reported(
     results: Sequence[TrialResult],
     folder: Path,
     *,
@@ -132,7 +132,7 @@ def told(
     figures: bool = False,
     **changes: Any,
 ) -> SweepReport:
-    """What is told of `results`; drawing takes longest, and few look at it."""
+    """Report `results`. Figures are slow to draw and off by default."""
     splits = digests or [DIGEST] * len(results)
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -168,7 +168,7 @@ def example() -> list[TrialResult]:
 
 
 def test_files_are_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = told(example(), tmp_path, figures=True)
+    report = reported(example(), tmp_path, figures=True)
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html",
         "table.csv",
@@ -199,7 +199,7 @@ def test_the_best_command_runs_the_best_setting_alone(tmp_path: Path) -> None:
         trial_result({"tower.emb_dim": 32}, 0.3),
         overrides=("dataset.path='a b.csv'", "seed=7", "tower.emb_dim=32"),
     )
-    report = told([trial_result({"tower.emb_dim": 16}, 0.2), best], tmp_path)
+    report = reported([trial_result({"tower.emb_dim": 16}, 0.2), best], tmp_path)
     # A shell gives this to twotower as `dataset.path='a b.csv'`. With the seed that it had.
     assert report.best_command == (
         "twotower train 'dataset.path='\"'\"'a b.csv'\"'\"'' seed=7 tower.emb_dim=32"
@@ -219,7 +219,7 @@ def test_seeds_give_mean_and_spread_and_a_command_without_seed(tmp_path: Path) -
     best, other = trials(32, 0.2, 0.4), trials(16, 0.25, 0.27)
     best = [with_test(best[0], 0.1, 0.05), with_test(best[1], 0.3, 0.05)]
     run = Noted()
-    report = told([*other, *best], tmp_path, run=run)
+    report = reported([*other, *best], tmp_path, run=run)
     assert report.best_command == "twotower train tower.emb_dim=32"
     # Mean (0.1 + 0.3) / 2, spread sqrt(2 * 0.1 ** 2); HitRate is 0.5 both times.
     assert report.test_rows == [
@@ -237,8 +237,8 @@ def test_seeds_give_mean_and_spread_and_a_command_without_seed(tmp_path: Path) -
     assert run.metrics["sweep/trials"] == run.metrics["sweep/finished"] == 4
 
 
-def test_without_seeds_a_test_stands_with_half_of_its_interval(tmp_path: Path) -> None:
-    report = told(example(), tmp_path)
+def test_without_seeds_a_test_is_shown_with_half_of_its_interval(tmp_path: Path) -> None:
+    report = reported(example(), tmp_path)
     # From 0.17 to 0.25, half of which is 0.04. The baselines are those of the test.
     assert report.test_rows == [
         (
@@ -252,7 +252,7 @@ def test_without_seeds_a_test_stands_with_half_of_its_interval(tmp_path: Path) -
 
 def test_what_the_tracked_run_holds(tmp_path: Path) -> None:
     run = Noted()
-    report = told(example(), tmp_path, run=run, figures=True)
+    report = reported(example(), tmp_path, run=run, figures=True)
     assert run.metrics == pytest.approx(
         {
             "sweep/finished": 2,
@@ -284,9 +284,9 @@ def test_what_the_tracked_run_holds(tmp_path: Path) -> None:
 def test_settings_that_users_tell_apart_are_in_groups_of_their_own(tmp_path: Path) -> None:
     # 0.2 for every user below the other, which no chance of users brings about.
     apart = [judged(trial_result({"tower.emb_dim": d}, v)) for d, v in ((16, 0.3), (32, 0.5))]
-    assert told(apart, tmp_path).groups == {"emb_dim=32": 1, "emb_dim=16": 2}
+    assert reported(apart, tmp_path).groups == {"emb_dim=32": 1, "emb_dim=16": 2}
     alike = [judged(trial_result({"tower.emb_dim": d}, 0.3, parameters=d)) for d in (16, 32)]
-    report = told(alike, tmp_path)
+    report = reported(alike, tmp_path)
     assert report.groups == {"emb_dim=16": 1, "emb_dim=32": 1}
     assert set(report.breakdowns) == {
         "by length of the user's history",
@@ -296,7 +296,7 @@ def test_settings_that_users_tell_apart_are_in_groups_of_their_own(tmp_path: Pat
 
 def test_different_splits_are_not_compared(tmp_path: Path) -> None:
     run = Noted()
-    report = told(example()[:2], tmp_path, digests=["a" * 64, "b" * 64], run=run)
+    report = reported(example()[:2], tmp_path, digests=["a" * 64, "b" * 64], run=run)
     assert report.groups is None
     assert report.split == "80 users, 2 splits"
     (warning,) = [text for text in report.warnings if "split" in text]
@@ -306,11 +306,11 @@ def test_different_splits_are_not_compared(tmp_path: Path) -> None:
     assert not [file for file in run.files if file.startswith("comparison/")]
 
 
-def test_users_that_cannot_be_paired_are_told(tmp_path: Path) -> None:
+def test_users_that_cannot_be_paired_are_refused(tmp_path: Path) -> None:
     one, other = example()[:2]
     assert one.per_user is not None
     fewer = replace(one, per_user=one.per_user.head(10))
-    report = told([fewer, other], tmp_path)
+    report = reported([fewer, other], tmp_path)
     assert report.groups is None
     (warning,) = report.warnings
     assert "compared user by user (the best value" in warning
@@ -319,7 +319,7 @@ def test_users_that_cannot_be_paired_are_told(tmp_path: Path) -> None:
 
 def test_a_test_of_every_trial_is_warned_of(tmp_path: Path) -> None:
     trials = [with_test(trial, 0.2, 0.1) for trial in example()[:2]]
-    report = told(trials, tmp_path, test="all")
+    report = reported(trials, tmp_path, test="all")
     (warning,) = report.warnings
     assert warning.startswith("the test part was scored for every trial (evaluation.test=all)")
     # Both are shown, in the order of validation.
@@ -331,7 +331,7 @@ def test_a_test_of_every_trial_is_warned_of(tmp_path: Path) -> None:
 
 def test_a_test_that_was_scored_for_another_best_before_is_warned_of(tmp_path: Path) -> None:
     trials = [with_test(trial, 0.2, 0.1) for trial in example()[:2]]
-    report = told(trials, tmp_path, test="best")
+    report = reported(trials, tmp_path, test="best")
     assert report.warnings == [
         "the test part has been scored for 2 settings by now, each once, as the sweep grew: "
         "emb_dim=32 num_negatives=5; emb_dim=16 num_negatives=5"
@@ -342,29 +342,29 @@ def test_a_test_that_was_scored_for_another_best_before_is_warned_of(tmp_path: P
 def test_a_chosen_model_below_popularity_is_warned_of(tmp_path: Path) -> None:
     text = "by NDCG@10 on validation it is not better than popularity"
     other, best, _ = example()
-    report = told(
+    report = reported(
         [replace(other, warnings=("of another",)), replace(best, warnings=(text,))], tmp_path
     )
     assert report.warnings == [f"emb_dim=32 num_negatives=5: {text}"]
 
 
-def test_one_warning_of_all_seeds_is_told_once(tmp_path: Path) -> None:
+def test_a_warning_of_all_seeds_is_reported_once(tmp_path: Path) -> None:
     trials = [
         replace(trial_result({"tower.emb_dim": 4}, 0.2, seed=seed), warnings=("low",))
         for seed in (0, 1)
     ]
-    assert told(trials, tmp_path).warnings == ["emb_dim=4: low"]
+    assert reported(trials, tmp_path).warnings == ["emb_dim=4: low"]
 
 
 @pytest.mark.parametrize("state", ["failed", "diverged", "pruned"])
-def test_a_sweep_without_a_finished_trial_is_told(
+def test_a_sweep_without_a_finished_trial_is_reported(
     state: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Noted()
     trials = [
         trial_result({"tower.emb_dim": d}, 0.2, state=state, error="no memory") for d in (16, 32)
     ]
-    report = told(trials, tmp_path, run=run, figures=True)
+    report = reported(trials, tmp_path, run=run, figures=True)
     assert report.best_command is None
     assert (report.test_rows, report.baseline_rows, report.groups) == ([], [], None)
     assert run.metrics == {f"sweep/{state}": 2, "sweep/trials": 2}
@@ -375,11 +375,11 @@ def test_a_sweep_without_a_finished_trial_is_told(
 
 def test_one_setting_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     run = Noted()
-    report = told([example()[1]], tmp_path, run=run, figures=True)
+    report = reported([example()[1]], tmp_path, run=run, figures=True)
     assert (report.groups, report.headline, report.warnings) == (None, [], [])
     assert report.best_command is not None
 
 
 def test_a_sweep_that_never_tests_has_no_test_rows(tmp_path: Path) -> None:
-    report = told(example()[:1], tmp_path, test="never")
+    report = reported(example()[:1], tmp_path, test="never")
     assert (report.test_rows, report.baseline_rows) == ([], [])

@@ -63,7 +63,7 @@ def drawn_map(table: SweepTable, metric: str = MONITOR) -> Figure:
 
 
 def overlapping(figure: Figure, axes: Axes) -> list[str]:
-    """Texts beside the axes that touch the one before them, or leave the figure."""
+    """Return the texts outside the axes that overlap the previous one or leave the figure."""
     figure.draw_without_rendering()
     wrong = []
     for axis in (axes.xaxis, axes.yaxis):
@@ -96,7 +96,7 @@ def test_a_cell_for_each_pair_and_the_best_is_framed() -> None:
     assert "best 0.1650 at emb_dim=64 num_negatives=5" in str(figure.get_label())
 
 
-def test_a_cell_without_a_value_says_why() -> None:
+def test_a_cell_without_a_value_shows_the_reason() -> None:
     whole = grid([16, 32], [1, 5]).results
     lost = replace(whole[0], state="diverged", error="nan")
     axes = drawn_map(SweepTable((lost, *whole[2:]), MONITOR)).axes[0]
@@ -151,7 +151,7 @@ def test_repeats_are_dots_around_their_mean() -> None:
     assert [(1.0, 0.3), (1.0, 0.3)] in dots(axes)
     ((line, _, _),) = axes.containers
     assert ys(line) == pytest.approx([0.15, 0.3])
-    assert line.get_linestyle() == "None"  # nothing lies between two losses
+    assert line.get_linestyle() == "None"  # no line between two losses
     assert "standard deviation over seeds" in words(figure)
 
 
@@ -292,7 +292,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_figure_says_what_it_shows_and_nothing_overlaps(name: str) -> None:
+def test_every_figure_is_labelled_and_nothing_overlaps(name: str) -> None:
     figures = sweep_figures(TABLES[name], {"tower.emb_dim": 0.5, "optimizer.lr": 0.4})
     assert {"settings_ndcg_at_10", "learning_curves", "importance"} <= set(figures)
     for title, figure in figures.items():

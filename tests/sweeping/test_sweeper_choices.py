@@ -16,7 +16,7 @@ from twotower.core.errors import ConfigError
 
 FOLDER = CONF_DIR / "hydra" / "sweeper"
 CHOICES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-# What says what a node is, and not a value of it.
+# Keys that define what a node is, rather than a value of it.
 NODES = {"defaults", "search", "sampler", "pruner", "_target_", "_partial_"}
 
 
@@ -47,9 +47,9 @@ def test_every_choice_is_a_search_of_its_file(choice: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_value_is_explained_where_it_stands(choice: str) -> None:
+def test_every_value_is_documented_in_place(choice: str) -> None:
     lines = (FOLDER / f"{choice}.yaml").read_text().splitlines()
-    assert lines[0].startswith("# "), "the first line says what the choice is"
+    assert lines[0].startswith("# "), "the first line describes the choice"
     for before, line in itertools.pairwise(lines):
         key = re.match(r"\s*(\w+):", line)
         if key and key[1] not in NODES:
@@ -62,7 +62,7 @@ def test_every_sweeper_can_go_on_with_what_is_there(choice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "override", "told"),
+    ("choice", "override", "output"),
     [
         ("random", "n_trials=0", "n_trials: got 0; input should be greater than 0"),
         ("random", "seed=-1", "seed: got -1; input should be greater than or equal to 0"),
@@ -77,11 +77,13 @@ def test_every_sweeper_can_go_on_with_what_is_there(choice: str) -> None:
         ("grid", "+n_trials=3", "n_trials: no such key"),
     ],
 )
-def test_wrong_values_are_named_before_anything_runs(choice: str, override: str, told: str) -> None:
+def test_wrong_values_are_named_before_anything_runs(
+    choice: str, override: str, output: str
+) -> None:
     plus, key = ("+", override[1:]) if override.startswith("+") else ("", override)
     with pytest.raises(ConfigError) as caught:
         search(f"hydra/sweeper={choice}", f"{plus}hydra.sweeper.search.{key}")
-    assert f"\n  hydra.sweeper.search.{told}" in str(caught.value)
+    assert f"\n  hydra.sweeper.search.{output}" in str(caught.value)
 
 
 def test_pruning_can_be_left_out(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_another_sampler_and_pruner_of_optuna_can_be_named(tmp_path: Path) -> No
     assert found.watch(tmp_path, setting.study["number"], "val/ndcg_at_10") is not None
 
 
-def test_the_epochs_that_are_safe_are_as_many_as_it_says(tmp_path: Path) -> None:
+def test_the_number_of_saved_epochs_is_correct(tmp_path: Path) -> None:
     found = search("hydra/sweeper=optuna")
     asking = found.start(axes(["lr=interval(0,1)"])[1], tmp_path)
     metric = "val/ndcg_at_10"

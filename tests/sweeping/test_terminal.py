@@ -91,7 +91,7 @@ def test_what_broke_is_named_with_its_error_as_it_is() -> None:
     assert "12 trials: 10 finished, 1 diverged, 1 failed" in lines
 
 
-def test_the_test_is_beside_the_baselines_and_said_to_be_scored_once() -> None:
+def test_the_test_is_shown_with_the_baselines_and_as_scored_once() -> None:
     lines = printed(report(grid([16, 32], [1, 5])))
     (title,) = [line for line in lines if line.startswith("test, scored once")]
     test = lines[lines.index(title) :]

@@ -192,7 +192,7 @@ def test_what_is_left_to_do(state: State, tested: bool, tests: bool, settled: bo
     assert not is_settled(done, spec(hash="another", tests=tests))
 
 
-def test_a_lost_trial_says_so(tmp_path: Path) -> None:
+def test_a_lost_trial_is_reported(tmp_path: Path) -> None:
     gone = lost(spec(), RuntimeError("killed by signal 9\nand more"), None)
     assert (gone.state, gone.error) == ("failed", "RuntimeError: killed by signal 9")
     assert (gone.hash, gone.name, gone.seed) == (FINISHED.hash, "emb_dim=32 seed=1", 1)

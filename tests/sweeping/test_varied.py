@@ -42,7 +42,9 @@ def test_numbers_are_sorted_and_others_stay_as_they_came() -> None:
         (("a", "b"), False),
     ],
 )
-def test_a_scale_is_log_where_the_middle_value_says_so(values: tuple[Any, ...], log: bool) -> None:
+def test_a_scale_is_log_if_the_middle_value_is_nearer_to_the_geometric_mean(
+    values: tuple[Any, ...], log: bool
+) -> None:
     assert taken(*values).log is log
 
 
@@ -53,7 +55,7 @@ def test_more_numbers_than_a_grid_has_were_drawn() -> None:
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=8, unique=True))
-def test_numbers_stand_where_they_are_and_in_order(values: list[float]) -> None:
+def test_numbers_keep_their_place_and_order(values: list[float]) -> None:
     key = taken(*values)
     assert [key.coordinate(value) for value in key.values] == sorted(key.values)
     assert [key.position(value) for value in key.values] == list(range(len(key.values)))

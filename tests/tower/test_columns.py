@@ -33,7 +33,7 @@ def test_a_title_that_is_a_copy_is_read_once_under_its_own_name() -> None:
     assert kinds("auto", both) == {"name": "categorical", "genre": "categorical", "title": "text"}
 
 
-def test_auto_reads_each_column_as_its_type_says(caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_reads_each_column_by_its_type(caplog: pytest.LogCaptureFixture) -> None:
     features = pl.DataFrame(
         {
             "age": [20, 30, 40, 50],
@@ -90,7 +90,7 @@ def test_a_mapping_names_the_columns_that_are_read_and_their_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         (
             {"ages": "numeric"},
@@ -115,12 +115,12 @@ def test_a_mapping_names_the_columns_that_are_read_and_their_kinds() -> None:
     ],
 )
 def test_a_column_that_is_not_there_and_a_kind_that_does_not_fit_are_named(
-    columns: dict[str, str], told: str
+    columns: dict[str, str], message: str
 ) -> None:
     features = pl.DataFrame({"age": [20, 30], "gender": ["m", "f"], "tags": [["x"], []]})
     with pytest.raises(ConfigError) as error:
         kinds(columns, features)
-    assert str(error.value) == told
+    assert str(error.value) == message
 
 
 def numbers(values: list[Any], n_train: int) -> list[list[float]]:

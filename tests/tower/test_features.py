@@ -169,7 +169,7 @@ def test_the_generator_alone_decides() -> None:
     assert not torch.equal(one.table(), other.table())
 
 
-def test_a_saved_state_fits_a_tower_that_is_built_anew() -> None:
+def test_a_saved_state_fits_a_newly_built_tower() -> None:
     one, other = tower(seed=3), tower(seed=4)
     other.load_state_dict(one.state_dict())
     assert torch.equal(one.table(), other.table())
@@ -209,7 +209,7 @@ def test_in_training_some_rows_are_known_by_their_features_alone() -> None:
     assert not any(map(any, dropped(tower(id_dropout=0.0).train(), 5)))
 
 
-def test_which_ones_follows_from_the_seed_and_goes_on_from_a_saved_state() -> None:
+def test_the_choice_follows_from_the_seed_and_resumes_from_a_saved_state() -> None:
     make = partial(tower, id_dropout=0.5)
     draws = dropped(make(seed=1).train(), 20)
     assert dropped(make(seed=1).train(), 20) == draws
@@ -239,8 +239,8 @@ def test_a_side_without_features_is_known_by_its_ids(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         made = tower(features)
-    told = [message for message in caplog.messages if "ids alone" in message]
-    assert told == [
+    problem = [message for message in caplog.messages if "ids alone" in message]
+    assert problem == [
         "Tower of items: the dataset has no features of items that a tower can read "
         "(tower.item_columns=auto); it knows them by their ids alone, as tower=embedding does"
     ]
@@ -255,7 +255,7 @@ def test_columns_that_are_not_asked_for_are_not_missed(caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize(
-    ("features", "columns", "told"),
+    ("features", "columns", "problem"),
     [
         (None, "auto", "the dataset has no features of items"),
         (FULL, None, "tower.item_columns is None"),
@@ -263,8 +263,8 @@ def test_columns_that_are_not_asked_for_are_not_missed(caplog: pytest.LogCapture
     ],
 )
 def test_without_features_and_ids_there_is_nothing_to_know_a_row_by(
-    features: pl.DataFrame | None, columns: Any, told: str
+    features: pl.DataFrame | None, columns: Any, problem: str
 ) -> None:
     with pytest.raises(ConfigError, match="nothing to know a row by") as error:
         tower(features, item_columns=columns, id=False)
-    assert str(error.value).startswith(f"tower.id: got false, but {told}")
+    assert str(error.value).startswith(f"tower.id: got false, but {problem}")

@@ -45,7 +45,7 @@ def test_with_cosine_users_have_length_1() -> None:
 @pytest.mark.parametrize("encoder", ["mean", "attention", "gru", "sasrec"])
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e9])
 @pytest.mark.parametrize("similarity", ["dot", "cosine"])
-def test_what_stands_in_invalid_places_never_matters(
+def test_values_in_invalid_places_never_matter(
     encoder: str, garbage: float, similarity: str
 ) -> None:
     chosen = [f"tower/encoder={encoder}", f"tower.similarity={similarity}"]
@@ -84,7 +84,7 @@ def test_a_seed_fixes_the_start() -> None:
     assert not torch.equal(one.start, other.start)
 
 
-def test_it_is_a_history_encoder_that_says_whether_order_matters() -> None:
+def test_a_history_encoder_declares_whether_order_matters() -> None:
     tower = history_tower()
     assert isinstance(tower, HistoryEncoder)
     assert tower.history_length == 3

@@ -42,7 +42,7 @@ def test_both_have_the_length_and_the_similarity_of_the_pair() -> None:
         torch.testing.assert_close(table.norm(dim=1), torch.ones(len(table)))
 
 
-def test_values_of_one_side_stand_below_its_name() -> None:
+def test_values_of_one_side_are_below_its_name() -> None:
     changed = tower(ITEMS, "tower.item.hidden=[7]", "tower.item.text.num_buckets=3")
     assert changed.get_parameter("mlp.0.weight").shape[0] == 7
     assert tower(ITEMS, "tower.item.id=false").get_submodule("columns.0") is not None
@@ -58,7 +58,7 @@ def test_users_by_their_histories_meet_items_by_their_features() -> None:
     assert model.item_tower.get_parameter("columns.0.weight").grad is not None
 
 
-def test_what_both_share_is_told_where_it_is_set_for_one() -> None:
+def test_a_shared_value_set_for_one_side_is_refused() -> None:
     with pytest.raises(ConfigError) as error:
         compose("train", ["tower=pair", "tower.item.emb_dim=3", "tower.user.similarity=cosine"])
     message = str(error.value)
@@ -69,12 +69,12 @@ def test_what_both_share_is_told_where_it_is_set_for_one() -> None:
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_a_tower_that_is_not_there_is_told_with_those_that_are(side: str) -> None:
+def test_an_unknown_tower_lists_the_known_ones(side: str) -> None:
     with pytest.raises(ConfigError, match=r"no such choice.*Valid: .*embedding, features"):
         compose("train", ["tower=pair", f"tower@tower.{side}=nothing"])
 
 
-def test_what_a_tower_refuses_is_told_with_its_place() -> None:
+def test_an_error_of_a_tower_has_its_path() -> None:
     columns = "tower.item.item_columns={genre: multi_valued}"
     with pytest.raises(ConfigError) as error:
         tower(ITEMS, columns)
@@ -105,7 +105,7 @@ def test_items_are_no_readers_of_histories() -> None:
         tower_of_pair(2, "dot", Reader, Reader, side=ITEMS, generator=generator)
 
 
-def test_what_does_not_fit_in_a_tower_is_named_where_it_stands() -> None:
+def test_a_wrong_value_in_a_tower_is_named_by_its_path() -> None:
     towers = ["tower=pair", "tower@tower.user=history", "tower/encoder@tower.user.encoder=sasrec"]
     with pytest.raises(ConfigError, match=r"tower\.user\.encoder\.n_heads: got 3, which does not"):
         compose("train", [*towers, "tower.user.encoder.n_heads=3"])

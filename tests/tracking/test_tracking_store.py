@@ -166,7 +166,7 @@ def test_without_a_location_files_go_next_to_the_store(
     assert list(elsewhere.iterdir()) == []
 
 
-def test_the_error_for_a_deleted_experiment_says_how_to_restore_it(
+def test_the_error_for_a_deleted_experiment_names_the_restore_command(
     tracking: MlflowTracking,
 ) -> None:
     experiment_id = tracking.experiment_id

@@ -47,9 +47,9 @@ def test_each_argument_is_in_one_of_both_tables() -> None:
 
 
 def arguments(name: str, value: Any) -> dict[str, Any]:
-    """With what an argument needs beside it."""
-    beside = {"gradient_clip_val": 1.0} if name == "gradient_clip_algorithm" else {}
-    return {**beside, name: value}
+    """Return the argument with those that it requires."""
+    required = {"gradient_clip_val": 1.0} if name == "gradient_clip_algorithm" else {}
+    return {**required, name: value}
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in WORKS.items() for v in vs])

@@ -49,7 +49,7 @@ def test_training_stops_after_validations_and_steps_without_a_better_one(
     assert fitted.best_epoch == validate_every
 
 
-def test_a_better_value_starts_the_count_anew() -> None:
+def test_a_better_value_restarts_the_count() -> None:
     # 2 steps per epoch: best in epochs 1 and 4, and 6 steps after epoch 4 are over in epoch 7.
     trainer = replace(TRAINER, max_epochs=12, batch_size=30, patience=1, patience_steps=6)
     validate, _ = scripted(0.2, 0.1, 0.1, 0.3, *[0.1] * 8)

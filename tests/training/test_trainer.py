@@ -228,13 +228,13 @@ def test_one_seed_gives_the_same_bits_and_another_one_others() -> None:
 
 
 def scripted(*values: float):  # type: ignore[no-untyped-def]
-    """A validation that says `values` in turn, whatever the model, and keeps what it was shown."""
+    """A validation that returns `values` in turn, whatever the model, and records its calls."""
     shown: list[torch.Tensor] = []
-    told = iter(values)
+    message = iter(values)
 
     def validate(scorer: Scorer) -> dict[str, float]:
         shown.append(scorer.score_all(torch.arange(12)).clone())
-        return {"ndcg_at_10": next(told)}
+        return {"ndcg_at_10": next(message)}
 
     return validate, shown
 
@@ -289,10 +289,12 @@ def test_validation_loss_uses_the_same_negatives_in_each_epoch() -> None:
         validate=validate,
         monitor="ndcg_at_10",
     )
-    assert fitted.history["val/loss"].n_unique() == 1  # the model stands still, and so do they
+    assert (
+        fitted.history["val/loss"].n_unique() == 1
+    )  # the model does not change, and neither do they
 
 
-def test_without_validation_the_last_epoch_is_kept_and_epochs_stand_in_for_max_epochs() -> None:
+def test_without_validation_the_last_epoch_is_kept_and_epochs_replaces_max_epochs() -> None:
     fitted = fit(epochs=3)
     assert fitted.best_epoch == 3
     assert fitted.history.columns == ["epoch", "train/loss"]
@@ -305,8 +307,10 @@ def test_l2_shrinks_the_embeddings() -> None:
 
 def test_a_loss_that_is_not_finite_stops_training() -> None:
     model = model_of(checkerboard(), 1e38)
-    told = r"the training loss is (nan|inf) in epoch 1: training has diverged; lower optimizer.lr"
-    with pytest.raises(TrainingError, match=told):
+    message = (
+        r"the training loss is (nan|inf) in epoch 1: training has diverged; lower optimizer.lr"
+    )
+    with pytest.raises(TrainingError, match=message):
         TRAINER.fit(model, checkerboard(), OBJECTIVE, seed=0, on_epoch=lambda *_: None)
 
 
@@ -336,7 +340,7 @@ def scripted_from(epoch: int):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("patience", [None, 2])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_a_fit_that_was_broken_off_goes_on_to_the_same_bits(
+def test_an_interrupted_fit_resumes_bit_identically(
     tmp_path: Path, at: int, patience: int | None
 ) -> None:
     trainer = replace(TRAINER, patience=patience)
@@ -380,7 +384,7 @@ def test_a_fit_that_stopped_early_does_not_go_on(
     assert (resumed.history.height, resumed.best_epoch) == (4, 2)
 
 
-def test_a_finished_fit_is_given_back(tmp_path: Path) -> None:
+def test_a_finished_fit_is_returned(tmp_path: Path) -> None:
     whole = fit(folder=tmp_path)
     again = fit(folder=tmp_path, on_epoch=lambda *_: pytest.fail("it is trained again"))
     assert torch.equal(weights(again), weights(whole))

@@ -21,7 +21,7 @@ from twotower.types.metric_name import MetricName
         ("train/own_measure", "Own measure"),
     ],
 )
-def test_a_title_says_metric_and_depth(name: str, title: str) -> None:
+def test_a_title_names_metric_and_depth(name: str, title: str) -> None:
     assert MetricName.parse(name).title == title
 
 

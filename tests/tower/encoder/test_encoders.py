@@ -29,7 +29,7 @@ def configured(choice: str) -> Callable[..., Any]:
 
 
 def made(choice: str, seed: int = 0) -> Any:
-    """The encoder as it stands in YAML, with weights that are nowhere 0."""
+    """Return the encoder configured in YAML, with no weight equal to 0."""
     encoder = configured(choice)(
         emb_dim=EMB_DIM, history_length=LENGTH, generator=torch.Generator().manual_seed(seed)
     )
@@ -75,7 +75,7 @@ def test_a_row_does_not_know_the_others(choice: str) -> None:
 
 
 @EACH
-def test_the_order_matters_where_the_encoder_says_so(choice: str) -> None:
+def test_the_order_matters_if_the_encoder_declares_it(choice: str) -> None:
     encoder, items = made(choice), drawn(4)
     one, other = encoder(*padded(items, 2)), encoder(*padded(items.flip(0), 2))
     assert bool(torch.allclose(one, other, atol=1e-6)) is not encoder.ordered

@@ -43,7 +43,7 @@ def test_no_older_place_hears_of_a_newer_item() -> None:
     assert not torch.allclose(one[:, 2], other[:, 2])
 
 
-def test_heads_that_do_not_divide_hidden_are_told_before_any_data_is_read() -> None:
+def test_heads_that_do_not_divide_hidden_are_refused_before_any_data_is_read() -> None:
     sasrec = ["tower=history", "tower/encoder=sasrec", "tower.encoder.hidden=10"]
     with pytest.raises(ConfigError, match=r"tower\.encoder\.n_heads: got 4, which does not divide"):
         check(compose("train", [*sasrec, "tower.encoder.n_heads=4"]))

@@ -19,7 +19,7 @@ def test_a_share_is_zeroed_and_the_mean_stays() -> None:
     assert torch.equal(values[values != 0], torch.full_like(values[values != 0], 4 / 3))
 
 
-def test_each_call_draws_anew_and_one_seed_draws_the_same() -> None:
+def test_calls_draw_independently_and_one_seed_repeats_them() -> None:
     one, same, values = dropout(0.5), dropout(0.5), torch.ones(10, 10)
     before = torch.get_rng_state()
     first, second = one(values), one(values)

@@ -20,8 +20,8 @@ def bag(
     return Bag(rows, values, n=n, n_train=n_train, dim=dim, generator=generator(seed))
 
 
-# Row 0 has the values 7 and 9, row 1 has 9 (told twice), row 2 nothing; row 3, which train does not
-# hold, 9 and 8. Train knows 7 and 9.
+# Row 0 has the values 7 and 9, row 1 has 9 (listed twice), row 2 nothing; row 3, not in
+# train, 9 and 8. Train knows 7 and 9.
 PAIRS = [(0, 9), (0, 7), (1, 9), (1, 9), (3, 8), (3, 9)]
 
 

@@ -97,7 +97,7 @@ def test_a_model_that_cannot_be_loaded_is_named() -> None:
         made(model="missing")
 
 
-def test_where_the_library_is_missing_the_error_says_what_to_install(
+def test_the_error_for_a_missing_library_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
