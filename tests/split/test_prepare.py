@@ -253,9 +253,10 @@ def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCapt
         # A filter that would leave nothing shows that nothing is computed again.
         unused = Preprocessing("once", [MinCountFilter(1000)], [])
         hit = prepare_movies(tmp_path, preprocessing=unused)
+        repeated = caplog.messages
     assert_same(fresh, hit)
     assert_same(fresh, prepare_movies(None))
-    assert caplog.messages == steps  # a hit reports again how the parts were made
+    assert repeated == steps  # a hit reports again how the parts were made
     assert "100 interactions: 80 before test, 20 test" in steps
 
 
