@@ -165,6 +165,8 @@ def test_what_a_module_promises_is_there() -> None:
         ("twotower.cli", ("torch", "mlflow", "pytorch_lightning", "polars", "matplotlib")),
         ("twotower.commands.recommend", ("pytorch_lightning", "matplotlib")),
         ("twotower.commands.ui", ("pytorch_lightning", "matplotlib")),
+        # All that an untracked `twotower train` imports
+        ("twotower.running.experiment", ("mlflow", "sqlalchemy", "optuna", "implicit", "pyspark")),
     ],
 )
 def test_what_takes_seconds_to_import_is_imported_late(

@@ -29,10 +29,10 @@ from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
 from twotower.tracking.base import Tracking
-from twotower.tracking.load import BASELINE_TAG, EVALUATION_TAG, MONITOR_TAG
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.tracking.store import open_store
+from twotower.tracking.tags import BASELINE_TAG, EVALUATION_TAG, MONITOR_TAG
 from twotower.types import Fold, SplitFrames
 from twotower.types.metric_name import MetricName, shown_metrics
 

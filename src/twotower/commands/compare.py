@@ -21,9 +21,6 @@ from twotower.core.table_file import require_table_suffix, write_table
 from twotower.core.writable import require_writable_file
 from twotower.reporting.comparison import print_compared
 from twotower.tracking.load import (
-    EVALUATION_TAG,
-    MONITOR_TAG,
-    REPEAT_TAG,
     FoundRun,
     download,
     find_run,
@@ -31,6 +28,7 @@ from twotower.tracking.load import (
     find_trials,
 )
 from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.tracking.tags import EVALUATION_TAG, MONITOR_TAG, REPEAT_TAG
 from twotower.types.metric_name import MetricName
 
 __all__ = ["Compare"]

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from twotower.core.errors import ConfigError
+from twotower.core.imports import collection_paused
 
 __all__ = ["Targets"]
 
@@ -48,7 +49,8 @@ class Targets:
         Raises any exception where there is no such object, ImportError where it is not allowed.
         """
         if self.packages is None:
-            return _imported(str(name))
+            with collection_paused():
+                return _imported(str(name))
         parts = str(name).split(".")
         if not self._holds(str(name)) or not all(part.isidentifier() for part in parts):
             raise ImportError(self._refusal)

@@ -19,6 +19,8 @@ def report_run(run: Run, result: Result) -> None:
 
     Most trials of a sweep are not tested, and drawing takes longer than a short training.
     """
+    if run.id is None:  # nothing is tracked
+        return
     run.set_description(_description(result))
     if result.test is not None:
         _log_figures(run, result, result.test)

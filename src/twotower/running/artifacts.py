@@ -14,7 +14,7 @@ from twotower.evaluation import Measured
 from twotower.running.result import Judged, Result
 from twotower.serving.files import MODEL_FOLDER
 from twotower.tracking.base import Context, Run
-from twotower.tracking.load import EVALUATION_TAG, MONITOR_TAG
+from twotower.tracking.tags import EVALUATION_TAG, MONITOR_TAG
 from twotower.types import Interactions, SplitFrames
 from twotower.types.metric_name import MetricName, headline_metrics
 
@@ -38,6 +38,8 @@ BEST_BASELINE = "best_baseline"  # tag: whose metrics are `baseline/...`
 
 def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrames) -> None:
     """Log schema, row count and digest of each part of the data set `name`."""
+    if run.id is None:  # nothing is tracked
+        return
     run.set_tags({"split.digest": frames.digest, "data.digest": interactions.digest})
     parts: dict[Context, pl.DataFrame | None] = {
         "train": frames.train,
@@ -52,6 +54,8 @@ def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrame
 
 def log(run: Run, result: Result) -> None:
     """Log the metrics, frames and model of a finished run."""
+    if run.id is None:  # nothing is tracked
+        return
     # Validation metrics were logged after each epoch.
     others = ("val", "val_baseline", "baseline")
     own = {n: v for n, v in summary(result).items() if MetricName.parse(n).part not in others}

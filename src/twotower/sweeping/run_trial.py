@@ -22,7 +22,7 @@ from twotower.sweeping.trial_result import State, TrialResult
 from twotower.sweeping.trial_spec import TrialSpec
 from twotower.tracking.chart_view import COLOR_TAG, color
 from twotower.tracking.environment import code_version
-from twotower.tracking.load import REPEAT_TAG
+from twotower.tracking.tags import REPEAT_TAG
 from twotower.training import OnEpoch
 from twotower.types.metric_name import MetricName
 

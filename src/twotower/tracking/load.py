@@ -18,13 +18,9 @@ from twotower.core.errors import RunNotFoundError
 from twotower.core.secrets import mask
 from twotower.tracking.address import resolve_uri, sqlite_path
 from twotower.tracking.store import is_there, open_store
+from twotower.tracking.tags import BASELINE_TAG, SWEEP_TAG
 
 LATEST = "latest"
-BASELINE_TAG = "baseline"  # of the run of a baseline
-SWEEP_TAG = "sweep.id"  # of the parent run of a sweep
-EVALUATION_TAG = "evaluation"  # with `.validation` or `.test`: the conditions on that part
-REPEAT_TAG = "trial.repeat"  # of a trial: the seed and fold of its setting
-MONITOR_TAG = "monitor"  # the metric that the run is chosen by, such as ndcg_at_10
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
 _ID_OR_PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _FINISHED = "attributes.status = 'FINISHED'"

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from twotower.core.errors import ConfigError
 from twotower.core.files import write_atomically
+from twotower.core.imports import collection_paused
 from twotower.core.secrets import mask
 from twotower.tracking.address import default_artifacts, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
@@ -44,7 +45,8 @@ def open_store(uri: str) -> MlflowClient:
             path = sqlite_path(uri)
             if path is not None:
                 _check_sqlite(path) if is_there(path) else _create_sqlite(path)
-            return MlflowClient(tracking_uri=uri)
+            with collection_paused():  # it imports SQLAlchemy
+                return MlflowClient(tracking_uri=uri)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {error}") from error
     except ModuleNotFoundError as error:
