@@ -1,4 +1,4 @@
-# `make train`, `make test`, `make ui`: each installs what it needs into .venv first.
+# `make train`, `make test`, `make ui`, `make docs`: each installs what it needs into .venv first.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -6,7 +6,7 @@ ARGS   ?=
 # Of pyproject.toml; with `dev,ray,text` no test is skipped for a missing package.
 EXTRAS ?= dev
 
-.PHONY: train test test-lowest coverage ui lint clean
+.PHONY: train test test-lowest coverage docs ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -34,6 +34,10 @@ $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt
 		pytest pytest-xdist hypothesis
 	touch $@
 
+# The documentation site, in build/docs. Warnings are errors.
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs $(ARGS)
+
 coverage: ARGS += --cov --cov-report=term
 coverage: test
 
@@ -49,6 +53,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 clean:
