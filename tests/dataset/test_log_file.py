@@ -34,6 +34,8 @@ def log_file(path: Path, **changes: Any) -> LogFile:
         "columns": columns | changes.pop("columns", {}),
         "title": None,
         "lists": {},
+        "users_vectors": {},
+        "items_vectors": {},
         "separator": None,
         "header": True,
         "quote": '"',

@@ -47,6 +47,7 @@ def test_auto_reads_each_column_by_its_type(caplog: pytest.LogCaptureFixture) ->
             "subscribed": [True, False, True, None],
             "level": pl.Series(["low", "high", "low", "low"], dtype=pl.Enum(["low", "high"])),
             "vector": [[0.5, 1.0]] * 4,
+            "nested": [[["x"]]] * 4,
             "empty": pl.Series([None] * 4, dtype=pl.String),
             "no_tags": pl.Series([[], [], None, []], dtype=pl.List(pl.String)),
         }
@@ -63,9 +64,10 @@ def test_auto_reads_each_column_by_its_type(caplog: pytest.LogCaptureFixture) ->
         "years": "multi_valued",
         "subscribed": "categorical",
         "level": "categorical",
+        "vector": "vector",
     }
     assert caplog.messages == [
-        "Column 'vector' is left out: no tower reads List(Float64); change its type in the "
+        "Column 'nested' is left out: no tower reads List(List(String)); change its type in the "
         "dataset, or name the columns to read in tower.user_columns or tower.item_columns",
         *(
             f"The user tower leaves out {name!r}: no row of train has a value; "
@@ -158,7 +160,7 @@ def bag_of(column: pl.Series, n_train: int) -> tuple[list[int], list[int]]:
     kind: Kind = "multi_valued" if isinstance(column.dtype, pl.List) else "categorical"
     generator = torch.Generator().manual_seed(0)
     made: Any = column_encoder(
-        kind, column, n_train=n_train, dim=2, text=NgramText, generator=generator
+        kind, column, n_train=n_train, dim=2, text=NgramText, tuned=False, generator=generator
     )
     return made.offsets.tolist(), made.values.tolist()
 

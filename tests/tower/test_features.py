@@ -47,6 +47,7 @@ def tower(
         "user_columns": None,
         "item_columns": "auto",
         "max_distinct": 0.7,
+        "vectors": "frozen",
         "feature_dim": 2,
         "hidden": [4],
         "text": TEXT,

@@ -25,6 +25,7 @@ from twotower.dataset.mapping import (
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
+from twotower.dataset.vectors import with_arrays
 from twotower.types import ITEM, USER, Interactions
 
 Part = Literal["log", "users", "items"]
@@ -42,6 +43,8 @@ class LogFile:
     columns: Columns
     title: str | PositiveInt | None
     lists: dict[str | PositiveInt, Annotated[str, Field(min_length=1)]]
+    users_vectors: dict[str, str]
+    items_vectors: dict[str, str]
     separator: dict[Part, str | None] | str | None
     header: dict[Part, bool] | bool
     quote: dict[Part, str | None] | str | None
@@ -51,9 +54,15 @@ class LogFile:
     order: Order
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a way of writing text files that there is not."""
+        """Raise ConfigError for text files that cannot be written so, and vectors without ids."""
         for part in self._parts:
             self.text(part)
+        for name, arrays in (("users", self.users_vectors), ("items", self.items_vectors)):
+            if arrays and name not in self._parts:
+                raise ConfigError(
+                    f"dataset.{name}_vectors: got {arrays}, but dataset.{name}_path is null; it "
+                    "must name the file of the ids that the rows belong to"
+                )
 
     @property
     def _parts(self) -> list[Part]:
@@ -115,6 +124,8 @@ class LogFile:
         self, path: str, part: Part, canonical: str, title: str | None, lists: Lists
     ) -> pl.DataFrame:
         tables = read_tables(path, f"dataset.{part}_path", self.text(part), None)
+        arrays = self.users_vectors if part == "users" else self.items_vectors
+        tables = with_arrays(tables, arrays, f"dataset.{part}_vectors")
         name = str(self.columns["user" if part == "users" else "item"])
         place = Place(path, name, f"dataset.columns.{part.removesuffix('s')}")
         return map_features(tables, place, canonical, title, lists)

@@ -18,6 +18,7 @@ from twotower.dataset.ids import ids, integers_where_exact
 from twotower.dataset.lists import Lists
 from twotower.dataset.tables import Table, require_columns
 from twotower.dataset.timestamps import TimeFormat, timestamps
+from twotower.dataset.vectors import checked_vectors
 from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
 _TITLE = "title"  # of an item, wherever people read
@@ -137,7 +138,7 @@ def _featured(
     features = lists.split(file, features)
     if table.is_text:
         features = features.with_columns(_numbers_where_all(values) for values in features)
-    features = features.with_columns(cs.float().fill_nan(None))
+    features = checked_vectors(features.with_columns(cs.float().fill_nan(None)), file)
     return pl.DataFrame([checked, *features, *titles])
 
 

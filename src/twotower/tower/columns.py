@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from twotower.tower.kinds import Kind
 from twotower.tower.text import Bag
 
-__all__ = ["Numeric", "column_encoder", "column_width"]
+__all__ = ["Numeric", "Vector", "column_encoder", "column_width"]
 
 
 class Numeric(nn.Module):
@@ -42,6 +42,51 @@ class Numeric(nn.Module):
         return self.values[rows]
 
 
+class Vector(nn.Module):
+    """A pretrained vector, projected to `dim` numbers by a trained matrix; zeros where missing.
+
+    All vectors are divided by one number, so that those of train have a mean square of 1 per
+    component and the projection keeps that scale. Fine-tuned vectors of train rows have a trained
+    offset that starts at 0.
+    """
+
+    values: Tensor
+
+    def __init__(
+        self, column: pl.Series, *, n_train: int, dim: int, tuned: bool, generator: Generator
+    ) -> None:
+        """Build from a column of lists of floats, all of one length or null.
+
+        Args:
+            column: The vectors, those of train rows first.
+            n_train: Number of train rows.
+            dim: Length of the projected vectors.
+            tuned: Whether the vectors of train rows are trained.
+            generator: Source of the initial weights.
+        """
+        super().__init__()
+        known = column.is_not_null().to_numpy()
+        length = int(column.list.len().max())  # type: ignore[arg-type]
+        values = torch.zeros(len(column), length)
+        flat = column.drop_nulls().explode(empty_as_null=False).cast(pl.Float32)
+        values[torch.from_numpy(known)] = flat.to_torch().view(-1, length)
+        scale = values[:n_train][torch.from_numpy(known[:n_train])].square().mean().sqrt()
+        # The columns of the side hold them too: not saved a second time.
+        self.register_buffer("values", values / scale if scale > 0 else values, persistent=False)
+        weight = torch.empty(length, dim).normal_(std=length**-0.5, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.offsets = nn.Parameter(torch.zeros(n_train, length)) if tuned else None
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return [M, dim] for `rows` ([M] int64)."""
+        values = self.values[rows]
+        if self.offsets is not None:
+            tuned = (rows < len(self.offsets)) & values.any(1)
+            offsets = self.offsets.index_select(0, rows.where(tuned, 0))
+            values = values + offsets * tuned[:, None]
+        return values @ self.weight
+
+
 def column_encoder(
     kind: Kind,
     column: pl.Series,
@@ -49,6 +94,7 @@ def column_encoder(
     n_train: int,
     dim: int,
     text: Callable[..., nn.Module],
+    tuned: bool,
     generator: Generator,
 ) -> nn.Module:
     """A module that gives vectors [M, column_width] of rows [M]."""
@@ -57,6 +103,8 @@ def column_encoder(
     if kind == "text":
         texts = column.cast(pl.String)
         return text(texts=texts, n_train=n_train, dim=dim, generator=generator)
+    if kind == "vector":
+        return Vector(column, n_train=n_train, dim=dim, tuned=tuned, generator=generator)
     rows, values = _pairs(column)
     return Bag(rows, values, n=len(column), n_train=n_train, dim=dim, generator=generator)
 

@@ -46,6 +46,7 @@ class FeatureTower(nn.Module):
         user_columns: Columns,
         item_columns: Columns,
         max_distinct: Annotated[NonNegativeFloat, Field(le=1)],
+        vectors: Literal["frozen", "fine_tuned"],
         feature_dim: PositiveInt,
         hidden: list[PositiveInt],
         text: Annotated[Callable[..., nn.Module], Contract(TextEncoder)],
@@ -78,6 +79,7 @@ class FeatureTower(nn.Module):
                 n_train=side.n_train,
                 dim=feature_dim,
                 text=text,
+                tuned=vectors == "fine_tuned",
                 generator=generator,
             )
         width = sum(column_width(kind, feature_dim) for kind in kinds.values())

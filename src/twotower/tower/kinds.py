@@ -15,7 +15,7 @@ __all__ = ["Columns", "Kind", "column_kinds"]
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["categorical", "multi_valued", "numeric", "text"]
+Kind = Literal["categorical", "multi_valued", "numeric", "text", "vector"]
 Columns = Literal["auto"] | dict[str, Kind] | None
 
 _TITLE = "title"  # what people read, in every dataset of this project
@@ -87,9 +87,9 @@ def _kind_of(column: pl.Series, max_distinct: float, is_title: bool) -> Kind | N
 def _valid_kinds(dtype: pl.DataType) -> list[Kind]:
     """What values of `dtype` can be read as, the likeliest first."""
     if isinstance(dtype, pl.List):
-        # A list of floats is a vector.
-        inner = dtype.inner
-        return [] if inner.is_nested() or inner.is_float() else ["multi_valued"]
+        if dtype.inner.is_float():
+            return ["vector"]
+        return [] if dtype.inner.is_nested() else ["multi_valued"]
     if dtype.is_numeric() or dtype.is_temporal():
         return ["numeric", "categorical"]
     if dtype in (pl.String, pl.Categorical, pl.Enum):
