@@ -13,6 +13,8 @@ from twotower.types.metric_name import MetricName
 
 __all__ = ["conflicts"]
 
+_BY_VALIDATION = "ReduceLROnPlateau"
+
 
 def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
     """Yield what does not fit together in a train config, which may have other errors as well."""
@@ -31,6 +33,12 @@ def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
                 f"trainer.{key}: got {value}, which needs a validation part, but "
                 f"split.validation=false cuts none; must be {off}"
             )
+    scheduler = trainer.get("scheduler")
+    if isinstance(scheduler, Mapping) and str(scheduler.get("_target_")).endswith(_BY_VALIDATION):
+        yield (
+            "trainer.scheduler: got ReduceLROnPlateau, which needs a validation part, but "
+            "split.validation=false cuts none; must be another one, such as step"
+        )
     if isinstance(evaluation, Mapping) and evaluation.get("test") == "never":
         yield (
             "evaluation.test: got never, but split.validation=false cuts no validation part "

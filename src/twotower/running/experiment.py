@@ -190,7 +190,9 @@ class Experiment(Configured):
             notes += fitted.warnings
         else:
             monitor = self.evaluation.val_monitor
-            notes += training_notes(selected, monitor, self.trainer.max_epochs, self.trainer.decay)
+            notes += training_notes(
+                selected, monitor, self.trainer.max_epochs, self.trainer.anneals
+            )
         repeats = repeat_note(frames, judged.part, self.evaluation)
         return [*notes, repeats] if repeats and self.evaluation.drop_seen else notes
 

@@ -78,6 +78,7 @@ class Fitter:
             self.objective,
             seed=self.seed,
             epochs=selected.best_epoch if selected is not None else None,
+            rates=selected.learning_rates if selected is not None else None,
             on_epoch=lambda epoch, metrics: self.run.log_metrics(
                 {loss: metrics["train/loss"]}, step=epoch
             ),

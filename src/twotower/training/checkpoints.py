@@ -1,26 +1,62 @@
-"""Checkpoints: the best epoch, and the state from which an interrupted fit resumes."""
+"""The best weights of a fit, and the state from which an interrupted fit resumes."""
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+from torch import Tensor
 
-__all__ = ["LastCheckpoint", "best_checkpoint"]
+from twotower.training.epoch_metrics import EpochMetrics
+
+__all__ = ["BestWeights", "LastCheckpoint"]
 
 
-def best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
-    """Return the callback that keeps the weights of the epoch with the highest `monitor`."""
-    return ModelCheckpoint(
-        folder,
-        "best",
-        monitor=monitor,
-        mode="max",
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
+class BestWeights(Callback):
+    """Keeps the weights of the validated epoch with the highest metric.
+
+    They are those that were validated, also where a later callback puts others in their place, such
+    as an average over steps. A checkpoint holds them: it needs no other file to resume from.
+
+    Attributes:
+        epoch: The best epoch so far, counted from 1; 0 before the first validation.
+        weights: Its weights, on the CPU.
+    """
+
+    def __init__(self, monitor: str, metrics: EpochMetrics) -> None:
+        """Watch `monitor`, such as `val/ndcg_at_10`; `metrics`, an earlier callback, holds it."""
+        self.epoch = 0
+        self.weights: Mapping[str, Tensor] = {}
+        self._value = torch.tensor(-math.inf)  # float32, by which Lightning stops early
+        self._monitor = monitor
+        self._metrics = metrics
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Keep the weights if they are the best so far."""
+        value = torch.tensor(self._metrics.latest[self._monitor])
+        if value > self._value or not self.epoch:
+            self.epoch = trainer.current_epoch + 1
+            self._value = value.nan_to_num(nan=-math.inf)
+            self.weights = {
+                name: each.detach().to("cpu", copy=True)
+                for name, each in module.state_dict().items()
+            }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint stores."""
+        return {"epoch": self.epoch, "value": self._value, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume from a checkpoint."""
+        self.epoch = state_dict["epoch"]
+        self._value = state_dict["value"].cpu()
+        self.weights = {name: each.cpu() for name, each in state_dict["weights"].items()}
 
 
 class LastCheckpoint(Checkpoint):

@@ -33,7 +33,14 @@ class EpochMetrics(Callback):
         history: One dict per epoch: `epoch` (from 1) and its metrics.
     """
 
-    def __init__(self, validate: Validate | None, on_epoch: OnEpoch, histories: Histories) -> None:
+    def __init__(
+        self,
+        validate: Validate | None,
+        on_epoch: OnEpoch,
+        histories: Histories,
+        *,
+        records_rate: bool = False,
+    ) -> None:
         """Prepare for one fit.
 
         Args:
@@ -42,6 +49,8 @@ class EpochMetrics(Callback):
             on_epoch: Called as on_epoch(epoch, metrics) at the end of each epoch, counted from 1,
                 in the first process.
             histories: [n_users] histories of the validation users.
+            records_rate: Whether `train/lr`, the learning rate at the start of each epoch, is one
+                of the metrics.
         """
         self.history: list[dict[str, float]] = []
         self._seconds_before = 0.0  # of the interrupted fits that this one resumes
@@ -49,6 +58,7 @@ class EpochMetrics(Callback):
         self._validate = validate
         self._histories = histories
         self._on_epoch = on_epoch
+        self._records_rate = records_rate
         self._train_losses: list[Tensor] = []
         self._without_negatives = PositivesWithoutNegatives()
         self._val_losses: list[Tensor] = []
@@ -65,6 +75,11 @@ class EpochMetrics(Callback):
         warning = self._without_negatives.warning
         return [] if warning is None else [warning]
 
+    @property
+    def latest(self) -> Mapping[str, float]:
+        """The metrics of the current epoch so far."""
+        return self._metrics
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
         return {
@@ -78,6 +93,11 @@ class EpochMetrics(Callback):
         self.history = list(state_dict["history"])
         self._seconds_before = state_dict["seconds"]
         self._without_negatives.warning = state_dict.get("warning")
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Record the learning rate."""
+        if self._records_rate:
+            self._metrics["train/lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, *_: Any

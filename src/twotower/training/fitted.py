@@ -57,6 +57,11 @@ class Fitted:
         )
 
     @property
+    def learning_rates(self) -> list[float] | None:
+        """The learning rate at the start of each epoch; None where it was constant."""
+        return self.history["train/lr"].to_list() if "train/lr" in self.history else None
+
+    @property
     def kept(self) -> dict[str, float]:
         """The metrics of `best_epoch`."""
         row = self.history.row(by_predicate=pl.col("epoch") == self.best_epoch, named=True)

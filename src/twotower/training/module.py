@@ -1,7 +1,6 @@
 """The LightningModule: it steps the model and configures the optimizer, nothing else."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from pytorch_lightning import LightningModule
@@ -13,35 +12,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from twotower.loss import Loss, needs_negatives
 from twotower.model import TwoTower
 from twotower.training.batches import Batch
+from twotower.training.scheduler import Schedule
 
-__all__ = ["Schedule", "TwoTowerModule"]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate over the epochs: constant, then a linear decay to 0.
-
-    It is defined over epochs, not over the steps of a fit, so that a fit that ends earlier or has
-    more interactions (the refit) has the same learning rate in each epoch.
-
-    Attributes:
-        epochs: Epochs of the full schedule.
-        decay: Share of them, the last ones, over which the learning rate falls; 0 for none.
-
-    Example:
-        >>> schedule = Schedule(epochs=10, decay=0.5)
-        >>> [schedule.factor(epoch) for epoch in (0, 5, 7.5, 10)]
-        [1.0, 1.0, 0.5, 0.0]
-    """
-
-    epochs: int
-    decay: float
-
-    def factor(self, epoch: float) -> float:
-        """Return the share of the full learning rate after `epoch` epochs or parts of them."""
-        if not self.decay:
-            return 1.0
-        return min(1.0, max(0.0, self.epochs - epoch) / (self.decay * self.epochs))
+__all__ = ["TwoTowerModule"]
 
 
 class TwoTowerModule(LightningModule):
@@ -53,7 +26,7 @@ class TwoTowerModule(LightningModule):
         loss: Loss,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         l2: float,
-        schedule: Schedule,
+        schedule: Schedule | None,
     ) -> None:
         """Wrap `model`.
 
@@ -62,7 +35,7 @@ class TwoTowerModule(LightningModule):
             loss: Maps the scores of a batch to a scalar.
             optimizer: Makes the optimizer, given the parameters.
             l2: Weight of the mean squared norms of each batch's embeddings.
-            schedule: Learning rate over the epochs.
+            schedule: Learning rate over the epochs; None where no step changes it.
         """
         super().__init__()
         self.model = model
@@ -93,9 +66,10 @@ class TwoTowerModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer over all parameters of both towers, and its schedule."""
         optimizer = self.optimizer(self.parameters())
-        if not self.schedule.decay:
+        schedule = self.schedule
+        if schedule is None:
             return optimizer
         assert self.trainer.max_epochs is not None
         per_epoch = int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs
-        steps = LambdaLR(optimizer, lambda step: self.schedule.factor(step / per_epoch))
+        steps = LambdaLR(optimizer, lambda step: schedule.factor(step / per_epoch))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}

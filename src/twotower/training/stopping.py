@@ -10,9 +10,9 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import EarlyStopping
 
 from twotower.training.fitted import Fitted
-from twotower.training.module import Schedule
+from twotower.training.scheduler import Schedule
 
-__all__ = ["Patience", "training_notes", "unfinished_decay"]
+__all__ = ["Patience", "training_notes", "unfinished_schedule"]
 
 # A best epoch in this last share of all epochs means that training ended while it was improving.
 _LATE = 0.1
@@ -36,32 +36,32 @@ class Patience(EarlyStopping):
         self.patience = max(self.patience, math.ceil(self._steps / between))
 
 
-def unfinished_decay(schedule: Schedule, best_epoch: int) -> str | None:
-    """Return a warning if the best epoch, and so the refit, ends before the learning rate is 0."""
-    factor = schedule.factor(best_epoch)
-    if not schedule.decay or factor <= 0:
+def unfinished_schedule(schedule: Schedule, best_epoch: int) -> str | None:
+    """Return a warning if the best epoch, and so the refit, ends before the schedule does."""
+    factor, last = schedule.factor(best_epoch), schedule.factor(schedule.epochs)
+    if factor <= last:
         return None
     return (
-        f"trainer.decay: the best epoch is {best_epoch} of {schedule.epochs}, where the learning "
-        f"rate is still {factor:.2g} of optimizer.lr; a refit stops there too. To train until it "
-        f"is 0, set trainer.max_epochs={best_epoch} trainer.patience=null, or validate only the "
-        f"last epoch with trainer.validate_every={schedule.epochs}"
+        f"trainer.scheduler: the best epoch is {best_epoch} of {schedule.epochs}, where the "
+        f"learning rate is still {factor:.2g} of optimizer.lr; a refit stops there too. To train "
+        f"until it is {last:.2g}, set trainer.max_epochs={best_epoch} trainer.patience=null, or "
+        f"validate only the last epoch with trainer.validate_every={schedule.epochs}"
     )
 
 
-def training_notes(fitted: Fitted, monitor: str, max_epochs: int, decay: float) -> Iterator[str]:
+def training_notes(fitted: Fitted, monitor: str, max_epochs: int, falls: bool) -> Iterator[str]:
     """Yield the warnings of a fit with validation, a sentence each, about its best epoch too.
 
     Args:
         fitted: The fit.
         monitor: Metric that selected the epoch, such as `val/ndcg_at_10`.
         max_epochs: Epochs that could have been trained.
-        decay: Share of them over which the learning rate falls; above 0, the last epochs are
-            meant to be the best.
+        falls: Whether the learning rate is lowest in the last of them, so that these are meant to
+            be the best.
     """
     yield from fitted.warnings
     epochs, best = fitted.history.height, fitted.best_epoch
-    if epochs == max_epochs and not decay and best > (1 - _LATE) * epochs:
+    if epochs == max_epochs and not falls and best > (1 - _LATE) * epochs:
         yield (
             f"epoch {best} of {epochs} is the best by {monitor}: training ended while it was "
             "still improving; raise trainer.max_epochs"

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
-import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from torch import nn
+from pytorch_lightning.callbacks import Callback
+from torch.optim.lr_scheduler import LRScheduler
 
 from twotower.config import KeywordsOf
 from twotower.core.component import component, rule
 from twotower.core.errors import ConfigError, ErrorEntry
-from twotower.loss import needs_negatives, weight_error
+from twotower.loss import weight_error
 from twotower.model import TwoTower
-from twotower.negative_sampling import needs_other_rows
-from twotower.training.checkpoints import LastCheckpoint, best_checkpoint
+from twotower.training.checkpoints import BestWeights, LastCheckpoint
+from twotower.training.conflicts import conflicts
 from twotower.training.epoch_metrics import EpochMetrics, OnEpoch, Validate
 from twotower.training.fitted import Fitted
 from twotower.training.fold_batches import FoldBatches
@@ -34,10 +33,13 @@ from twotower.training.lightning_trainer import (
     restored_torch_settings,
     run_fit,
 )
-from twotower.training.module import Schedule, TwoTowerModule
+from twotower.training.module import TwoTowerModule
 from twotower.training.objective import Objective
 from twotower.training.progress import progress_callback
-from twotower.training.stopping import Patience, unfinished_decay
+from twotower.training.scheduler import Schedule
+from twotower.training.scheduler.by_epoch import EpochScheduler, RecordedRates
+from twotower.training.scheduler.none import ConstantRate
+from twotower.training.stopping import Patience, unfinished_schedule
 from twotower.types import Fold
 
 __all__ = ["Trainer"]
@@ -54,7 +56,7 @@ class Trainer:
     batch_size: PositiveInt
     half_life: PositiveFloat | None
     l2: NonNegativeFloat
-    decay: Annotated[float, Field(ge=0, le=1)]
+    scheduler: Schedule | Callable[..., LRScheduler]
     validate_every: PositiveInt
     patience: PositiveInt | None
     patience_steps: NonNegativeInt
@@ -85,23 +87,27 @@ class Trainer:
 
     def check(self, objective: Objective) -> None:
         """Raise ConfigError if no positive would have a negative, or a step would fail."""
-        clips = self.lightning.get("gradient_clip_val") and self.precision.endswith("-mixed")
-        optimizer = objective.optimizer([nn.Parameter(torch.zeros(1))]) if clips else None
-        if getattr(optimizer, "_step_supports_amp_scaling", False):
-            raise ConfigError(
-                f"trainer.lightning.gradient_clip_val: with trainer.precision={self.precision} a "
-                "fused optimizer clips no gradients; set optimizer.fused=false"
-            )
-        if (
-            self.batch_size == 1
-            and needs_negatives(objective.loss)
-            and needs_other_rows(objective.sampler)
-        ):
-            raise ConfigError(
-                "trainer.batch_size: got 1, but the negatives of negative_sampling are the "
-                "positives of the other rows of a batch, and there would be none; must be 2 or "
-                "more, or negative_sampling one that draws its own, such as uniform"
-            )
+        errors = conflicts(
+            objective,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            scheduler=self.scheduler,
+            arguments=self.lightning,
+        )
+        if found := list(errors):
+            raise ConfigError("\n  ".join(found))
+
+    @property
+    def anneals(self) -> bool:
+        """Whether the learning rate is lowest at the end of `max_epochs`."""
+        schedule = self._schedule
+        return schedule is not None and schedule.factor(self.max_epochs) < schedule.factor(0.0)
+
+    @property
+    def _schedule(self) -> Schedule | None:
+        """What sets the learning rate of each step; None where nothing does."""
+        constant = isinstance(self.scheduler, ConstantRate)
+        return self.scheduler if isinstance(self.scheduler, Schedule) and not constant else None
 
     def check_device(self) -> None:
         """Raise ConfigError if this machine lacks what the trainer asks for."""
@@ -119,6 +125,7 @@ class Trainer:
         validate: Validate | None = None,
         monitor: str | None = None,
         epochs: int | None = None,
+        rates: Sequence[float] | None = None,
         title: str = "training",
         folder: Path | None = None,
     ) -> Fitted:
@@ -138,6 +145,9 @@ class Trainer:
             monitor: Name of the metric that selects the epoch; higher is better.
             epochs: Train so many instead of `max_epochs`, with the learning rates of the first
                 epochs of the full schedule.
+            rates: The learning rate of each epoch in an earlier fit, to be repeated where the
+                scheduler is one of torch's, which may depend on validation; see
+                `Fitted.learning_rates`.
             title: Label of the progress display.
             folder: Where checkpoints are kept. The same call resumes from them, or returns the
                 finished fit. None: a temporary folder.
@@ -153,22 +163,25 @@ class Trainer:
             finished, last = kept / "fitted.pt", kept / "last.ckpt"
             if finished.exists():
                 return Fitted.load(finished, model)
-            metrics = EpochMetrics(validate, on_epoch, fold.train_histories)
-            callbacks: list[Callback] = [metrics]
-            if self.progress_bar:
-                callbacks.append(progress_callback(title, f"val/{monitor}", metrics))
-            best = stopping = None
-            if validate is not None:
-                best = best_checkpoint(kept, f"val/{monitor}")
-                callbacks.append(best)
-                if self.patience is not None:
-                    stopping = Patience(f"val/{monitor}", self.patience, self.patience_steps)
-                    callbacks.append(stopping)
-            if folder is not None:
-                callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))
-            runner = self._lightning_trainer(callbacks, epochs, validates=best is not None)
-            schedule = Schedule(self.max_epochs, self.decay)
-            module = TwoTowerModule(model, objective.loss, objective.optimizer, self.l2, schedule)
+            metrics = EpochMetrics(
+                validate,
+                on_epoch,
+                fold.train_histories,
+                records_rate=not isinstance(self.scheduler, ConstantRate),
+            )
+            best = BestWeights(f"val/{monitor}", metrics) if validate is not None else None
+            watching = self._callbacks(
+                metrics,
+                best,
+                monitor=f"val/{monitor}",
+                title=title,
+                rates=rates,
+                last=last if folder is not None else None,
+            )
+            runner = self._lightning_trainer(watching, epochs, validates=validate is not None)
+            module = TwoTowerModule(
+                model, objective.loss, objective.optimizer, self.l2, self._schedule
+            )
             batches = FoldBatches(
                 fold,
                 objective.sampler,
@@ -179,12 +192,45 @@ class Trainer:
                 history_length=model.history_length,
             )
             run_fit(runner, module, batches, last)
-            fitted = _fitted(runner, module, metrics, best)
+            fitted = _fitted(module, metrics, best)
             if folder is not None and is_first_process():
                 fitted.save(finished)
                 for checkpoint in kept.glob("*.ckpt"):
                     checkpoint.unlink()
         return fitted
+
+    def _callbacks(
+        self,
+        metrics: EpochMetrics,
+        best: BestWeights | None,
+        *,
+        monitor: str,
+        title: str,
+        rates: Sequence[float] | None,
+        last: Path | None,
+    ) -> list[Callback]:
+        """Return what watches a fit, in the order in which it is called.
+
+        Lightning calls `Patience` and `LastCheckpoint` after all others.
+        """
+        callbacks: list[Callback] = [metrics]
+        if best is not None:
+            callbacks.append(best)
+        if not isinstance(self.scheduler, Schedule):
+            callbacks.append(
+                RecordedRates(rates)
+                if rates is not None
+                else EpochScheduler(self.scheduler, monitor, metrics)
+            )
+        if self.progress_bar:
+            callbacks.append(progress_callback(title, monitor, metrics))
+        stopping = None
+        if best is not None and self.patience is not None:
+            stopping = Patience(monitor, self.patience, self.patience_steps)
+            callbacks.append(stopping)
+        if last is not None:
+            callbacks.append(LastCheckpoint(last, self.checkpoint_seconds, stopping))
+        return callbacks
 
     def _lightning_trainer(
         self, callbacks: list[Callback], epochs: int | None, *, validates: bool
@@ -201,20 +247,14 @@ class Trainer:
         )
 
 
-def _fitted(
-    runner: LightningTrainer,
-    module: TwoTowerModule,
-    metrics: EpochMetrics,
-    best: ModelCheckpoint | None,
-) -> Fitted:
+def _fitted(module: TwoTowerModule, metrics: EpochMetrics, best: BestWeights | None) -> Fitted:
     """Return the fit with the weights of `best`, or of the last epoch."""
     best_epoch, warnings = len(metrics.history), metrics.warnings
     if best is not None:
-        checkpoint = torch.load(best.best_model_path, weights_only=True)
-        module.load_state_dict(checkpoint["state_dict"])
-        best_epoch = checkpoint["epoch"] + 1  # Lightning counts from 0
-        runner.strategy.barrier()  # the first process owns the folder and removes it
-        warning = unfinished_decay(module.schedule, best_epoch)
+        module.load_state_dict(best.weights)
+        best_epoch = best.epoch
+        schedule = module.schedule
+        warning = None if schedule is None else unfinished_schedule(schedule, best_epoch)
         if warning is not None:
             warnings.append(warning)
             if is_first_process():
