@@ -16,6 +16,7 @@ from twotower.config import build, compose
 from twotower.core.errors import ConfigError, TrainingError
 from twotower.training import Objective
 from twotower.training.lightning_arguments import REPLACED, LightningArguments
+from twotower.training.scheduler.linear import LinearDecay
 
 ARGUMENTS = sorted(signature(LightningTrainer).parameters)
 
@@ -56,7 +57,11 @@ def arguments(name: str, value: Any) -> dict[str, Any]:
 def test_what_is_available_works(name: str, value: Any, tmp_path: Path) -> None:
     """In a selection with early stopping and decay, in a sweep's trial, and in a refit."""
     trainer = replace(
-        TRAINER, max_epochs=3, decay=1.0, patience=2, lightning=arguments(name, value)
+        TRAINER,
+        max_epochs=3,
+        scheduler=LinearDecay(3, 1.0),
+        patience=2,
+        lightning=arguments(name, value),
     )
     validate, _ = scripted(0.1, 0.3, 0.2)
     chosen = fit(trainer, validate=validate, monitor="ndcg_at_10", folder=tmp_path / "trial")

@@ -104,22 +104,22 @@ FIRST = (
 
 
 @pytest.mark.parametrize(
-    ("values", "best", "max_epochs", "decay", "note"),
+    ("values", "best", "max_epochs", "falls", "note"),
     [
-        ([0.1, 0.3, 0.2], 2, 3, 0.0, None),
-        ([0.1, 0.2, 0.3], 3, 3, 0.0, LATE.format(3, 3)),
-        ([0.1, 0.2, 0.3], 3, 3, 0.5, None),  # the smallest steps come last
-        ([0.1, 0.2, 0.3], 3, 9, 0.0, None),  # stopped by something else than max_epochs
-        ([0.1], 1, 1, 0.0, LATE.format(1, 1)),
-        ([*[0.1] * 18, 0.3, 0.2], 19, 20, 0.0, LATE.format(19, 20)),  # in the last tenth
-        ([*[0.1] * 17, 0.3, 0.2, 0.2], 18, 20, 0.0, None),
-        ([0.3, 0.2, 0.1], 1, 9, 0.0, FIRST.format(1, 3)),
-        ([None, 0.3, None, 0.2], 2, 9, 0.5, FIRST.format(2, 4)),
+        ([0.1, 0.3, 0.2], 2, 3, False, None),
+        ([0.1, 0.2, 0.3], 3, 3, False, LATE.format(3, 3)),
+        ([0.1, 0.2, 0.3], 3, 3, True, None),  # the smallest steps come last
+        ([0.1, 0.2, 0.3], 3, 9, False, None),  # stopped by something else than max_epochs
+        ([0.1], 1, 1, False, LATE.format(1, 1)),
+        ([*[0.1] * 18, 0.3, 0.2], 19, 20, False, LATE.format(19, 20)),  # in the last tenth
+        ([*[0.1] * 17, 0.3, 0.2, 0.2], 18, 20, False, None),
+        ([0.3, 0.2, 0.1], 1, 9, False, FIRST.format(1, 3)),
+        ([None, 0.3, None, 0.2], 2, 9, True, FIRST.format(2, 4)),
     ],
 )
 def test_notes_on_the_best_epoch_name_keys(
-    values: list[float | None], best: int, max_epochs: int, decay: float, note: str | None
+    values: list[float | None], best: int, max_epochs: int, falls: bool, note: str | None
 ) -> None:
     fitted = fitted_with(values, best)
-    notes = list(training_notes(fitted, "val/ndcg_at_10", max_epochs, decay))
+    notes = list(training_notes(fitted, "val/ndcg_at_10", max_epochs, falls))
     assert notes == ([] if note is None else [note])

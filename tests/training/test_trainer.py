@@ -26,6 +26,7 @@ from twotower.negative_sampling import (
 from twotower.tower import EmbeddingTower
 from twotower.training import Fitted, Objective, Trainer
 from twotower.training.batches import Batch, Batches
+from twotower.training.scheduler.none import ConstantRate
 from twotower.types import Fold, Holdout, ItemLists, Scorer, TrainInteractions, Vocabulary
 
 TRAINER = Trainer(
@@ -34,7 +35,7 @@ TRAINER = Trainer(
     l2=0.0,
     validate_every=1,
     half_life=None,
-    decay=0.0,
+    scheduler=ConstantRate(5),
     patience=None,
     patience_steps=0,
     refit=False,
@@ -93,87 +94,6 @@ def test_the_withheld_diagonal_of_a_checkerboard_is_recommended() -> None:
         block_scores=1000,
     )
     assert best.items.flatten().tolist() == list(range(12))
-
-
-def step_sizes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record the learning rate of each step of Adam."""
-    sizes: list[float] = []
-    original = torch.optim.Adam.step
-
-    def step(self: torch.optim.Adam, closure: Any) -> object:
-        sizes.append(self.param_groups[0]["lr"])
-        return original(self, closure)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", step)
-    return sizes
-
-
-@pytest.mark.parametrize(
-    ("decay", "expected"),
-    [
-        (0.0, [0.05] * 4),
-        (0.5, [0.05, 0.05, 0.05, 0.025]),  # of 4 steps the last 2: at 2 / 2 and 1 / 2
-        (1.0, [0.05, 0.0375, 0.025, 0.0125]),
-    ],
-)
-def test_the_step_size_falls_in_a_line(
-    decay: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes = step_sizes(monkeypatch)
-    fit(replace(TRAINER, decay=decay, batch_size=60, max_epochs=4))  # the 60 pairs at once
-    assert sizes == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("batch_size", [60, 30])  # 1 or 2 steps per epoch, as a refit may have more
-def test_fewer_epochs_have_the_step_sizes_of_the_first_ones(
-    batch_size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 10 epochs that fall to 0, a refit of 4 has the first 4: 1, .9, .8 and .7 of 0.05."""
-    sizes = step_sizes(monkeypatch)
-    trainer = replace(TRAINER, decay=1.0, batch_size=batch_size, max_epochs=10)
-    fit(trainer, epochs=4)
-    per_epoch = 60 // batch_size
-    assert len(sizes) == 4 * per_epoch
-    assert sizes[::per_epoch] == pytest.approx([0.05, 0.045, 0.04, 0.035])
-    assert sizes == pytest.approx(
-        [0.05 * (1 - step / (10 * per_epoch)) for step in range(4 * per_epoch)]
-    )
-
-
-def test_steps_of_several_batches_follow_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = step_sizes(monkeypatch)
-    lightning = {"accumulate_grad_batches": 2, "limit_train_batches": 3}
-    trainer = replace(TRAINER, decay=1.0, batch_size=10, max_epochs=4, lightning=lightning)
-    fit(trainer, epochs=2)
-    # Of 3 batches an epoch the first 2 make a step, the third another: 2 of 8 steps per epoch.
-    assert sizes == pytest.approx([0.05 * (1 - step / 8) for step in range(4)])
-
-
-@pytest.mark.parametrize(
-    ("decay", "values", "warned"),
-    [
-        (
-            1.0,
-            (0.1, 0.4, 0.3, 0.2),
-            "epoch is 2 of 4, where the learning rate is still 0.5 of",
-        ),
-        (
-            0.5,
-            (0.4, 0.3, 0.2, 0.1),
-            "epoch is 1 of 4, where the learning rate is still 1 of",
-        ),
-        (1.0, (0.1, 0.2, 0.3, 0.4), None),
-        (0.0, (0.4, 0.3, 0.2, 0.1), None),
-    ],
-)
-def test_a_best_epoch_before_the_end_of_the_decay_is_warned_about(
-    decay: float, values: tuple[float, ...], warned: str | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    trainer = replace(TRAINER, decay=decay, max_epochs=4)
-    with caplog.at_level("WARNING", logger="twotower"):
-        fitted = fit(trainer, validate=scripted(*values)[0], monitor="ndcg_at_10")
-    assert fitted.warnings == tuple(record.getMessage() for record in caplog.records)
-    assert (warned in fitted.warnings[0]) if warned else not fitted.warnings
 
 
 def test_validation_may_come_every_few_epochs() -> None:

@@ -37,7 +37,7 @@ class Cosine:
 
     def factor(self, epoch: float) -> float:
         """Return the share of the full learning rate after `epoch` epochs or parts of them."""
-        done = epoch / self.epochs
+        done = min(1.0, epoch / self.epochs)
         if done < self.warmup:
             return done / self.warmup
         fallen = (done - self.warmup) / (1 - self.warmup)

@@ -40,7 +40,7 @@ class OneCycle:
     def factor(self, epoch: float) -> float:
         """Return the share of the full learning rate after `epoch` epochs or parts of them."""
         first = 1 / self.div_factor
-        done = epoch / self.epochs
+        done = min(1.0, epoch / self.epochs)
         if done < self.pct_start:
             return _half_cosine(first, 1.0, done / self.pct_start)
         last = first / self.final_div_factor
