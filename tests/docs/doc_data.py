@@ -60,7 +60,11 @@ def write_files(folder: Path, interactions: Interactions) -> None:
     """Write to `folder` the logs that the documentation names."""
     log = interactions.log.with_columns(pl.col("timestamp").dt.truncate("1s"))
     names = {"user_id": "customer", "item_id": "sku", "timestamp": "bought_at"}
-    log.select(*names).rename(names).write_csv(folder / "log.csv")
+    renamed = [pl.col(name).alias(other) for name, other in names.items()]
+    log.select(*names, *renamed).write_csv(folder / "log.csv")
+    assert interactions.items is not None
+    interactions.items.select("item_id", "title").write_csv(folder / "items.csv")
+    np.save(folder / "image.npy", np.random.default_rng(1).normal(size=(N_ITEMS, 8)))
     lines = log.with_columns(pl.col("timestamp").dt.epoch("s"), pl.col("rating").cast(pl.Int64))
     (folder / "ratings.dat").write_text(
         "".join("::".join(map(str, row)) + "\n" for row in lines.iter_rows())
