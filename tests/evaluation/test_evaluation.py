@@ -31,6 +31,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "drop_seen": True,
         "block_scores": 1000,
         "confidence": 0.95,
+        "by": None,
     }
     return Evaluation(**{**values, **changes})
 

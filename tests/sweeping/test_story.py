@@ -117,6 +117,7 @@ def settings(test: Any) -> SweepSettings:
             drop_seen=True,
             block_scores=1000,
             confidence=0.95,
+            by=None,
         ),
         comparison=COMPARISON,
         tracking=NoTracking(),

@@ -16,6 +16,12 @@ from twotower.core.component import component
 from twotower.core.errors import ConfigError
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
+from twotower.evaluation.groups import (
+    GroupMetrics,
+    features_to_group,
+    item_groups,
+    user_groups,
+)
 from twotower.evaluation.lists import JudgedLists, Values
 from twotower.evaluation.metric import CatalogueMetric, Metric
 from twotower.evaluation.metrics import DEFINITION, KnownMetric, measured_by
@@ -64,6 +70,7 @@ class Evaluation:
     drop_seen: bool
     block_scores: PositiveInt
     confidence: Annotated[float, Field(gt=0, lt=1)]
+    by: str | list[str] | None
 
     def __post_init__(self) -> None:
         """Raise ConfigError if nothing can be chosen by `monitor`."""
@@ -153,6 +160,31 @@ class Evaluation:
                     intervals[full_name] = self._interval(averaged)
                 columns.append(pl.Series(full_name, of_users))
         return Measured(values, intervals, pl.DataFrame(columns))
+
+    def check_features(self, users: pl.DataFrame | None, items: pl.DataFrame | None) -> None:
+        """Raise ConfigError if `by` names what is no feature of these tables."""
+        features_to_group(self._by, users, items)
+
+    def measure_groups(
+        self, recommendations: Recommendations, fold: Fold, measured: Measured
+    ) -> list[GroupMetrics]:
+        """Return the metrics of the groups of each feature of `by`.
+
+        Args:
+            recommendations: The lists of the holdout's users.
+            fold: The fold of the holdout.
+            measured: What `measure` returned for them.
+        """
+        return [
+            user_groups(feature, measured.per_user, fold, self._interval)
+            if feature.kind == "user"
+            else item_groups(feature, recommendations, fold, self.cutoffs)
+            for feature in features_to_group(self._by, fold.user_features, fold.item_features)
+        ]
+
+    @property
+    def _by(self) -> list[str]:
+        return [self.by] if isinstance(self.by, str) else list(self.by or ())
 
     def _interval(self, averaged: Values) -> tuple[float, float]:
         mean = float(np.mean(averaged))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+from rich.table import Table
+
 from twotower.core.console import terminal
+from twotower.evaluation import Measured
+from twotower.evaluation.groups import GroupMetrics
 from twotower.reporting.metric_table import metric_table
 from twotower.reporting.tables import print_whole
 from twotower.running.result import Result
@@ -26,6 +31,10 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     rows = [(name, {m: measured.text(m) for m in names}) for name, measured in models]
     title = f"{judged.part}, {judged.measured.per_user.height:,} users"
     print_whole(console, metric_table(title, rows, names))
+    for groups in judged.groups:
+        print_whole(console, _group_table(groups, names))
+        for note in groups.notes:
+            console.print(note, markup=False)
     for warning in result.warnings:
         console.print(f"WARNING: {warning}", style="bold red")
     epochs = f"{result.fitted.best_epoch} epochs"
@@ -40,3 +49,21 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
     for line in opens:
         console.print(line)
+
+
+def _group_table(groups: GroupMetrics, names: Sequence[str]) -> Table:
+    """Return a line per group and a column per metric, of users' metrics those in `names`."""
+    measured = {
+        group: Measured(v, groups.intervals.get(group, {}), pl.DataFrame())
+        for group, v in groups.values.items()
+    }
+    known = list(dict.fromkeys(name for values in groups.values.values() for name in values))
+    shown = [name for name in known if name in names or groups.feature.kind == "item"]
+    rows = [
+        (
+            f"{group} ({groups.sizes[group]:,})",
+            {name: of_group.text(name) for name in shown if name in of_group.values},
+        )
+        for group, of_group in measured.items()
+    ]
+    return metric_table(f"by {groups.feature.name} ({groups.counted})", rows, shown)

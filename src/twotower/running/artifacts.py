@@ -59,7 +59,8 @@ def log(run: Run, result: Result) -> None:
     # Validation metrics were logged after each epoch.
     others = ("val", "val_baseline", "baseline")
     own = {n: v for n, v in summary(result).items() if MetricName.parse(n).part not in others}
-    run.log_metrics({**own, **_to_beat(run, result)})
+    groups = result.validation.group_metrics if result.validation is not None else {}
+    run.log_metrics({**own, **groups, **_to_beat(run, result)})
     for judged in (result.validation, result.test):
         if judged is not None:
             log_judged(run, judged)
@@ -97,7 +98,8 @@ def _list_model(run: Run, result: Result) -> None:
     if result.test is None:
         assert result.selected is not None, "a run without both is refused before it starts"
         part, step = "val", result.selected.history.height + 1  # of the kept epoch's values
-    metrics = {n: v for n, v in result.metrics.items() if MetricName.parse(n).part == part}
+    parsed = {MetricName.parse(name): value for name, value in result.metrics.items()}
+    metrics = {str(n): v for n, v in parsed.items() if n.part == part and n.model is None}
     run.log_model(result.name, MODEL_FOLDER, metrics, step)
 
 

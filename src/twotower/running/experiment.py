@@ -135,6 +135,7 @@ class Experiment(Configured):
         nodes = {key: self.config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
         frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
+        self.evaluation.check_features(frames.users, frames.items)
         for part in ("validation", "test"):
             if note := repeat_note(frames, part, self.evaluation):
                 logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)

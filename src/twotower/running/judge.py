@@ -37,6 +37,7 @@ class Judge:
         """
         scorer = model.scorer(fold.train_histories)
         recommendations = self.evaluation.recommend(scorer, fold)
+        measured = self.evaluation.measure(recommendations, fold)
         # Without a refit the model is trained on train alone: another fold than with all history.
         on_train = part == "test" and len(fold.train) < frames.history.height
         key = f"{frames.identity}/{part}{'-of-train' if on_train else ''}"
@@ -44,7 +45,8 @@ class Judge:
             part=part,
             fold=fold,
             scorer=scorer,
-            measured=self.evaluation.measure(recommendations, fold),
+            measured=measured,
+            groups=self.evaluation.measure_groups(recommendations, fold, measured),
             baselines=self.references.measure(fold, key),
             recommendations=recommendations,
             recommendation_lists=recommendations_frame(

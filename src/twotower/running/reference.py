@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # Increase it when the same config gives other numbers than before.
 FORMAT = 3
 # Keys of `evaluation` that do not change any metric.
-_IRRELEVANT = ("block_scores", "monitor", "test")
+_IRRELEVANT = ("block_scores", "by", "monitor", "test")
 _PER_USER, _RELEVANT = "per_user", "relevant"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 
 from twotower.evaluation import Measured
+from twotower.evaluation.groups import GroupMetrics
 from twotower.model import DotProductScorer
 from twotower.serving.recommender import Recommender
 from twotower.training import Fitted
@@ -27,6 +28,7 @@ class Judged:
         fold: What the model was trained on and evaluated against.
         scorer: The embeddings that were ranked.
         measured: The model's metrics.
+        groups: The model's metrics by the features of `evaluation.by`.
         baselines: Those of each baseline, by name.
         recommendations: The top of the ranking for each user of the holdout.
         recommendation_lists: The same as a frame with original ids.
@@ -38,6 +40,7 @@ class Judged:
     fold: Fold
     scorer: DotProductScorer
     measured: Measured
+    groups: list[GroupMetrics]
     baselines: dict[str, Measured]
     recommendations: Recommendations
     recommendation_lists: pl.DataFrame
@@ -51,7 +54,10 @@ class Judged:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Values by their names in MLflow: `test/ndcg_at_10`, `baseline/item_knn/ndcg_at_10`."""
+        """Values by their names in MLflow.
+
+        `test/ndcg_at_10`, `baseline/item_knn/ndcg_at_10`, `test/by_gender/F/ndcg_at_10`.
+        """
         own, of_baselines = ("test", "baseline") if self.part == "test" else ("val", "val_baseline")
         return {
             **{
@@ -63,6 +69,15 @@ class Judged:
                 for baseline, measured in self.baselines.items()
                 for name, value in measured.values.items()
             },
+            **self.group_metrics,
+        }
+
+    @property
+    def group_metrics(self) -> dict[str, float]:
+        """The metrics of groups, by their names in MLflow."""
+        part = "test" if self.part == "test" else "val"
+        return {
+            name: value for groups in self.groups for name, value in groups.logged(part).items()
         }
 
     @property

@@ -18,7 +18,7 @@ _RUNS = 200  # the newest ones, which set columns and colours
 _ALWAYS = ("emb_dim", "num_negatives")
 _FIRST = ("dataset", "split", "tower", "encoder", "negative_sampling", "loss", "lr", "batch_size")
 _MOST_PARAMS = 12
-_NOTHING_OF_THE_MODEL = ("metrics", "confidence", "monitor", "accelerator", "devices")
+_NOTHING_OF_THE_MODEL = ("metrics", "by", "confidence", "monitor", "accelerator", "devices")
 
 
 def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> None:
