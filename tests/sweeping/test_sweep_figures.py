@@ -18,7 +18,6 @@ from matplotlib.patches import Rectangle
 from sweep_examples import MONITOR, drawn, grid, trial_result  # type: ignore[import-not-found]
 
 from twotower.reporting.sweep.figures import (
-    importance_bars,
     learning_curves,
     pareto,
     settings_map,
@@ -183,7 +182,7 @@ def test_nothing_to_map() -> None:
     )
     lost = trial_result({"a": 1}, 0.1, state="failed", error="no")
     assert settings_map(SweepTable((lost,), MONITOR), MONITOR) is None
-    assert sweep_figures(SweepTable((), MONITOR), None) == {}
+    assert sweep_figures(SweepTable((), MONITOR)) == {}
 
 
 def test_the_front_is_what_no_other_beats_in_both() -> None:
@@ -270,17 +269,6 @@ def test_curves_without_an_epoch_or_with_gaps() -> None:
     assert xs(figure.axes[0].get_lines()[0]) == [2, 3]
 
 
-def test_bars_from_the_longest_and_the_rest_in_grey() -> None:
-    figure = importance_bars(
-        grid([8], [1]), {"tower.emb_dim": 0.3, "negative_sampling.num_negatives": 0.6}
-    )
-    (axes,) = figure.axes
-    assert [bar.get_width() for bar in axes.containers[0]] == pytest.approx([0.6, 0.3, 0.1])
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["num_negatives", "emb_dim", "combined, noise"]
-    assert texts(axes) == ["60%", "30%", "10%"]
-
-
 TABLES = {
     "4 x 3": grid([16, 32, 64, 128], [1, 5, 10]),
     "3 x 1": grid([16, 32, 64], [5]),
@@ -293,8 +281,8 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_figure_is_labelled_and_nothing_overlaps(name: str) -> None:
-    figures = sweep_figures(TABLES[name], {"tower.emb_dim": 0.5, "optimizer.lr": 0.4})
-    assert {"settings_ndcg_at_10", "learning_curves", "importance"} <= set(figures)
+    figures = sweep_figures(TABLES[name])
+    assert {"settings_ndcg_at_10", "learning_curves"} <= set(figures)
     for title, figure in figures.items():
         assert overlapping(figure, figure.axes[0]) == [], title
         assert len(str(figure.get_label())) > 20
@@ -303,7 +291,7 @@ def test_every_figure_is_labelled_and_nothing_overlaps(name: str) -> None:
 
 def test_a_figure_is_drawn_without_pyplot_or_a_warning() -> None:
     pyplot = sys.modules.get("matplotlib.pyplot")
-    for figure in sweep_figures(grid([16, 32], [1, 5]), None).values():
+    for figure in sweep_figures(grid([16, 32], [1, 5])).values():
         file = io.BytesIO()
         figure.savefig(file, format="png")
         assert file.getvalue().startswith(b"\x89PNG")
@@ -320,7 +308,7 @@ def test_labels_show_values_as_they_are(value: str) -> None:
         ),
         MONITOR,
     )
-    for figure in sweep_figures(table, None).values():
+    for figure in sweep_figures(table).values():
         figure.savefig(io.BytesIO(), format="png")  # warnings and unclosed mathematics raise
     shown = [label.get_text() for label in drawn_map(table).axes[0].get_xticklabels()]
     quoted = f"'{value}'"  # as on a command line

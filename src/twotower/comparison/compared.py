@@ -71,6 +71,14 @@ class Compared:
     notes: tuple[str, ...]
 
     @property
+    def breakdowns(self) -> dict[str, pl.DataFrame]:
+        """The frames of where models differ, by title."""
+        found = {"by length of the user's history": self.history}
+        if self.popularity is not None:
+            found["by the item's popularity in train"] = self.popularity
+        return found
+
+    @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """All frames, by name."""
         known = {"models": self.models, "pairs": self.pairs, "metrics": self.metrics}

@@ -1,4 +1,4 @@
-"""Shared style of the figures of a sweep. The palette of Okabe and Ito suits color blindness."""
+"""Shared style of all figures. The palette of Okabe and Ito suits color blindness."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from twotower.core.console import visible
-from twotower.sweeping.setting_result import SettingResult
-from twotower.sweeping.sweep_table import SweepTable
+from twotower.sweeping.varied import brief
 from twotower.types.metric_name import MetricName
 
 __all__ = [
     "BEST",
     "COLORS",
-    "EDGE",
     "FAINT",
     "MAIN",
     "MISSING",
     "entitle",
     "figure_of",
     "legend_outside",
-    "rank_of",
     "shortened",
+    "tick",
     "tidy",
     "validation_title",
 ]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 MAIN, BEST = COLORS[0], COLORS[1]
-FAINT, MISSING, EDGE = "0.72", "0.88", "0.25"
+FAINT, MISSING = "0.72", "0.88"
 
 _LONGEST = 34  # characters of a setting's name in a key
+_TICK = 14  # characters of a value next to an axis
 
 
 def figure_of(width: float, height: float, *, left: float, right: float, top: float) -> Figure:
@@ -78,13 +77,13 @@ def validation_title(metric: str) -> str:
     return f"{MetricName.parse(metric).title} on validation"
 
 
-def rank_of(table: SweepTable, setting: SettingResult) -> int:
-    """Return the row of `setting` in the table, from 1."""
-    return table.settings.index(setting) + 1
-
-
 def shortened(name: str, longest: int = _LONGEST) -> str:
     """Return a name or value as a label: cut, without control characters or mathematics."""
     text = visible(name)
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return text.replace("$", r"\$")
+
+
+def tick(value: Any) -> str:
+    """Return a value of a varied key as the label of a tick."""
+    return shortened(brief(value), _TICK)

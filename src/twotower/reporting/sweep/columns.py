@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twotower.reporting.sweep import cells
@@ -41,81 +41,46 @@ def columns(report: SweepReport, *, bare: bool = False) -> list[Column]:
     Args:
         bare: show ± for the first metric only.
     """
-    table = report.table
-    made = [_rank(table), *_varied(table)]
-    made += [_metric(m, bare=bare and n > 0) for n, m in enumerate(table.shown)]
-    made += [*_costs(), _group(report), _state()]
-    return [column for column in made if any(column.text(s) for s in table.settings)]
-
-
-def _rank(table: SweepTable) -> Column:
+    table, groups = report.table, report.groups or {}
     ranks = {id(setting): rank for rank, setting in enumerate(table.settings, start=1)}
-    return Column(
-        "#",
-        "Rank by the mean on validation",
-        lambda setting: str(ranks[id(setting)]),
-        lambda setting: ranks[id(setting)],
-    )
+    about = "Settings of a group are not shown to differ from its best setting"
+    found = [
+        Column(
+            "#",
+            "Rank by the mean on validation",
+            lambda setting: str(ranks[id(setting)]),
+            lambda setting: ranks[id(setting)],
+        ),
+        *(_varied(table, key) for key in table.keys),
+        *(_metric(metric, bare=bare and n > 0) for n, metric in enumerate(table.shown)),
+        _mean("params", "Trainable parameters", cells.PARAMETERS, cells.parameters),
+        _mean("train s", "Seconds of training one trial", cells.SECONDS, cells.seconds),
+        _mean("epoch", "The best epoch, whose weights are kept", cells.EPOCH, cells.best_epoch),
+        Column(
+            "group",
+            about,
+            lambda setting: str(groups.get(setting.name, "")),
+            lambda setting: groups.get(setting.name),
+        ),
+        Column("state", "Trials that did not finish", cells.state, cells.state, numeric=False),
+    ]
+    return [column for column in found if any(column.text(s) for s in table.settings)]
 
 
-def _varied(table: SweepTable) -> Iterator[Column]:
-    for key in table.keys:
-        values = [setting.varied.get(key) for setting in table.settings]
-        numeric = all(is_number(value) for value in values)
-        yield Column(
-            table.labels[key],
-            key,
-            lambda setting, key=key: _shown(setting, key),  # type: ignore[misc]
-            lambda setting, key=key, numeric=numeric: (  # type: ignore[misc]
-                setting.varied[key] if numeric else _shown(setting, key)
-            ),
-            numeric,
-        )
+def _varied(table: SweepTable, key: str) -> Column:
+    def text(setting: SettingResult) -> str:
+        return brief(setting.varied[key]) if key in setting.varied else ""
 
-
-def _shown(setting: SettingResult, key: str) -> str:
-    return brief(setting.varied[key]) if key in setting.varied else ""
+    numeric = all(is_number(setting.varied.get(key)) for setting in table.settings)
+    sort_key = (lambda setting: setting.varied[key]) if numeric else text
+    return Column(table.labels[key], key, text, sort_key, numeric)
 
 
 def _metric(metric: str, *, bare: bool) -> Column:
-    return Column(
-        MetricName.parse(metric).title,
-        f"{MetricName.parse(metric).title} on validation, at the best epoch",
-        lambda setting: cells.value(setting, metric, bare=bare),
-        lambda setting: setting.mean(metric),
-    )
+    title = MetricName.parse(metric).title
+    about = f"{title} on validation, at the best epoch"
+    return _mean(title, about, metric, lambda setting: cells.value(setting, metric, bare=bare))
 
 
-def _costs() -> list[Column]:
-    return [
-        Column(
-            "params",
-            "Trainable parameters",
-            cells.parameters,
-            lambda setting: setting.mean(cells.PARAMETERS),
-        ),
-        Column(
-            "train s",
-            "Wall time of training one trial, in seconds",
-            cells.seconds,
-            lambda setting: setting.mean(cells.SECONDS),
-        ),
-        Column(
-            "epoch",
-            "The best epoch, whose weights are kept",
-            cells.best_epoch,
-            lambda setting: setting.mean(cells.EPOCH),
-        ),
-    ]
-
-
-def _group(report: SweepReport) -> Column:
-    def key(setting: SettingResult) -> float | None:
-        return None if report.groups is None else report.groups.get(setting.name)
-
-    about = "Settings of a group are not shown to differ from its best setting"
-    return Column("group", about, lambda setting: report.group(setting.name), key)
-
-
-def _state() -> Column:
-    return Column("state", "Trials that did not finish", cells.state, cells.state, numeric=False)
+def _mean(title: str, about: str, metric: str, text: Callable[[SettingResult], str]) -> Column:
+    return Column(title, about, text, lambda setting: setting.mean(metric))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -25,6 +25,8 @@ _TEMPLATE = "report.html.j2"
 _WIDTH = 92  # pixels per inch of a figure: its 10 points are then as tall as the text around it
 _DPI = 2 * _WIDTH  # sharp on a screen of two dots per pixel
 _MODEL = "name"  # the column of a breakdown that holds the model
+
+_Rows = tuple[list[str], list[list[str]]]  # column titles, and rows of texts
 
 
 def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
@@ -64,47 +66,27 @@ def _image(name: str, figure: Figure) -> _Image:
     return _Image(name, source, alt, round(figure.get_figwidth() * _WIDTH))
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Column titles, and rows of texts."""
-
-    header: Sequence[str]
-    body: Sequence[Sequence[str]]
-
-
 def _test(report: SweepReport) -> _Rows:
     metrics = report.test_metrics
     rows = [*report.test_rows, *report.baseline_rows]
     body = [[name, *(texts.get(metric, "") for metric in metrics)] for name, texts in rows]
-    return _Rows(["", *(MetricName.parse(metric).title for metric in metrics)], body)
+    return ["", *(MetricName.parse(metric).title for metric in metrics)], body
 
 
 def _breakdown(frame: pl.DataFrame, names: Mapping[str, str]) -> _Rows:
     """Return a row per model and a column per group if there are models; else the frame itself."""
     if _MODEL not in frame.columns:
-        body = [[_text(value) for value in row] for row in frame.rows()]
-        return _Rows([_words(column) for column in frame.columns], body)
+        return [*map(_words, frame.columns)], [[*map(_text, row)] for row in frame.rows()]
     of_group = frame.columns[: frame.columns.index(_MODEL)]
+    mean = frame.columns[len(of_group) + 1]
     groups = frame.select(of_group).unique(maintain_order=True)
-    lines: dict[str, dict[Any, str]] = {}
+    header, *rest = ([_words(column), *map(_text, groups[column])] for column in of_group)
+    models: dict[str, list[str]] = {}
     for row in frame.iter_rows(named=True):
-        place = tuple(row[column] for column in of_group)
-        lines.setdefault(row[_MODEL], {})[place] = _measured(row, frame.columns)
-    body = [
-        [names.get(name, name), *(texts.get(group, "") for group in groups.rows())]
-        for name, texts in lines.items()
-    ]
-    for column in reversed(of_group[1:]):
-        body.insert(0, [_words(column), *map(_text, groups[column])])
-    return _Rows([_words(of_group[0]), *map(_text, groups[of_group[0]])], body)
-
-
-def _measured(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the value after the model, with half of its interval if there is one."""
-    value = row[names[names.index(_MODEL) + 1]]
-    if row.get("low") is None or row.get("high") is None:
-        return _text(value)
-    return score(value, (row["high"] - row["low"]) / 2)
+        low, high = row.get("low"), row.get("high")
+        half = None if low is None or high is None else (high - low) / 2
+        models.setdefault(row[_MODEL], []).append(score(row[mean], half))
+    return header, [*rest, *([names.get(name, name), *row] for name, row in models.items())]
 
 
 def _words(name: str) -> str:
@@ -113,8 +95,6 @@ def _words(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return score(value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return score(value) if isinstance(value, float) else value or ""

@@ -35,7 +35,6 @@ class SweepReport:
         breakdowns: by title, such as `by length of history`; one row per group, or per group and
             model, with the columns of the group before `name` and those of the model after it.
         links: addresses by their target, such as `MLflow`.
-        figure_notes: why a figure is not shown, a sentence each.
     """
 
     table: SweepTable
@@ -52,15 +51,9 @@ class SweepReport:
     baseline_rows: Sequence[Row]
     breakdowns: Mapping[str, pl.DataFrame]
     links: Mapping[str, str]
-    figure_notes: Sequence[str] = ()
 
     @property
     def test_metrics(self) -> list[str]:
         """The metrics of the test rows, in their order."""
         rows = [*self.test_rows, *self.baseline_rows]
         return list(dict.fromkeys(metric for _, texts in rows for metric in texts))
-
-    def group(self, name: str) -> str:
-        """Return the group of the setting `name`; empty if it has none."""
-        group = None if self.groups is None else self.groups.get(name)
-        return "" if group is None else str(group)

@@ -1,22 +1,22 @@
-"""Report a sweep: in the terminal, in its folder, and in its tracked run."""
+"""Report a sweep: print it, write its files, and log both to its tracked run."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from importlib.metadata import version
 
+from twotower.comparison import Compared, Model, Repeat
 from twotower.core.console import terminal
+from twotower.core.errors import TwoTowerError
 from twotower.reporting.links import sweep_links
 from twotower.reporting.sweep import texts
 from twotower.reporting.sweep.figures import sweep_figures
 from twotower.reporting.sweep.files import REPORT, write_files
-from twotower.reporting.sweep.importance import importance, unsupported
 from twotower.reporting.sweep.report import SweepReport
-from twotower.reporting.sweep.settings_compared import breakdowns, compare_settings, groups
 from twotower.reporting.sweep.terminal import print_sweep
 from twotower.reporting.sweep.tracked import track
 from twotower.sweeping.sweep_result import SweepResult
-from twotower.sweeping.sweep_table import SweepTable
+from twotower.types.metric_name import MetricName
 
 __all__ = ["report_sweep"]
 
@@ -24,9 +24,11 @@ __all__ = ["report_sweep"]
 def report_sweep(result: SweepResult) -> SweepReport:
     """Print the table of a sweep, write its report into its folder, and log both to its run."""
     table, run, spec = result.table, result.run, result.spec
-    compared, notes = compare_settings(result)
-    missing = unsupported(table, compared)
-    links = sweep_links(result.config, run.experiment_id, run.id, _run_ids(table))
+    compared, notes = _compared(result)
+    finished = [trial for setting in table.settings for trial in setting.finished]
+    run_ids = [trial.run_id for trial in finished if trial.run_id is not None]
+    links = sweep_links(result.config, run.experiment_id, run.id, run_ids)
+    test = result.settings.evaluation.test
     report = SweepReport(
         table=table,
         name=spec.name,
@@ -35,23 +37,53 @@ def report_sweep(result: SweepResult) -> SweepReport:
         command=spec.command,
         best_command=texts.best_command(table, spec.source),
         split=texts.split_words(result),
-        groups=groups(compared),
+        groups=dict(compared.models.select("name", "group").rows()) if compared else None,
         headline=[compared.headline] if compared and compared.headline else [],
-        warnings=[*texts.warnings(table, result.settings.evaluation.test), *notes],
-        test_rows=texts.test_rows(table, result.settings.evaluation.test),
+        warnings=[*texts.warnings(table, test), *notes],
+        test_rows=texts.test_rows(table, test),
         baseline_rows=texts.baseline_rows(table),
-        breakdowns=breakdowns(compared),
+        breakdowns=compared.breakdowns if compared else {},
         links={**links, "report": (spec.folder / REPORT).resolve().as_uri()},
-        figure_notes=[missing] if missing else [],
     )
-    shares = None if missing else importance(table, seed=result.settings.comparison.seed)
-    figures = sweep_figures(table, shares)
+    figures = sweep_figures(table)
     track(report, compared, figures, write_files(report, figures, spec.folder), run)
     print_sweep(report, terminal())
     return report
 
 
-def _run_ids(table: SweepTable) -> list[str]:
-    """Return the runs of the finished trials, best setting first."""
-    finished = [result for setting in table.settings for result in setting.finished]
-    return [result.run_id for result in finished if result.run_id is not None]
+def _compared(result: SweepResult) -> tuple[Compared | None, list[str]]:
+    """Compare the settings user by user.
+
+    Returns:
+        The comparison and its notes; None, with the reason, where it is not possible.
+    """
+    table = result.table
+    digests = {trial.spec.hash: trial.split_digest for trial in result.trials}
+    models = [
+        Model(
+            name=setting.name,
+            repeats=[
+                Repeat(o.per_user, o.relevant, digests[o.hash], o.evaluation)
+                for o in setting.finished
+                if o.per_user is not None
+            ],
+            parameters=setting.mean("model/parameters"),
+            values={
+                MetricName.parse(metric).bare: value
+                for metric in table.metrics
+                if (value := setting.mean(metric)) is not None
+            },
+        )
+        for setting in table.settings
+        if setting.finished
+    ]
+    if len(models) < 2:
+        return None, []
+    try:
+        compared = result.settings.comparison.compare(models, MetricName.parse(table.monitor).bare)
+    except TwoTowerError as error:
+        return None, [
+            "the settings could not be compared user by user (the best value may only come from "
+            f"the easiest part): {error}"
+        ]
+    return compared, list(compared.notes)

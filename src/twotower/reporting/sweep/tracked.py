@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from twotower.comparison import Compared
 from twotower.config.short_names import short_name
 from twotower.core.markdown import code, escaped
-from twotower.reporting.sweep.figures import settings_map
 from twotower.reporting.sweep.report import SweepReport
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.tracking.base import Run
@@ -32,7 +31,7 @@ def track(
     table = report.table
     for path in files:
         run.log_file(path)
-    for name, figure in ({**figures, **_more_maps(table)}).items():
+    for name, figure in figures.items():
         run.log_figure(figure, f"plots/{name}.png")
     for name, frame in ({} if compared is None else compared.tables).items():
         run.log_frame(frame, f"comparison/{name}.parquet")
@@ -44,16 +43,6 @@ def track(
     )
     run.save_overview(table.monitor)
     run.set_description(_description(report))
-
-
-def _more_maps(table: SweepTable) -> dict[str, Figure]:
-    """Return the maps of the metrics that the report leaves out."""
-    maps = {
-        f"settings_{MetricName.parse(metric).bare}": settings_map(table, metric)
-        for metric in table.metrics
-        if metric not in table.shown
-    }
-    return {name: figure for name, figure in maps.items() if figure is not None}
 
 
 def _metrics(table: SweepTable) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from twotower.reporting.numbers import human
 from twotower.reporting.style import (
@@ -16,13 +16,11 @@ from twotower.reporting.style import (
     entitle,
     figure_of,
     legend_outside,
-    rank_of,
     shortened,
     tidy,
     validation_title,
 )
 from twotower.reporting.sweep.cells import name
-from twotower.sweeping.setting_result import SettingResult
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.types.metric_name import MetricName
 
@@ -42,8 +40,8 @@ def pareto(
     right. None if fewer than two settings have both values.
     """
     points = [
-        (setting, x, y)
-        for setting in table.settings
+        (rank, x, y)
+        for rank, setting in enumerate(table.settings, start=1)
         if (x := setting.mean(against)) is not None
         and (y := setting.mean(table.monitor)) is not None
     ]
@@ -54,26 +52,32 @@ def pareto(
     axes = figure.add_subplot()
     others = [point for n, point in enumerate(points) if n not in front]
     axes.scatter([x for _, x, _ in others], [y for _, _, y in others], s=30, color=FAINT)
-    best = sorted((points[n] for n in front), key=lambda point: point[1])
-    _draw_front(axes, table, best, more_is_better=more_is_better)
+    best = sorted((points[n] for n in front), key=lambda point: point[2])
+    xs, ys = [x for _, x, _ in best], [y for _, _, y in best]
+    steps = "steps-pre" if more_is_better else "steps-post"  # the best at that price
+    axes.plot(xs, ys, color=MAIN, linewidth=1.2, alpha=0.6, drawstyle=steps)
+    axes.scatter(xs, ys, s=140, color=MAIN, edgecolor="white", linewidth=1, zorder=3)
+    for rank, x, y in best:
+        axes.text(x, y, f"{rank}", ha="center", va="center", color="white", fontsize=7.5, zorder=4)
+    names = {rank: name(table, table.settings[rank - 1]) for rank, _, _ in best}
+    lines = [f"{rank}  {shortened(names[rank])}" for rank in sorted(names)[:_LISTED]]
+    lines += [f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    handles = [Line2D([], [], linestyle="none")] * len(lines)
+    legend_outside(axes, handles, lines, handlelength=0, handletextpad=0)
     axes.margins(0.08)
-    _name(axes, table, against)
-    values = [x for _, x, _ in points]
-    if log and min(values) > 0:
+    values = sorted({x for _, x, _ in points})
+    if values[0] > 0 and (log or values[-1] >= _WIDE * values[0]):
         _scale_by_ratio(axes, values)
-    elif min(values) > 0 and max(values) >= _WIDE * min(values):
-        _scale_by_magnitude(axes)
+    parsed, monitor = MetricName.parse(against), MetricName.parse(table.monitor)
+    axes.set_xlabel(validation_title(against) if parsed.part == "val" else parsed.title)
+    axes.set_ylabel(validation_title(table.monitor))
     tidy(axes)
-    better = "higher" if more_is_better else "lower"
-    entitle(
-        figure,
-        f"{MetricName.parse(table.monitor).title} against {MetricName.parse(against).title}",
-        "numbered by row of the table: the Pareto front",
-    )
-    names = "; ".join(name(table, setting) for setting, _, _ in best)
+    title = f"{monitor.title} against {parsed.title}"
+    entitle(figure, title, "numbered by row of the table: the Pareto front")
     figure.set_label(
-        f"{validation_title(table.monitor)} against {MetricName.parse(against).title} "
-        f"({better} is better); Pareto front: {names}."
+        f"{validation_title(table.monitor)} against {parsed.title} "
+        f"({'higher' if more_is_better else 'lower'} is better); Pareto front: "
+        f"{'; '.join(names.values())}."
     )
     return figure
 
@@ -90,54 +94,18 @@ def front_of(points: Sequence[tuple[float, float]]) -> list[int]:
     ]
 
 
-def _draw_front(
-    axes: Axes,
-    table: SweepTable,
-    front: list[tuple[SettingResult, float, float]],
-    *,
-    more_is_better: bool,
-) -> None:
-    xs, ys = [x for _, x, _ in front], [y for _, _, y in front]
-    steps = "steps-pre" if more_is_better else "steps-post"  # the best at that price
-    axes.plot(xs, ys, color=MAIN, linewidth=1.2, alpha=0.6, drawstyle=steps)
-    axes.scatter(xs, ys, s=140, color=MAIN, edgecolor="white", linewidth=1, zorder=3)
-    keys: list[tuple[int, str]] = []
-    for setting, x, y in front:
-        rank = rank_of(table, setting)
-        axes.annotate(
-            f"{rank}", (x, y), ha="center", va="center", color="white", fontsize=7.5, zorder=4
-        )
-        keys.append((rank, shortened(name(table, setting))))
-    keys.sort()
-    lines = [f"{rank}  {name}" for rank, name in keys[:_LISTED]]
-    lines += [f"and {len(keys) - _LISTED} more"] if len(keys) > _LISTED else []
-    handles = [Line2D([], [], linestyle="none")] * len(lines)
-    legend_outside(axes, handles, lines, handlelength=0, handletextpad=0)
-
-
-def _name(axes: Axes, table: SweepTable, against: str) -> None:
-    is_metric = MetricName.parse(against).part == "val"
-    axes.set_xlabel(validation_title(against) if is_metric else MetricName.parse(against).title)
-    axes.set_ylabel(validation_title(table.monitor))
-
-
 def _scale_by_ratio(axes: Axes, values: Sequence[float]) -> None:
     """Use a log axis with ticks at `values`, without those too close to the one before."""
     axes.set_xscale("log")
-    ticks: list[float] = []
-    room = (max(values) / min(values)) ** (1 / _TICKS)
-    for value in sorted(set(values)):
-        if not ticks or value >= ticks[-1] * max(room, 1.001):
+    room = max((values[-1] / values[0]) ** (1 / _TICKS), 1.001)
+    ticks = [values[0]]
+    for value in values:
+        if value >= ticks[-1] * room:
             ticks.append(value)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: human(value) if value >= 100 else f"{value:.3g}")
+    )
     axes.xaxis.set_minor_locator(NullLocator())
     if len(ticks) == 1:
         axes.set_xlim(ticks[0] / 2, ticks[0] * 2)
-
-
-def _scale_by_magnitude(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
