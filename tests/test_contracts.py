@@ -794,7 +794,8 @@ def test_every_parameter_of_a_tower_learns(choice: str, kind: str) -> None:
 @pytest.mark.parametrize("choice", choices("optimizer"))
 def test_an_optimizer_minimises(choice: str) -> None:
     weights = nn.Parameter(torch.tensor([2.0, -1.0]))
-    optimizer = build(node_of("optimizer", choice))([weights])
+    # A step size for these gradients, which are larger than those of a batch's mean.
+    optimizer = build({**node_of("optimizer", choice), "lr": 0.01})([weights])
     before = weights.square().sum().item()
     for _ in range(5):
         optimizer.zero_grad()
