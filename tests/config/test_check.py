@@ -30,7 +30,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
             "Valid: exclude_seen, num_negatives",
         ),
         ("preprocessing.filters.0.num=5", "preprocessing.filters.0.num: no such key; "),
-        ("loss.weight=2", "loss.weight: no such key; Valid: none"),
+        ("loss.weight=2", "loss.weight: no such key; did you mean 'dataset.columns.weight'"),
         (
             "trainer.lightning.max_stepz=2",
             "trainer.lightning.max_stepz: no such argument; Valid: accumulate_grad_batches",

@@ -58,7 +58,7 @@ def test_columns_are_keys_like_others() -> None:
         "  dataset.columns.user: got 1.5; input should be a valid string, or "
         "input should be a valid integer",
         "  dataset.columns.itm: no such key; did you mean 'item'? "
-        "Valid: item, rating, timestamp, user",
+        "Valid: item, rating, timestamp, user, weight",
     ]
 
 
