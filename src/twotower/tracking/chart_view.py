@@ -30,6 +30,7 @@ _SECONDS = 2
 _MOST_RUNS = 100  # that a chart shows by default
 _SCATTERS = 4  # params that get a scatter chart each
 _ATTRIBUTES = ("Dataset", "Models")
+_KEPT = {"deleted": False, "isGenerated": False}
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Twenty colours that are easy to tell apart; further ones are spread over the colour wheel.
 _COLORS = (
@@ -58,15 +59,13 @@ class View:
 def knows_views(server: str | None = None) -> bool:
     """Return whether the UI has the version that views are made for: the UI of the tracking server
     at the address `server`, or the installed one."""
+    if server is None:
+        return version("mlflow").startswith(_TESTED)
     try:
-        found = version("mlflow") if server is None else _version_of(server)
+        answer = requests.get(f"{server.rstrip('/')}/version", timeout=_SECONDS)
     except requests.RequestException:
         return False
-    return found.startswith(_TESTED)
-
-
-def _version_of(server: str) -> str:
-    return requests.get(f"{server.rstrip('/')}/version", timeout=_SECONDS).text.strip()
+    return answer.text.strip().startswith(_TESTED)
 
 
 def color(number: int) -> str:
@@ -75,7 +74,8 @@ def color(number: int) -> str:
         return _COLORS[number]
     further = number - len(_COLORS)
     hue, step = (further * _GOLDEN) % 1, further % 3
-    return _hex(hue, 0.36 + 0.11 * step, 0.55 + 0.15 * ((further // 3) % 3))
+    channels = hls_to_rgb(hue, 0.36 + 0.11 * step, 0.55 + 0.15 * ((further // 3) % 3))
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
 
 
 def chart_view(view: View) -> str:
@@ -88,20 +88,29 @@ def chart_view(view: View) -> str:
         "Validation": [_curve(metric) for metric in view.metrics],
         "Loss": [_curve(metric) for metric in ("val/loss", "train/loss")],
         "What varies": _of_params(view.params, view.metrics[0]),
-        "Test": [_bar(metric) for metric in (*tested, *baselines[:1])],
+        "Test": [
+            {**_chart("BAR", metric), "metricKey": metric} for metric in (*tested, *baselines[:1])
+        ],
     }
     charts = [
         {**chart, "metricSectionId": name, "uuid": f"{name}-{chart['displayName']}"}
         for name, of_section in sections.items()
         for chart in of_section
     ]
-    titles = [name for name, of_section in sections.items() if of_section]
     state = {
         **_order(view),
         **_columns(view.params, shown),
-        **_no_choice_of_runs(),
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": charts,
-        "compareRunSections": [_section(title) for title in titles],
+        "compareRunSections": [
+            {"uuid": name, "name": name, "display": True, "isReordered": False, **_KEPT}
+            for name, of_section in sections.items()
+            if of_section
+        ],
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,
@@ -151,49 +160,22 @@ def _order(view: View) -> dict[str, Any]:
     }
 
 
-def _no_choice_of_runs() -> dict[str, Any]:
-    return {
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsVisibilityMap": {},
-        "runsHiddenMode": "SHOW_ALL",
-    }
-
-
-def _section(name: str) -> dict[str, Any]:
-    return {
-        "uuid": name,
-        "name": name,
-        "display": True,
-        "isReordered": False,
-        "deleted": False,
-        "isGenerated": False,
-    }
-
-
 def _of_params(params: Sequence[str], metric: str) -> list[dict[str, Any]]:
-    if not params:
-        return []
     parallel = {
         **_chart("PARALLEL", f"What varies, and {metric}"),
         "selectedParams": list(params),
         "selectedMetrics": [metric],
         "showAllRuns": True,
     }
-    return [parallel, *(_scatter(param, metric) for param in params[:_SCATTERS])]
-
-
-def _scatter(param: str, metric: str) -> dict[str, Any]:
-    return {
-        **_chart("SCATTER", f"{metric} by {param}"),
-        "xaxis": {"key": param, "type": "PARAM"},
-        "yaxis": {"key": metric, "type": "METRIC"},
-    }
-
-
-def _bar(metric: str) -> dict[str, Any]:
-    return {**_chart("BAR", metric), "metricKey": metric}
+    scatters = [
+        {
+            **_chart("SCATTER", f"{metric} by {param}"),
+            "xaxis": {"key": param, "type": "PARAM"},
+            "yaxis": {"key": metric, "type": "METRIC"},
+        }
+        for param in params[:_SCATTERS]
+    ]
+    return [parallel, *scatters] if params else []
 
 
 def _curve(metric: str) -> dict[str, Any]:
@@ -216,14 +198,4 @@ def _curve(metric: str) -> dict[str, Any]:
 
 
 def _chart(kind: str, name: str) -> dict[str, Any]:
-    return {
-        "type": kind,
-        "displayName": name,
-        "runsCountToCompare": _MOST_RUNS,
-        "deleted": False,
-        "isGenerated": False,
-    }
-
-
-def _hex(hue: float, lightness: float, saturation: float) -> str:
-    return "#" + "".join(f"{round(255 * c):02x}" for c in hls_to_rgb(hue, lightness, saturation))
+    return {"type": kind, "displayName": name, "runsCountToCompare": _MOST_RUNS, **_KEPT}

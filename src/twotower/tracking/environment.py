@@ -40,11 +40,9 @@ def _commit_of(package: Path) -> str:
     """Return `, commit 1a2b3c4d` for a package that git tracks, else an empty string."""
     if _git("ls-files", "--error-unmatch", "__init__.py", folder=package) is None:
         return ""  # such as a virtual environment inside the user's repository
-    commit = _git("rev-parse", "HEAD", folder=package)
-    if not commit:
-        return ""
-    changes = _git("status", "--porcelain", "--untracked-files=no", folder=package)
-    return f", commit {commit[:8]}" + (" with changes" if changes else "")
+    described = ("--always", "--dirty", "--abbrev=8", "--exclude=*")  # the commit, without tags
+    commit = _git("describe", *described, folder=package)
+    return f", commit {commit.replace('-dirty', ' with changes')}" if commit else ""
 
 
 def _git(*arguments: str, folder: Path | None = None) -> str | None:

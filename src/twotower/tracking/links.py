@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit, urlunsplit
 
+_TRAINING = "workflowType=machine_learning"  # the UI's section for model training
+
 
 def run_url(base: str, experiment_id: str, run_id: str) -> str:
-    """Return the link to a run, in the UI's section for model training."""
-    page = f"{_root(base)}/#/experiments/{experiment_id}/runs/{run_id}"
-    return f"{page}?workflowType=machine_learning"
+    """Return the link to a run."""
+    return f"{_root(base)}/#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
 
 
 def charts_url(base: str, experiment_id: str, metric: str) -> str:
@@ -20,10 +21,8 @@ def charts_url(base: str, experiment_id: str, metric: str) -> str:
     charts.
     """
     order = quote(f"metrics.`{metric}`", safe="")
-    return (
-        f"{_root(base)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-        f"&compareRunsMode=CHART&orderByKey={order}&orderByAsc=false"
-    )
+    query = f"compareRunsMode=CHART&orderByKey={order}&orderByAsc=false"
+    return f"{_root(base)}/#/experiments/{experiment_id}/runs?{_TRAINING}&{query}"
 
 
 def view_url(base: str, experiment_id: str, key: str, *, charts: bool = True) -> str:
@@ -32,21 +31,15 @@ def view_url(base: str, experiment_id: str, key: str, *, charts: bool = True) ->
 
     The link has no order or search of its own, which would override the view.
     """
-    mode = "&compareRunsMode=CHART" if charts else ""
-    return (
-        f"{_root(base)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-        f"{mode}&viewStateShareKey={key}"
-    )
+    query = f"{'compareRunsMode=CHART&' if charts else ''}viewStateShareKey={key}"
+    return f"{_root(base)}/#/experiments/{experiment_id}/runs?{_TRAINING}&{query}"
 
 
 def compare_url(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """Return the link to the page that compares runs."""
     runs = quote(json.dumps(list(run_ids), separators=(",", ":")), safe="")
     experiments = quote(json.dumps([experiment_id]), safe="")
-    return (
-        f"{_root(base)}/#/compare-runs?runs={runs}&experiments={experiments}"
-        "&workflowType=machine_learning"
-    )
+    return f"{_root(base)}/#/compare-runs?runs={runs}&experiments={experiments}&{_TRAINING}"
 
 
 def _root(base: str) -> str:

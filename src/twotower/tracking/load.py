@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from twotower.core.errors import RunNotFoundError
 from twotower.core.secrets import mask
 from twotower.tracking.address import resolve_uri, sqlite_path
-from twotower.tracking.store import is_there, open_store
+from twotower.tracking.store import get_run, is_there, open_store
 from twotower.tracking.tags import BASELINE_TAG, SWEEP_TAG
 
 LATEST = "latest"
@@ -57,8 +57,8 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
             lists recent runs.
     """
     client = open_existing(uri)
-    if _FULL_ID.fullmatch(run) and (known := _by_full_id(client, run)):
-        return known
+    if _FULL_ID.fullmatch(run) and (known := get_run(client, run)):
+        return _found_run(known)
     experiment = client.get_experiment_by_name(experiment_name)
     if experiment is None:
         names = ", ".join(sorted(e.name for e in client.search_experiments()))
@@ -97,8 +97,6 @@ def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
     """Return the parent run of a sweep.
 
     Args:
-        uri: The store.
-        experiment_name: The experiment.
         sweep: The name of the sweep's folder or its start (the tag `sweep.id`), a run as `find_run`
             takes it, or `latest`, the newest sweep of any status.
 
@@ -138,8 +136,6 @@ def download(uri: str, run_id: str, artifact_path: str, destination: Path | None
     """Return the local path of a file or folder of a run, downloaded if the store is remote.
 
     Args:
-        uri: The store.
-        run_id: The run.
         artifact_path: The file or folder in the run.
         destination: Where to copy it. None may return the store's own file, which must not be
             changed.
@@ -148,23 +144,24 @@ def download(uri: str, run_id: str, artifact_path: str, destination: Path | None
         RunNotFoundError: The run has no such artifact.
     """
     client = open_existing(uri)
+    cause: Exception | None = None
     try:
-        path = Path(client.download_artifacts(run_id, artifact_path, _text(destination)))
+        target = None if destination is None else str(destination)
+        path = Path(client.download_artifacts(run_id, artifact_path, target))
         if path.exists():
             return path
     except (MlflowException, OSError) as error:
-        cause: Exception | None = error
-    else:
-        cause = None
+        cause = error
     folder = artifact_path.rpartition("/")[0]
+    try:
+        names = [artifact.path for artifact in client.list_artifacts(run_id, folder or None)]
+        listed = ", ".join(names) or "nothing"
+    except MlflowException as error:
+        listed = f"unknown ({mask(str(error))})"
     raise RunNotFoundError(
         f"Run {run_id} at {mask(uri)} has no {artifact_path!r}. "
-        f"In {folder or 'its top folder'}: {_artifacts(client, run_id, folder)}."
+        f"In {folder or 'its top folder'}: {listed}."
     ) from cause
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def open_existing(uri: str) -> MlflowClient:
@@ -177,15 +174,6 @@ def open_existing(uri: str) -> MlflowClient:
             "output_dir or tracking.uri to where the runs are."
         )
     return open_store(resolved)
-
-
-def _by_full_id(client: MlflowClient, run_id: str) -> FoundRun | None:
-    try:
-        return _found_run(client.get_run(run_id))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
 
 
 def _filters(run: str) -> list[str]:
@@ -237,11 +225,3 @@ def _listing(runs: list[MlflowEntity]) -> str:
         return "none."
     found = [_found_run(run) for run in runs]
     return "".join(f"\n  {r.id}  {r.name}  {r.status}  {r.started:%Y-%m-%d %H:%M}" for r in found)
-
-
-def _artifacts(client: MlflowClient, run_id: str, folder: str) -> str:
-    try:
-        names = [artifact.path for artifact in client.list_artifacts(run_id, folder or None)]
-    except MlflowException as error:
-        return f"unknown ({mask(str(error))})"
-    return ", ".join(names) or "nothing"

@@ -31,10 +31,6 @@ def enter_model(
     """List the model that the run keeps in `folder`, once per run.
 
     Args:
-        client: A client of the store.
-        experiment_id: The experiment.
-        run_id: The run.
-        name: The name of the model.
         folder: The model's folder in the run.
         metrics: By their names in the run. Metrics on validation and test are linked to the part
             that the run has logged.
@@ -52,22 +48,14 @@ def enter_model(
         model_type=_TYPE,
     )
     inputs = run.inputs.dataset_inputs if run.inputs is not None else []
-    now = int(time.time() * 1000)
     parts = {each.tags[0].value: each.dataset for each in inputs}
-    entered = [
-        Metric(
-            key,
-            value,
-            now,
-            step,
-            model_id=model.model_id,
-            dataset_name=part.name if part else None,
-            dataset_digest=part.digest if part else None,
-            run_id=run_id,
-        )
-        for key, value in metrics.items()
-        for part in [parts.get(_PARTS.get(MetricName.parse(key).part or "", ""))]
-    ]
+    now = int(time.time() * 1000)
+    entered = []
+    for key, value in metrics.items():
+        part = parts.get(_PARTS.get(MetricName.parse(key).part or "", ""))
+        data = {"dataset_name": part.name, "dataset_digest": part.digest} if part else {}
+        made = Metric(key, value, now, step, model_id=model.model_id, run_id=run_id, **data)
+        entered.append(made)
     client.log_batch(run_id, metrics=entered)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,12 +20,12 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask, mask_all
 from twotower.tracking.base import Context
 from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
 from twotower.tracking.datasets import dataset_input
 from twotower.tracking.logged_model import enter_model
-from twotower.tracking.metrics import check_metric_name, storable
 from twotower.tracking.overview import MAX_VIEW, refresh_overview
 from twotower.tracking.params import flat_params
 from twotower.tracking.signals import deferred_interrupts
@@ -37,6 +39,8 @@ TRACEBACK_FILE = "traceback.txt"
 DESCRIPTION_FILE = "description.md"
 ERROR_TAG = "error"
 MAX_TAG = 5000  # what databases with the narrowest column hold
+_METRIC_NAME = re.compile(r"[\w.: -]+(?:/[\w.: -]+)*")
+_MAX_NAME = 250
 _METRICS_A_CALL = 1000
 _PARAMS_A_CALL = 100
 _DOTS_PER_INCH = 150
@@ -76,10 +80,11 @@ class MlflowRun:
             ConfigError: MLflow refuses a name. Nothing is written.
         """
         for name in values:
-            check_metric_name(name)
-        storables, infinite = storable(values)
+            _check_metric_name(name)
+        infinite = {name: value for name, value in values.items() if math.isinf(value)}
+        storable = {**values, **dict.fromkeys(infinite, math.nan)}  # inf would become 1.8e308
         now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step or 0) for name, value in storables.items()]
+        metrics = [Metric(key, float(value), now, step or 0) for key, value in storable.items()]
         for start in range(0, len(metrics), _METRICS_A_CALL):
             self.client.log_batch(self.id, metrics=metrics[start : start + _METRICS_A_CALL])
         if infinite:
@@ -185,6 +190,16 @@ class MlflowRun:
                 self.log_text(mask(text), TRACEBACK_FILE)
         except (MlflowException, OSError) as closing:
             error.add_note(f"Run {self.id} could not be ended as {status}: {mask(str(closing))}")
+
+
+def _check_metric_name(name: str) -> None:
+    """Raise ConfigError for a name that MLflow refuses."""
+    if not _METRIC_NAME.fullmatch(name) or len(name) > _MAX_NAME:
+        raise ConfigError(
+            f"Metric name {name!r} cannot be tracked: MLflow accepts letters, digits and _ - . : "
+            f"with / between the parts, at most {_MAX_NAME} characters. "
+            "Write 'test/ndcg_at_10', not 'test/ndcg@10'."
+        )
 
 
 def tag_value(text: str) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
-from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from twotower.core.component import component
@@ -22,7 +21,7 @@ from twotower.tracking.environment import environment_tags
 from twotower.tracking.links import run_url
 from twotower.tracking.mlflow_run import MlflowRun, tag_value
 from twotower.tracking.signals import deferred_interrupts
-from twotower.tracking.store import ensure_experiment, open_store
+from twotower.tracking.store import ensure_experiment, get_run, open_store
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -118,17 +117,11 @@ class MlflowTracking:
 
     def _known(self, run_id: str | None) -> MlflowRun | None:
         """Return the run; None if the store does not have it or has deleted it."""
-        if run_id is None:
+        known = None if run_id is None else get_run(self._client, run_id)
+        if known is None or known.info.lifecycle_stage == LifecycleStage.DELETED:
             return None
-        try:
-            info = self._client.get_run(run_id).info
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
-        if info.lifecycle_stage == LifecycleStage.DELETED:
-            return None
-        return MlflowRun(self._client, run_id, str(info.experiment_id), self._url(run_id))
+        id_, experiment_id = known.info.run_id, str(known.info.experiment_id)
+        return MlflowRun(self._client, id_, experiment_id, self._url(id_))
 
     def _url(self, run_id: str) -> str | None:
         if not is_server(self.uri) or self.uri.startswith("databricks"):

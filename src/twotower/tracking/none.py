@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import Any
 
 from twotower.core.component import component
-from twotower.tracking.base import Context, Run
-
-if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
-    from matplotlib.figure import Figure
+from twotower.tracking.base import Run
 
 
 class NoRun:
@@ -24,50 +18,11 @@ class NoRun:
     experiment_id = None
     url = None
 
-    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        pass
+    def _ignore(self, *args: Any, **kwargs: Any) -> None: ...
 
-    def log_dataset(
-        self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
-    ) -> None:
-        pass
-
-    def log_file(self, path: Path, folder: str | None = None) -> None:
-        pass
-
-    def log_folder(self, path: Path, folder: str | None = None) -> None:
-        pass
-
-    def log_figure(self, figure: Figure, file: str) -> None:
-        pass
-
-    def log_frame(self, frame: pl.DataFrame, file: str) -> None:
-        pass
-
-    def log_text(self, text: str, file: str) -> None:
-        pass
-
-    def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
-        pass
-
-    def save_chart_view(
-        self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
-    ) -> None:
-        pass
-
-    def save_overview(self, monitor: str) -> None:
-        pass
-
-    def log_model(
-        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
-    ) -> None:
-        pass
-
-    def set_description(self, markdown: str) -> None:
-        pass
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        pass
+    log_metrics = log_dataset = log_model = set_description = set_tags = _ignore
+    log_file = log_folder = log_figure = log_frame = log_text = log_yaml = _ignore
+    save_chart_view = save_overview = _ignore
 
 
 @component

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -28,8 +29,6 @@ def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> 
     written.
 
     Args:
-        client: A client of the store.
-        experiment_id: The experiment.
         monitor: The metric to order by, such as `val/ndcg_at_10`. If no run has it, the same metric
             at another K or on the test part is used.
     """
@@ -40,13 +39,10 @@ def refresh_overview(client: MlflowClient, experiment_id: str, monitor: str) -> 
     )
     known = {name for run in runs for name in run.data.metrics}
     monitor = _known(monitor, known)
-    metrics = headline_metrics(known, monitor)
-    metrics = [monitor, *(name for name in metrics if name != monitor)]
+    metrics = list(dict.fromkeys([monitor, *headline_metrics(known, monitor)]))
     params = _varying([run.data.params for run in runs])
-    view = chart_view(View(params, metrics))
-    while len(view) > MAX_VIEW and params:
+    while len(view := chart_view(View(params, metrics))) > MAX_VIEW and params:
         params = params[:-1]
-        view = chart_view(View(params, metrics))
     key = f"{VIEW_TAG}{OVERVIEW}"
     if client.get_experiment(experiment_id).tags.get(key) != view:
         client.set_experiment_tag(experiment_id, key, view)
@@ -79,19 +75,14 @@ def _varying(params: Sequence[Mapping[str, str]]) -> list[str]:
         and len({of_run[name] for of_run in of_models if name in of_run}) > 1
     ]
     first = [name for name in (*_ALWAYS, *_FIRST) if name in varied]
-    always = [name for name in _ALWAYS if name in names and name not in first]
-    rest = [name for name in varied if name not in first]
-    return [*first, *always, *rest][:_MOST_PARAMS]
+    always = [name for name in _ALWAYS if name in names]
+    return list(dict.fromkeys([*first, *always, *varied]))[:_MOST_PARAMS]
 
 
 def _paint(client: MlflowClient, runs: Sequence[Run]) -> None:
     """Give each run without a colour one that no other of `runs` has."""
     taken = {run.data.tags.get(COLOR_TAG) for run in runs}
-    number = 0
+    free = (found for number in itertools.count() if (found := color(number)) not in taken)
     for run in reversed(runs):
-        if COLOR_TAG in run.data.tags:
-            continue
-        while color(number) in taken:
-            number += 1
-        taken.add(color(number))
-        client.set_tag(run.info.run_id, COLOR_TAG, color(number))
+        if COLOR_TAG not in run.data.tags:
+            client.set_tag(run.info.run_id, COLOR_TAG, next(free))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, LifecycleStage
+from mlflow.entities import Experiment, LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 
 from twotower.core.errors import ConfigError
@@ -102,6 +102,16 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
                 f"tracking.experiment_name={name!r} cannot be created: {mask(str(error))}"
             ) from error
         return faster
+
+
+def get_run(client: MlflowClient, run_id: str) -> Run | None:
+    """Return the run, deleted ones too; None if the store has never had it."""
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def is_there(path: Path) -> bool:
