@@ -6,8 +6,10 @@ import inspect
 import math
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +30,7 @@ from twotower.config.targets import Targets
 from twotower.core.component import parameters, value_errors
 from twotower.core.errors import ConfigError
 from twotower.loss import SampledSoftmax, weight_error
+from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.tower import HistoryEncoder
 from twotower.training.batches import Batches
 from twotower.training.fold_batches import FoldBatches
@@ -205,13 +208,77 @@ def assert_python_raises_what_yaml_does(node: dict[str, Any]) -> None:
             assert text.startswith(key), node["_target_"]
             if not isinstance(value, dict | list):
                 assert text.startswith(f"{key}: got {value!r}; "), node["_target_"]
-                assert from_yaml(node, key, value).startswith(text)
+                assert from_yaml(node, key, value) == text
 
 
 @pytest.mark.parametrize(("group", "choice"), [each for each in CHOICES if each[0] != "experiment"])
 def test_a_component_raises_the_same_text_in_python_and_from_yaml(group: str, choice: str) -> None:
     for node in own_nodes(node_of(group, choice)):
         assert_python_raises_what_yaml_does(node)
+
+
+# By group and choice, values that are valid by themselves and do not fit together.
+MISFITS: list[tuple[str, str, dict[str, Any], str]] = [
+    ("negative_sampling", "hard", {"num_negatives": 11}, "num_negatives"),
+    ("negative_sampling", "hard", {"num_negatives": 4, "of_each": True}, "num_negatives"),
+    ("negative_sampling", "mixed", {"components": {}}, "components"),
+    ("negative_sampling", "mixed", {"components.shared.exclude_seen": False}, "components"),
+    ("tower", "pair", {"user.emb_dim": 3}, "user.emb_dim"),
+    ("tower", "pair", {"similarity": "cosine"}, "user.similarity"),
+    ("tower", "embedding", {"bias": True, "similarity": "cosine"}, "bias"),
+    ("split", "k_folds", {"fold": 9}, "fold"),
+    ("split", "time", {"validation": False, "validation_start": "2024-01-02"}, "validation_start"),
+    ("evaluation", "default", {"monitor": "recal"}, "monitor"),
+    ("comparison", "default", {"metric": "ndcg"}, "metric"),
+    ("trainer", "cpu", {"validate_every": 10**6}, "validate_every"),
+    ("tower/encoder", "sasrec", {"n_heads": 5}, "n_heads"),
+]
+
+
+def changed(node: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    node = deepcopy(node)
+    for path, value in changes.items():
+        *above, last = path.split(".")
+        reduce(getitem, above, node)[last] = value
+    return node
+
+
+def assert_rules_hold_in_python_and_yaml(node: dict[str, Any], path: str) -> None:
+    target = get_object(node["_target_"])
+    given = {k: instantiate(v, Targets()) for k, v in node.items() if not k.startswith("_")}
+    places = inspect.signature(target).parameters.values()
+    from_run = {p.name: None for p in places if p.name not in given and p.default is p.empty}
+    with pytest.raises(ConfigError) as in_python:
+        target(**from_run | given)
+    with pytest.raises(ConfigError) as in_yaml:
+        check(node, path="part")
+    assert in_python.value.entries[0].path == path
+    assert in_yaml.value.entries == in_python.value.under("part").entries
+
+
+@pytest.mark.parametrize(("group", "choice", "changes", "path"), MISFITS)
+def test_rules_yield_the_same_errors_in_python_and_from_yaml(
+    group: str, choice: str, changes: dict[str, Any], path: str
+) -> None:
+    assert_rules_hold_in_python_and_yaml(changed(node_of(group, choice), changes), path)
+
+
+def test_hard_candidates_of_hard_negatives_are_refused_in_python_and_from_yaml() -> None:
+    hard, mixed = (node_of("negative_sampling", choice) for choice in ("hard", "mixed"))
+    assert_rules_hold_in_python_and_yaml(hard | {"candidates": hard}, "candidates")
+    components = {"a": hard, "b": node_of("negative_sampling", "uniform")}
+    assert_rules_hold_in_python_and_yaml(mixed | {"components": components}, "components.a")
+
+
+def test_the_rules_of_a_whole_run_hold_in_python_and_from_yaml() -> None:
+    config = changed(compose("train", []), {"split.validation": False, "evaluation.test": "never"})
+    with pytest.raises(ConfigError) as in_yaml:
+        check(config, readers=(SweepSettings,))
+    with pytest.raises(ConfigError) as in_python:
+        build(config)
+    assert in_yaml.value.entries == in_python.value.entries
+    paths = [entry.path for entry in in_python.value.entries]
+    assert paths == ["trainer.patience", "trainer.refit", "evaluation.test"]
 
 
 COMMANDS = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twotower.core import seeding
+from twotower.core.errors import errors_under
 from twotower.negative_sampling.hardest import hardest_places, kept
 from twotower.tower import HistoryEncoder
 from twotower.types import Histories, Negatives, Past, Scores, Side
@@ -60,8 +61,9 @@ class TwoTower(nn.Module):
             seed: Seed of the initial weights.
         """
         generator = seeding.generator(seed, seeding.INITIALISATION)
-        user_tower = tower(side=users, generator=generator)
-        return cls(user_tower, tower(side=items, generator=generator))
+        with errors_under("tower"):
+            user_tower = tower(side=users, generator=generator)
+            return cls(user_tower, tower(side=items, generator=generator))
 
     @property
     def history_length(self) -> int | None:

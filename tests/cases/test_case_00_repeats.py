@@ -137,7 +137,7 @@ def test_a_single_fold_is_described(case: Case) -> None:
         (("folds=3", "split=last_n"), "split=last_n with folds=3: this split has no folds"),
         (("-m", "folds=3", "split=last_n,k_folds"), "split=last_n,k_folds with folds=3: this"),
         (("-m", "split=k_folds", "split.fold=int(interval(0,2))"), "split.fold: got an interval"),
-        (("-m", "split=k_folds", "split.fold=0,7"), "split.fold=7 is not a fold"),
+        (("-m", "split=k_folds", "split.fold=0,7"), "split.fold: got 7, with n_folds"),
     ],
 )
 def test_what_is_no_cross_validation_is_refused(

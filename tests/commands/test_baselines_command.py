@@ -240,7 +240,7 @@ def test_parts_that_are_not_wanted_are_not_measured(
     assert measure(*fixed, "evaluation.test=never")["popularity"].keys() == {"validation"}
     assert measure(*fixed, "split.validation=false")["popularity"].keys() == {"test"}
     assert "ordered by NDCG@10 on test" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match=r"evaluation\.test: got never"):
+    with pytest.raises(ConfigError, match=r"evaluation\.test: got 'never'"):
         compose("baselines", [*fixed, "split.validation=false", "evaluation.test=never"])
     with pytest.raises(ConfigError, match=r"baselines: got none; must be a list"):
         compose("baselines", [*data, "baselines=[]"])

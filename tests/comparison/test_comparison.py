@@ -40,7 +40,7 @@ def test_the_config_has_a_value_for_each_parameter() -> None:
 
 @pytest.mark.parametrize("metric", ["ndcg", "ndcg@10", "ndcg_at_0", "ndcg_at_"])
 def test_a_metric_without_a_length_is_refused(metric: str) -> None:
-    with pytest.raises(ConfigError, match=r"comparison.metric: got .* such as ndcg_at_10"):
+    with pytest.raises(ConfigError, match=r"^metric: got .* such as ndcg_at_10"):
         comparison(metric=metric)
 
 

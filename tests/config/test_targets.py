@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import torch
 from torch import Tensor, nn
+from twotower.core.component import rule
 from twotower.loss import Loss
 from twotower.negative_sampling import UniformSampler
 from twotower.tower import EmbeddingTower
@@ -68,7 +69,8 @@ class Sneaky(PlainLoss):
         super().__init__(1.0)
 
     @staticmethod
-    def conflicts(node, path):
+    @rule
+    def own_rule():
         Path("called").touch()
         return []
 
@@ -195,7 +197,7 @@ def test_parts_of_ones_own_are_accepted(overrides: list[str]) -> None:
     build(compose("train", overrides))
 
 
-def test_a_wrong_part_has_no_say_in_conflicts() -> None:
+def test_the_rules_of_a_wrong_part_are_not_called() -> None:
     with pytest.raises(ConfigError):
         compose("train", ["split._target_=own_parts.Sneaky"])
     assert not Path("called").exists()

@@ -213,7 +213,7 @@ def test_every_divisor_makes_equal_groups(n: int) -> None:
 
 
 def test_errors_found_in_the_data_name_their_key() -> None:
-    with pytest.raises(ConfigError, match=rf"^{CANDIDATES}\.num_negatives: got 5, but the train"):
+    with pytest.raises(ConfigError, match=r"^candidates\.num_negatives: got 5, but the train"):
         HardSampler(1, False, partial(SharedSampler, 5, 0.0, True), train=TRAIN, device=CPU)
-    with pytest.raises(ConfigError, match=rf"^{NEGATIVES}: got 5, but the train part has only 4"):
+    with pytest.raises(ConfigError, match=r"^num_negatives: got 5, but the train part has only 4"):
         HardSampler(5, False, partial(CrossBatchSampler, 2, True), train=TRAIN, device=CPU)

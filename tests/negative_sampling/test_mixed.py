@@ -149,7 +149,7 @@ def test_components_are_chosen_and_changed_by_the_file() -> None:
         ),
         (
             [f"{POOL}=7"],
-            "negative_sampling.components.shared: got 7; expected a sampler",
+            "negative_sampling.components.shared: got 7; must be a class or function",
         ),
         (
             ["~negative_sampling.components.shared", "~negative_sampling.components.in_batch"],
@@ -170,5 +170,5 @@ def test_an_error_of_a_component_names_its_key() -> None:
     with pytest.raises(ConfigError) as caught:
         mixture(pool=partial(SharedSampler, 5, 0.0, True))
     assert str(caught.value).startswith(
-        "negative_sampling.components.pool.num_negatives: got 5, but the train part has only 4"
+        "components.pool.num_negatives: got 5, but the train part has only 4"
     )

@@ -52,5 +52,5 @@ def test_each_row_masks_its_positive_and_what_its_user_has_seen() -> None:
 
 
 def test_a_pool_larger_than_the_items_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"negative_sampling\.num_negatives: got 5, but"):
+    with pytest.raises(ConfigError, match=r"^num_negatives: got 5, but"):
         SharedSampler(5, 0.0, True, train=TRAIN, device=CPU)

@@ -81,6 +81,5 @@ def test_more_negatives_than_items_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         UniformSampler(5, True, train=make_train([{0}], 4), device=CPU)
     assert str(caught.value) == (
-        "negative_sampling.num_negatives: got 5, but the train part has only 4 items; "
-        "must be from 1 to 4"
+        "num_negatives: got 5, but the train part has only 4 items; must be from 1 to 4"
     )

@@ -287,7 +287,7 @@ def test_the_test_part_is_not_scored_with_never(untracked: list[str]) -> None:
     assert result.test is None
     assert result.fitted is result.selected
     assert {name.partition("/")[0] for name in result.metrics} == {"val", "val_baseline"}
-    with pytest.raises(ConfigError, match=r"evaluation.test: got never, but split.validation"):
+    with pytest.raises(ConfigError, match=r"evaluation.test: got 'never', but split.validation"):
         compose(
             "train",
             [

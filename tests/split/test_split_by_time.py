@@ -96,8 +96,8 @@ def test_a_date_without_effect_is_refused() -> None:
     with pytest.raises(ConfigError) as error:
         TimeSplit(**KEYS | {"validation_start": "2024-01-02"})
     assert str(error.value) == (
-        "split.validation_start=2024-01-02 00:00:00 has no effect while split.validation=false."
-        " Set split.validation=true or split.validation_start=null."
+        "validation_start: got '2024-01-02 00:00:00', but validation=false cuts no such part; "
+        "must be null, or validation true"
     )
 
 
@@ -106,8 +106,8 @@ def test_dates_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         TimeSplit(**KEYS | keys)
     assert str(error.value) == (
-        "split.validation_start=2024-01-03 00:00:00 must be earlier than"
-        " split.test_start=2024-01-02 00:00:00."
+        "validation_start: got '2024-01-03 00:00:00'; "
+        "must be earlier than test_start=2024-01-02 00:00:00"
     )
 
 

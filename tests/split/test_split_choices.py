@@ -377,9 +377,7 @@ def test_a_fold_beyond_the_last_is_refused() -> None:
     with pytest.raises(InstantiationException) as error:
         load_split("k_folds", n_folds=3, fold=3)
     assert isinstance(error.value.__cause__, ConfigError)
-    assert str(error.value.__cause__) == (
-        "split.fold=3 is not a fold of split.n_folds=3; must be 0 to 2."
-    )
+    assert str(error.value.__cause__) == "fold: got 3, with n_folds=3; must be from 0 to 2"
 
 
 def test_every_choice_has_a_test_here() -> None:

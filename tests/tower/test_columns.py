@@ -96,23 +96,23 @@ def test_a_mapping_names_the_columns_that_are_read_and_their_kinds() -> None:
     [
         (
             {"ages": "numeric"},
-            "tower.user_columns.ages: got numeric, but there is no such column; "
+            "user_columns.ages: got 'numeric', but there is no such column; "
             "did you mean 'age'? Valid: age, gender, tags",
         ),
         (
             {"gender": "numeric"},
-            "tower.user_columns.gender: got numeric, but the column holds String; "
-            "valid is categorical or text",
+            "user_columns.gender: got 'numeric', but the column holds String; "
+            "must be categorical or text",
         ),
         (
             {"tags": "text"},
-            "tower.user_columns.tags: got text, but the column holds List(String); "
-            "valid is multi_valued",
+            "user_columns.tags: got 'text', but the column holds List(String); "
+            "must be multi_valued",
         ),
         (
             {"age": "multi_valued"},
-            "tower.user_columns.age: got multi_valued, but the column holds Int64; "
-            "valid is numeric or categorical",
+            "user_columns.age: got 'multi_valued', but the column holds Int64; "
+            "must be numeric or categorical",
         ),
     ],
 )

@@ -259,13 +259,13 @@ def test_columns_that_are_not_asked_for_are_not_missed(caplog: pytest.LogCapture
     ("features", "columns", "problem"),
     [
         (None, "auto", "the dataset has no features of items"),
-        (FULL, None, "tower.item_columns is None"),
-        (FULL, {}, "tower.item_columns is {}"),
+        (FULL, None, "item_columns is None"),
+        (FULL, {}, "item_columns is {}"),
     ],
 )
 def test_without_features_and_ids_there_is_nothing_to_know_a_row_by(
     features: pl.DataFrame | None, columns: Any, problem: str
 ) -> None:
-    with pytest.raises(ConfigError, match="nothing to know a row by") as error:
+    with pytest.raises(ConfigError, match="nothing distinguishes one row from another") as error:
         tower(features, item_columns=columns, id=False)
-    assert str(error.value).startswith(f"tower.id: got false, but {problem}")
+    assert str(error.value).startswith(f"id: got False, but {problem}")

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from twotower.baselines import Baseline
 from twotower.config import Configured
 from twotower.config.identity import digest_of
-from twotower.core.component import component
+from twotower.core.component import component, rule
 from twotower.core.console import terminal
-from twotower.core.errors import TwoTowerError
+from twotower.core.errors import ErrorEntry, TwoTowerError
 from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
@@ -25,6 +24,7 @@ from twotower.reporting.metric_table import metric_table
 from twotower.reporting.tables import print_whole
 from twotower.running.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
 from twotower.running.reference import Reference, References
+from twotower.running.rules import a_part_is_measured
 from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
@@ -45,7 +45,7 @@ _FIT = "fit s"
 _PARTS = {"validation": "val", "test": "test"}  # as metrics are named
 
 
-@component
+@component(rules=(a_part_is_measured,))
 @dataclass(frozen=True)
 class Baselines(Configured):
     """Settings of the command; each is explained in conf/baselines.yaml."""
@@ -59,20 +59,12 @@ class Baselines(Configured):
     tracking: Tracking
 
     @staticmethod
-    def conflicts(config: Mapping[str, Any], _path: str) -> Iterator[str]:
-        """Yield errors of values that do not fit together; the config may have other errors."""
-        split, evaluation = config.get("split"), config.get("evaluation")
-        parts = (
-            not isinstance(split, Mapping) or split.get("validation") is not False,
-            not isinstance(evaluation, Mapping) or evaluation.get("test") != "never",
-        )
-        if not any(parts):
-            yield (
-                "evaluation.test: got never, but split.validation=false cuts no validation part "
-                "either, so nothing would be measured; must be best or all"
-            )
-        if not config.get("baselines", True):
-            yield "baselines: got none; must be a list of choices, such as [popularity,ease]"
+    @rule
+    def a_baseline_is_named(baselines: dict[str, Baseline]) -> Iterator[ErrorEntry]:
+        """Yield an error for an empty list."""
+        if not baselines:
+            valid = "must be a list of choices, such as [popularity,ease]"
+            yield ErrorEntry("baselines", problem="got none", valid=valid)
 
     def __call__(self) -> dict[str, dict[str, Reference]]:
         """Measure, log and print the baselines; return by baseline and part its reference.

@@ -24,8 +24,8 @@ from twotower.comparison.statistics import (
     paired_permutation,
     sums_by_user,
 )
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.types.metric_name import MetricName
 
 __all__ = ["Comparison"]
@@ -48,13 +48,13 @@ class Comparison:
     history_groups: PositiveInt
     popularity_groups: PositiveInt
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError if the metric has no K."""
-        if self.metric is not None and not re.fullmatch(r"\w+_at_[1-9]\d*", self.metric):
-            raise ConfigError(
-                f"comparison.metric: got {self.metric!r}; must be a metric with its K, "
-                "such as ndcg_at_10, or null"
-            )
+    @staticmethod
+    @rule
+    def metric_has_k(metric: str | None) -> Iterator[ErrorEntry]:
+        """Yield an error for the name of a metric without its K."""
+        if metric is not None and not re.fullmatch(r"\w+_at_[1-9]\d*", metric):
+            valid = "must be a metric with its K, such as ndcg_at_10, or null"
+            yield ErrorEntry("metric", metric, valid=valid)
 
     def compare(self, models: Sequence[Model], metric: str) -> Compared:
         """Test every pair of models on the users and folds that all models share.

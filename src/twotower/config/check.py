@@ -13,6 +13,7 @@ only name what its `Targets` allow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, get_args, get_origin
 
 from typing_extensions import is_typeddict
@@ -25,7 +26,14 @@ from twotower.config.kinds import child_hint, kind_error
 from twotower.config.suggest import suggest
 from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
-from twotower.core.component import Parameter, is_kind, parameters, rule_errors, value_errors
+from twotower.core.component import (
+    Parameter,
+    is_kind,
+    parameters,
+    rule_errors,
+    ruled,
+    value_errors,
+)
 from twotower.core.errors import ConfigError, ErrorEntry
 
 __all__ = ["check", "errors_of"]
@@ -89,27 +97,24 @@ def _node_errors(
         return
     found = list(_parameter_errors(path, node, (target, *readers), targets))
     yield from found
-    if partial or found:  # otherwise the constructor applies the rules
-        yield from _rule_errors(path, node, target, found)
     for reader in readers:
-        yield from _rule_errors(path, node, reader, found)
-    if hasattr(target, "conflicts"):
-        yield from (ErrorEntry(None, problem=each) for each in target.conflicts(node, path))
-    # The root is built once all is right; a part tells by itself what no type hint can.
-    if path and not found and not partial:
+        yield from _rule_errors(path, node, reader, found, targets)
+    if path and not found and not partial:  # the constructor applies the rules
         yield from _construction_errors(path, node, targets)
+    else:  # the root is built once all is right
+        yield from _rule_errors(path, node, target, found, targets)
 
 
 def _rule_errors(
-    path: str, node: Mapping[str, Any], target: Any, found: Sequence[ErrorEntry]
+    path: str, node: Mapping[str, Any], target: Any, found: Sequence[ErrorEntry], targets: Targets
 ) -> Iterator[ErrorEntry]:
     """Yield what the rules of `target` find wrong in the values without errors of their own."""
     wrong = {str(entry.path) for entry in found}
-    valid = {
-        key: value
-        for key, value in node.items()
-        if not any(f"{each}.".startswith(f"{_join(path, key)}.") for each in wrong)
-    }
+    valid = {}
+    for key in ruled(target) & node.keys():
+        if not any(f"{each}.".startswith(f"{_join(path, key)}.") for each in wrong):
+            with suppress(Exception):  # which is in `found`, but names no path
+                valid[key] = instantiate(node[key], targets)
     yield from (entry.under(path) for entry in rule_errors(target, valid))
 
 

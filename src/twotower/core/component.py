@@ -12,7 +12,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints, overload
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -21,8 +21,8 @@ from typing_extensions import get_protocol_members, is_protocol, is_typeddict
 
 from twotower.core.errors import ConfigError, ErrorEntry
 
-__all__ = ["Parameter", "component", "is_kind", "parameters", "rule", "rule_errors"]
-__all__ += ["value_errors"]
+__all__ = ["Parameter", "arguments_of", "component", "is_kind", "parameters", "rule"]
+__all__ += ["rule_errors", "ruled", "value_errors"]
 
 _Target = TypeVar("_Target", bound=Callable[..., Any])
 _Rule = Callable[..., Iterable[ErrorEntry]]
@@ -43,12 +43,20 @@ class Parameter:
     required: bool
 
 
-def component(target: _Target) -> _Target:
+@overload
+def component(target: _Target) -> _Target: ...
+@overload
+def component(*, rules: Iterable[_Rule]) -> Callable[[_Target], _Target]: ...
+def component(target: Any = None, *, rules: Iterable[_Rule] = ()) -> Any:
     """Validate the arguments of a class or function before it runs.
 
     The parameters before `*` are validated, as well as every field of a dataclass; what follows
     `*` comes from the run. Apply it outside of `@dataclass`. A subclass inherits the validation of
     the arguments it passes on.
+
+    Args:
+        target: the class or function, if the decorator is used without arguments.
+        rules: rules about several arguments that are no static methods of the class; see `rule`.
 
     Raises:
         ConfigError: from the decorated class or function; it holds an entry for each wrong
@@ -64,8 +72,12 @@ def component(target: _Target) -> _Target:
         Traceback (most recent call last):
         twotower.core.errors.ConfigError: neighbours: got -3; input should be greater than 0
     """
+    if target is None:
+        return functools.partial(component, rules=rules)
+    if rules:
+        target.__rules__ = tuple(rules)
     if not inspect.isclass(target):
-        return cast(_Target, _validated(target, target))
+        return _validated(target, target)
     if "__init__" in vars(target):  # else it takes no arguments, or those of its base
         target.__init__ = _validated(target.__init__, target)  # type: ignore[method-assign]
     return target
@@ -92,10 +104,16 @@ def rule(function: _Rule) -> _Rule:
     """Mark a static method as a rule about several arguments of its class.
 
     Its parameters are named as the arguments it is about, and it yields an entry for each error. It
-    is called only where all of these are valid by themselves.
+    is called only where all of these are valid by themselves, with the objects that the class
+    takes, also where they come from YAML.
     """
     function.__rule__ = True  # type: ignore[attr-defined]
     return function
+
+
+def ruled(target: Any) -> set[str]:
+    """Return the names of the arguments of a class or function that a rule is about."""
+    return {name for _, names in _rules(target) for name in names}
 
 
 def rule_errors(target: Any, valid: Mapping[str, Any]) -> Iterator[ErrorEntry]:
@@ -108,6 +126,22 @@ def rule_errors(target: Any, valid: Mapping[str, Any]) -> Iterator[ErrorEntry]:
     for function, names in _rules(target):
         if all(name in valid for name in names):
             yield from function(**{name: valid[name] for name in names})
+
+
+def arguments_of(factory: Any) -> dict[str, Any]:
+    """Return the arguments that a functools.partial holds, by name; none for another callable.
+
+    >>> def dot(users, items): ...
+    >>> arguments_of(functools.partial(dot, [1], items=[2]))
+    {'users': [1], 'items': [2]}
+    """
+    if not isinstance(factory, functools.partial):
+        return {}
+    try:
+        bound = inspect.signature(factory.func).bind_partial(*factory.args, **factory.keywords)
+    except TypeError:  # raised again, with its reason, when the partial is called
+        return dict(factory.keywords)
+    return dict(bound.arguments)
 
 
 def _argument_errors(target: Any, arguments: Mapping[str, Any]) -> Iterator[ErrorEntry]:
@@ -137,6 +171,8 @@ def value_errors(path: str, value: Any, hint: Any) -> Iterator[ErrorEntry]:
     elif get_origin(hint) is dict and is_kind(get_args(hint)[1]) and isinstance(value, Mapping):
         for key, each in value.items():
             yield from value_errors(f"{path}.{key}", each, get_args(hint)[1])
+    elif get_origin(hint) is Callable and not callable(value):
+        yield ErrorEntry(path, value, valid=f"must be a class or function, {_NODE} and _partial_")
     elif (adapter := _adapter(hint)) is not None:
         try:
             _validate(adapter, value)
@@ -233,9 +269,9 @@ def _hints(target: Any, own: bool) -> dict[str, Any]:
 @functools.cache
 def _rules(target: Any) -> list[tuple[_Rule, list[str]]]:
     members = inspect.getmembers_static(target) if inspect.isclass(target) else []
-    functions = [each.__func__ for _, each in members if isinstance(each, staticmethod)]
+    methods = [each.__func__ for _, each in members if isinstance(each, staticmethod)]
+    functions = [each for each in methods if hasattr(each, "__rule__")]
     return [
         (function, list(inspect.signature(function).parameters))
-        for function in functions
-        if hasattr(function, "__rule__")
+        for function in (*functions, *getattr(target, "__rules__", ()))
     ]

@@ -11,7 +11,6 @@ TwoTowerError
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ __all__ = [
     "SweepError",
     "TrainingError",
     "TwoTowerError",
-    "below",
+    "errors_under",
 ]
 
 
@@ -86,6 +85,7 @@ class ConfigError(TwoTowerError):
 
     Attributes:
         entries: the errors, in the order in which they are rendered.
+        header: the line above them; empty for none.
     """
 
     def __init__(self, errors: str | ErrorEntry | Iterable[ErrorEntry], header: str = "") -> None:
@@ -97,21 +97,22 @@ class ConfigError(TwoTowerError):
         """
         if isinstance(errors, str):
             errors = ErrorEntry(None, problem=errors)
+        self.header = header
         self.entries = (errors,) if isinstance(errors, ErrorEntry) else tuple(errors)
         super().__init__("\n  ".join([*([header] if header else []), *map(str, self.entries)]))
 
     def under(self, path: str) -> ConfigError:
         """Return the same errors with paths below `path`."""
-        return ConfigError(entry.under(path) for entry in self.entries)
+        return ConfigError([entry.under(path) for entry in self.entries], self.header)
 
 
 @contextmanager
-def below(group: str, key: str) -> Iterator[None]:
-    """ConfigErrors of what is built in it name keys of `<group>.<key>` in place of `group`."""
+def errors_under(path: str) -> Iterator[None]:
+    """Put the paths of ConfigErrors raised in it below `path`, the key of what is built there."""
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(re.sub(rf"\b{group}\.", f"{group}.{key}.", str(error))) from error
+        raise error.under(path) from error
 
 
 class DataError(TwoTowerError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated, Literal
@@ -12,8 +13,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.groups import (
@@ -72,18 +73,18 @@ class Evaluation:
     confidence: Annotated[float, Field(gt=0, lt=1)]
     by: str | list[str] | None
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError if nothing can be chosen by `monitor`."""
-        metrics = self.measured_metrics
-        valid = [name for name, metric in metrics.items() if metric.higher_is_better]
-        if self.monitor not in valid:
-            wrong = (
-                "of which lower is better" if self.monitor in metrics else "which is not measured"
-            )
-            raise ConfigError(
-                f"evaluation.monitor: got {self.monitor!r}, {wrong}; "
-                f"must be one of evaluation.metrics: {', '.join(valid) or 'none'}"
-            )
+    @staticmethod
+    @rule
+    def monitor_is_measured(
+        monitor: str, metrics: Sequence[KnownMetric | Metric]
+    ) -> Iterator[ErrorEntry]:
+        """Yield an error if models cannot be chosen by `monitor`."""
+        measured = measured_by(metrics)
+        names = [name for name, metric in measured.items() if metric.higher_is_better]
+        if monitor not in names:
+            wrong = "of which lower is better" if monitor in measured else "which is not measured"
+            valid = f"must be one of evaluation.metrics: {', '.join(names) or 'none'}"
+            yield ErrorEntry("monitor", monitor, wrong, valid)
 
     @property
     def measured_metrics(self) -> dict[str, Metric]:

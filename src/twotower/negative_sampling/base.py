@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from twotower.core.errors import ConfigError
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["NegativeSampler", "check_num_negatives", "log_count", "needs_other_rows"]
@@ -71,10 +71,9 @@ class NegativeSampler(Protocol):
 def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:
     """Raise ConfigError if `num_negatives` is more than the number of items in `train`."""
     if num_negatives > train.n_items:
-        raise ConfigError(
-            f"negative_sampling.num_negatives: got {num_negatives}, but the train part has "
-            f"only {train.n_items} items; must be from 1 to {train.n_items}"
-        )
+        wrong = f"but the train part has only {train.n_items} items"
+        valid = f"must be from 1 to {train.n_items}"
+        raise ConfigError(ErrorEntry("num_negatives", num_negatives, wrong, valid))
 
 
 def needs_other_rows(sampler: Callable[..., NegativeSampler]) -> bool:

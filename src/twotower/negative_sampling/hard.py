@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from twotower.core.component import component
-from twotower.core.errors import below
+from twotower.core.component import arguments_of, component, rule
+from twotower.core.errors import ErrorEntry, errors_under
 from twotower.negative_sampling.base import (
     NegativeSampler,
     check_num_negatives,
@@ -80,34 +79,36 @@ class HardSampler(NegativeSampler):
         """
         check_num_negatives(num_negatives, train)
         self._hardest = Hardest(num_negatives, of_each)
-        with below("negative_sampling", "candidates"):
+        with errors_under("candidates"):
             self._candidates = candidates(train=train, device=device)
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def candidates_are_not_hard(candidates: Callable[..., NegativeSampler]) -> Iterator[ErrorEntry]:
+        """Yield an error for candidates that are hard negatives themselves."""
+        if "candidates" in arguments_of(candidates):
+            yield ErrorEntry(
+                "candidates",
+                problem="got a sampler of hard negatives",
+                valid="expected one that keeps all its candidates",
+            )
+
+    @staticmethod
+    @rule
+    def candidates_suffice(
+        num_negatives: int, of_each: bool, candidates: Callable[..., NegativeSampler]
+    ) -> Iterator[ErrorEntry]:
         """Yield an error for too few candidates, or groups that cannot be equal."""
-        candidates, n = node.get("candidates"), node.get("num_negatives")
-        if not isinstance(candidates, Mapping):
-            return  # its type is checked elsewhere
-        if "candidates" in candidates:
-            yield (
-                f"{path}.candidates: got a sampler of hard negatives; "
-                "expected one that keeps all its candidates"
-            )
         drawn = _number(candidates)
-        if drawn is None or not isinstance(n, int) or n < 1:
-            return  # checked when the data is read, or by its type
-        if n > drawn:
-            yield (
-                f"{path}.num_negatives: got {n}, but there are only {drawn} candidates; "
-                f"must be from 1 to {drawn}"
-            )
-        elif node.get("of_each") is True and drawn % n:
+        if drawn is None:
+            return  # checked when the data is read
+        if num_negatives > drawn:
+            wrong, valid = f"but there are only {drawn} candidates", f"must be from 1 to {drawn}"
+            yield ErrorEntry("num_negatives", num_negatives, wrong, valid)
+        elif of_each and drawn % num_negatives:
             divisors = ", ".join(str(d) for d in range(1, drawn + 1) if drawn % d == 0)
-            yield (
-                f"{path}.num_negatives: got {n}, which with of_each=true does not make equal "
-                f"groups of {drawn} candidates; must be one of {divisors}"
-            )
+            wrong = f"which with of_each=true does not make equal groups of {drawn} candidates"
+            yield ErrorEntry("num_negatives", num_negatives, wrong, f"must be one of {divisors}")
 
     @staticmethod
     def needs_other_rows(
@@ -131,10 +132,11 @@ class HardSampler(NegativeSampler):
         return self._candidates.expected_count(users, items)
 
 
-def _number(node: Mapping[str, Any]) -> int | None:
-    """Return how many negatives a sampler's node draws; None if that depends on the batch."""
-    if "components" in node:
-        parts = [_number(part) for part in node["components"].values()]
+def _number(sampler: Callable[..., NegativeSampler]) -> int | None:
+    """Return how many negatives a sampler draws; None if that depends on the batch."""
+    given = arguments_of(sampler)
+    if "components" in given:
+        parts = [_number(part) for part in given["components"].values()]
         return None if None in parts else sum(part for part in parts if part is not None)
-    number = node.get("num_negatives")
+    number = given.get("num_negatives")
     return number if isinstance(number, int) else None

@@ -2,13 +2,12 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from twotower.core.component import component
-from twotower.core.errors import below
+from twotower.core.component import arguments_of, component, rule
+from twotower.core.errors import ErrorEntry, errors_under
 from twotower.negative_sampling.base import NegativeSampler, log_count, needs_other_rows
 from twotower.types import Negatives, TrainInteractions
 
@@ -59,34 +58,38 @@ class MixedSampler(NegativeSampler):
         """
         self._parts: list[NegativeSampler] = []
         for name, part in components.items():
-            with below("negative_sampling", f"components.{name}"):
+            with errors_under(f"components.{name}"):
                 self._parts.append(part(train=train, device=device))
 
     @staticmethod
-    def conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    @rule
+    def components_fit(
+        components: dict[str, Callable[..., NegativeSampler]],
+    ) -> Iterator[ErrorEntry]:
         """Yield an error for no components, or components that differ in `exclude_seen`.
 
         An item that one component masks and another does not would occur more often than its valid
         places show, so no single expected count would be right for both.
         """
-        key, components = f"{path}.components", node.get("components")
-        if not components or not isinstance(components, Mapping):
-            yield f"{key}: got {components!r}; expected one or more named samplers"
-            return
+        if not components:
+            yield ErrorEntry("components", components, valid="expected one or more named samplers")
         for name, part in components.items():
-            if not isinstance(part, Mapping):
-                yield f"{key}.{name}: got {part!r}; expected a sampler"
-            elif "candidates" in part:
-                yield (
-                    f"{key}.{name}: got a sampler of hard negatives, which selects among all "
-                    "negatives of a row; expected one that keeps all its candidates (hard "
-                    "negatives of a mixture: negative_sampling=hard with the mixture as its "
-                    "candidates)"
+            if "candidates" in arguments_of(part):
+                yield ErrorEntry(
+                    f"components.{name}",
+                    problem="got a sampler of hard negatives, which selects among all negatives of "
+                    "a row",
+                    valid="expected one that keeps all its candidates (hard negatives of a "
+                    "mixture: negative_sampling=hard with the mixture as its candidates)",
                 )
         flags = dict(_exclusions(components))
         if len(set(flags.values())) > 1:
             got = ", ".join(f"{name}={str(flag).lower()}" for name, flag in flags.items())
-            yield f"{key}: got exclude_seen {got}; must be the same in all of them"
+            yield ErrorEntry(
+                "components",
+                problem=f"got exclude_seen {got}",
+                valid="must be the same in all of them",
+            )
 
     @staticmethod
     def needs_other_rows(components: dict[str, Callable[..., NegativeSampler]]) -> bool:
@@ -129,11 +132,13 @@ def _valid(draw: Negatives, n_rows: int) -> Tensor:
     return torch.ones(shape, dtype=torch.bool, device=draw.items.device)
 
 
-def _exclusions(components: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _exclusions(
+    components: Mapping[str, Callable[..., NegativeSampler]],
+) -> Iterator[tuple[str, bool]]:
     """Yield the name and `exclude_seen` of each component that has it, nested ones included."""
-    for name, node in components.items():
-        if isinstance(node, Mapping):
-            if "exclude_seen" in node:
-                yield name, node["exclude_seen"]
-            for inner, flag in _exclusions(node.get("components") or {}):
-                yield f"{name}.{inner}", flag
+    for name, part in components.items():
+        given = arguments_of(part)
+        if "exclude_seen" in given:
+            yield name, given["exclude_seen"]
+        for inner, flag in _exclusions(given.get("components") or {}):
+            yield f"{name}.{inner}", flag

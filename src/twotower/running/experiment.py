@@ -25,11 +25,11 @@ from twotower.loss import Loss
 from twotower.negative_sampling import NegativeSampler
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.running import artifacts
-from twotower.running.conflicts import conflicts
 from twotower.running.fitter import Fitter
 from twotower.running.judge import Judge
 from twotower.running.reference import References
 from twotower.running.result import Judged, Result
+from twotower.running.rules import a_part_is_measured, validation_is_cut, weights_are_applied
 from twotower.running.trial_context import TrialContext
 from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
@@ -49,7 +49,7 @@ Report = Callable[[Run, Result], object]  # what people look at: see `twotower.r
 logger = logging.getLogger(__name__)
 
 
-@component
+@component(rules=(validation_is_cut, a_part_is_measured, weights_are_applied))
 @dataclass(frozen=True)
 class Experiment(Configured):
     """One run as conf/train.yaml describes it, one field per key; conf/ documents each of them.
@@ -85,8 +85,6 @@ class Experiment(Configured):
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optimizer: {error}; no data was read") from error
         self.trainer.check(self._objective)
-
-    conflicts = staticmethod(conflicts)
 
     def run(self, name: str, report: Report, trial: TrialContext | None = None) -> Result:
         """Load and split the data, train, evaluate next to the baselines, and log everything.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
@@ -10,8 +11,8 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 from replay.splitters import KFolds
 
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
 
 
@@ -28,12 +29,13 @@ class KFoldsSplit(Split):
     fold: NonNegativeInt
     seed: NonNegativeInt
 
-    def __post_init__(self) -> None:
-        if self.fold >= self.n_folds:
-            raise ConfigError(
-                f"split.fold={self.fold} is not a fold of split.n_folds={self.n_folds};"
-                f" must be 0 to {self.n_folds - 1}."
-            )
+    @staticmethod
+    @rule
+    def fold_is_one_of_them(n_folds: int, fold: int) -> Iterator[ErrorEntry]:
+        """Yield an error for a fold that there is not."""
+        if fold >= n_folds:
+            wrong, valid = f"with n_folds={n_folds}", f"must be from 0 to {n_folds - 1}"
+            yield ErrorEntry("fold", fold, wrong, valid)
 
     @property
     def needs_time(self) -> bool:

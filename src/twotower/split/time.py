@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -10,8 +11,8 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 from replay.splitters import TimeSplitter
 
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ErrorEntry
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
 from twotower.types import TIMESTAMP
 
@@ -30,30 +31,37 @@ class TimeSplit(Split):
     test_start: datetime | date | None
     validation_start: datetime | date | None
 
-    def __post_init__(self) -> None:
-        test, validation = self._moment("test"), self._moment("validation")
-        if validation is not None and not self.validation:
-            raise ConfigError(
-                f"split.validation_start={validation} has no effect while split.validation=false."
-                " Set split.validation=true or split.validation_start=null."
-            )
-        if test is not None and validation is not None and validation >= test:
-            raise ConfigError(
-                f"split.validation_start={validation} must be earlier than split.test_start={test}."
-            )
+    @staticmethod
+    @rule
+    def moments_are_in_order(
+        validation: bool,
+        test_start: datetime | date | None,
+        validation_start: datetime | date | None,
+    ) -> Iterator[ErrorEntry]:
+        """Yield an error for a start of validation that has no effect or is too late."""
+        start, end = _moment(validation_start), _moment(test_start)
+        if start is not None and not validation:
+            wrong = "but validation=false cuts no such part"
+            valid = "must be null, or validation true"
+            yield ErrorEntry("validation_start", str(start), wrong, valid)
+        if start is not None and end is not None and start >= end:
+            valid = f"must be earlier than test_start={end}"
+            yield ErrorEntry("validation_start", str(start), valid=valid)
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         times = log[TIMESTAMP]
-        if self._moment(part) is not None:
+        moment = _moment(self.test_start if part == "test" else self.validation_start)
+        if moment is not None:
             self.refuse_order(times, f"split.{part}_start")
         times = times.cast(pl.Datetime("us"))
         # RePlay's own share cuts ties by row on Polars and by moment on pandas: this is pandas'.
-        start = self._moment(part) or times.sort()[int(len(times) * (1 - self.test_size))]
+        start = moment or times.sort()[int(len(times) * (1 - self.test_size))]
         return cut_by(TimeSplitter(start, **TIME_COLUMNS).split, log, times)
 
-    def _moment(self, part: Part) -> datetime | None:
-        value = self.test_start if part == "test" else self.validation_start
-        if value is None:
-            return None
-        moment = TypeAdapter(datetime).validate_python(value)  # YAML and the shell bring text
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+def _moment(value: datetime | date | None) -> datetime | None:
+    """Return a moment without time zone, in UTC."""
+    if value is None:
+        return None
+    moment = TypeAdapter(datetime).validate_python(value)  # YAML and the shell bring text
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

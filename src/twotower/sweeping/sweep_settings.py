@@ -12,7 +12,9 @@ from twotower.comparison import Comparison
 from twotower.core.component import component, rule
 from twotower.core.errors import ErrorEntry
 from twotower.evaluation import Evaluation
+from twotower.evaluation.metric import UserMetric
 from twotower.tracking.base import Tracking
+from twotower.types.metric_name import MetricName
 
 __all__ = ["SweepSettings"]
 
@@ -38,6 +40,25 @@ class SweepSettings:
     evaluation: Evaluation
     comparison: Comparison
     tracking: Tracking
+
+    @staticmethod
+    @rule
+    def compared_per_user(comparison: Comparison, evaluation: Evaluation) -> Iterator[ErrorEntry]:
+        """Yield an error if settings are to be compared by a metric without values per user."""
+        measured = evaluation.measured_metrics.values()
+        names = [
+            str(MetricName(metric.name, k))
+            for metric in measured
+            if isinstance(metric, UserMetric) and metric.higher_is_better
+            for k in evaluation.cutoffs
+        ]
+        if comparison.metric is not None and comparison.metric not in names:
+            yield ErrorEntry(
+                "comparison.metric",
+                comparison.metric,
+                "which is not measured per user (evaluation.metrics, evaluation.k)",
+                f"must be null or one of {', '.join(names) or 'none'}",
+            )
 
     @staticmethod
     @rule

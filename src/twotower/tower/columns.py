@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Generator, Tensor, nn
 
+from twotower.core.errors import errors_under
 from twotower.tower.kinds import Kind
 from twotower.tower.text import Bag
 
@@ -102,7 +103,8 @@ def column_encoder(
         return Numeric(column, n_train=n_train)
     if kind == "text":
         texts = column.cast(pl.String)
-        return text(texts=texts, n_train=n_train, dim=dim, generator=generator)
+        with errors_under("text"):
+            return text(texts=texts, n_train=n_train, dim=dim, generator=generator)
     if kind == "vector":
         return Vector(column, n_train=n_train, dim=dim, tuned=tuned, generator=generator)
     rows, values = _pairs(column)

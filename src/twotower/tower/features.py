@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from twotower.config import Contract
 from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.tower.columns import column_encoder, column_width
 from twotower.tower.id_vectors import IdVectors
 from twotower.tower.kinds import Columns, Kind, column_kinds
@@ -124,17 +124,17 @@ def _mlp(widths: list[int], init_std: float, generator: Generator) -> nn.Sequent
 
 def _without_features(side: Side, columns: Columns | dict[str, Kind], id: bool) -> None:
     """Raises ConfigError where ids are not known either, else warns of what was not asked for."""
-    key = f"tower.{side.kind}_columns"
+    key = f"{side.kind}_columns"
     missing = f"the dataset has no features of {side.kind}s that a tower can read"
     reason = missing if columns else f"{key} is {columns}"
     if not id:
-        raise ConfigError(
-            f"tower.id: got false, but {reason}: there is nothing to know a row by; "
-            f"set it to true, or {key} to columns that the dataset has"
-        )
+        wrong = f"but {reason}, so nothing distinguishes one row from another"
+        valid = f"must be true, or {key} must name columns that the dataset has"
+        raise ConfigError(ErrorEntry("id", False, wrong, valid))
     if columns:
         logger.warning(
-            "Tower of %ss: %s (%s=%s); it knows them by their ids alone, as tower=embedding does",
+            "Tower of %ss: %s (tower.%s=%s); it knows them by their ids alone, as tower=embedding "
+            "does",
             side.kind,
             missing,
             key,

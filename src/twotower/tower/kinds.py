@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from twotower.config.suggest import suggest
-from twotower.core.errors import ConfigError
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.types import Side
 
 __all__ = ["Columns", "Kind", "column_kinds"]
@@ -39,7 +39,7 @@ def column_kinds(columns: Columns, side: Side, max_distinct: float) -> dict[str,
     else:
         kinds = dict(columns or {})
         for name, kind in kinds.items():
-            _check(f"tower.{side.kind}_columns.{name}", kind, name, train)
+            _check(f"{side.kind}_columns.{name}", kind, name, train)
     return {name: kind for name, kind in kinds.items() if not _unknown(train[name], side)}
 
 
@@ -99,12 +99,10 @@ def _valid_kinds(dtype: pl.DataType) -> list[Kind]:
 
 def _check(key: str, kind: Kind, name: str, train: pl.DataFrame) -> None:
     if name not in train.columns:
-        raise ConfigError(
-            f"{key}: got {kind}, but there is no such column; {suggest(name, train.columns)}"
-        )
+        known = suggest(name, train.columns)
+        raise ConfigError(ErrorEntry(key, kind, "but there is no such column", known))
     valid = _valid_kinds(train[name].dtype)
     if kind not in valid:
-        raise ConfigError(
-            f"{key}: got {kind}, but the column holds {train[name].dtype}; "
-            f"valid {'is ' + ' or '.join(valid) if valid else 'is to leave it out'}"
-        )
+        wrong = f"but the column holds {train[name].dtype}"
+        accepted = f"must be {' or '.join(valid)}" if valid else "must be left out"
+        raise ConfigError(ErrorEntry(key, kind, wrong, accepted))

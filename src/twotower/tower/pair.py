@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import PositiveInt
 from torch import Generator, nn
 
 from twotower.config import Contract
-from twotower.core.component import component
-from twotower.core.errors import ConfigError, below
+from twotower.core.component import arguments_of, component
+from twotower.core.errors import ConfigError, ErrorEntry, errors_under
 from twotower.tower.base import HistoryEncoder, Tower, TowerFactory
 from twotower.types import Side
 
 __all__ = ["tower_of_pair"]
 
 
-@component
+def _towers_agree(
+    emb_dim: int, similarity: str, user: TowerFactory, item: TowerFactory
+) -> Iterator[ErrorEntry]:
+    """Yield an error if the towers differ in emb_dim or similarity."""
+    for side, tower in (("user", user), ("item", item)):
+        given = arguments_of(tower)
+        for key, both in (("emb_dim", emb_dim), ("similarity", similarity)):
+            if key in given and given[key] != both:
+                valid = f"expected that of both, {key}={both}"
+                yield ErrorEntry(f"{side}.{key}", given[key], valid=valid)
+
+
+def _biases_agree(user: TowerFactory, item: TowerFactory) -> Iterator[ErrorEntry]:
+    """Yield an error if only items have a bias: the user tower has no constant 1 to match it."""
+    if arguments_of(item).get("bias") is True and arguments_of(user).get("bias") is not True:
+        valid = "must be false, or the user tower embedding with bias=true"
+        yield ErrorEntry("item.bias", True, valid=valid)
+
+
+@component(rules=(_towers_agree, _biases_agree))
 def tower_of_pair(
     emb_dim: PositiveInt,
     similarity: Literal["dot", "cosine"],
@@ -40,29 +59,9 @@ def tower_of_pair(
     Raises:
         ConfigError: If the tower raises it, or if the item tower reads histories of users.
     """
-    with below("tower", side.kind):
+    with errors_under(side.kind):
         tower = {"user": user, "item": item}[side.kind](side=side, generator=generator)
     if side.kind == "item" and isinstance(tower, HistoryEncoder):
-        raise ConfigError(
-            "tower.item: got a tower that reads histories of users; expected one of items"
-        )
+        wrong = "got a tower that reads histories of users"
+        raise ConfigError(ErrorEntry("item", problem=wrong, valid="expected one of items"))
     return tower
-
-
-def _conflicts(node: Mapping[str, Any], path: str) -> Iterator[str]:
-    """Yield an error if the towers differ in emb_dim or similarity, or only items have a bias."""
-    user, item = node.get("user"), node.get("item")
-    biased = isinstance(item, Mapping) and item.get("bias") is True
-    if biased and not (isinstance(user, Mapping) and user.get("bias") is True):
-        yield f"{path}.item.bias: got true; expected false, or {path}.user=embedding with bias=true"
-    for side in ("user", "item"):
-        tower = node.get(side)
-        for key in ("emb_dim", "similarity"):
-            if isinstance(tower, Mapping) and tower.get(key) != node.get(key):
-                yield (
-                    f"{path}.{side}.{key}: got {tower.get(key)}; expected that of both, "
-                    f"{path}.{key}={node.get(key)}"
-                )
-
-
-tower_of_pair.conflicts = _conflicts  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Generator, Tensor
 
 from twotower.core import seeding
-from twotower.core.errors import DataError
+from twotower.core.errors import DataError, errors_under
 from twotower.negative_sampling import NegativeSampler
 from twotower.training.batches import Batches, Pasts
 from twotower.types import (
@@ -64,7 +64,8 @@ class FoldBatches(LightningDataModule):
             fold = replace(fold, train=_with_recency(fold.train, half_life))
         self._fold = fold
         self._history_length = history_length
-        self._sampler = sampler(train=fold.train, device=device)
+        with errors_under("negative_sampling"):
+            self._sampler = sampler(train=fold.train, device=device)
         self._batch_size = batch_size
         self._seed = seed
         self._device = device

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from twotower.config import compose
-from twotower.config.check import check
 from twotower.core.errors import ConfigError
 from twotower.tower.encoder import SASRecEncoder
 
@@ -46,7 +45,7 @@ def test_no_older_place_hears_of_a_newer_item() -> None:
 def test_heads_that_do_not_divide_hidden_are_refused_before_any_data_is_read() -> None:
     sasrec = ["tower=history", "tower/encoder=sasrec", "tower.encoder.hidden=10"]
     with pytest.raises(ConfigError, match=r"tower\.encoder\.n_heads: got 4, which does not divide"):
-        check(compose("train", [*sasrec, "tower.encoder.n_heads=4"]))
-    check(compose("train", [*sasrec, "tower.encoder.n_heads=5"]))
+        compose("train", [*sasrec, "tower.encoder.n_heads=4"])
+    compose("train", [*sasrec, "tower.encoder.n_heads=5"])
     with pytest.raises(ConfigError, match=r"tower\.encoder\.n_heads: got 0; input should be"):
-        check(compose("train", [*sasrec, "tower.encoder.n_heads=0"]))
+        compose("train", [*sasrec, "tower.encoder.n_heads=0"])

@@ -93,7 +93,7 @@ def test_the_generator_alone_decides_the_projection() -> None:
 
 @pytest.mark.usefixtures("library")
 def test_a_model_that_cannot_be_loaded_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"tower\.text\.model: got 'missing'.*expected a name"):
+    with pytest.raises(ConfigError, match=r"^model: got 'missing'.*expected a name"):
         made(model="missing")
 
 

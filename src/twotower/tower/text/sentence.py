@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.errors import ConfigError, ErrorEntry
 
 __all__ = ["SavedText", "SentenceText", "without_encoder"]
 
@@ -101,16 +101,18 @@ def _encoder(model: str) -> Any:
         library = import_module("sentence_transformers")
     except ImportError as error:
         raise ConfigError(
-            "tower.text: `sentence` needs the library sentence-transformers, which is not "
-            "installed: pip install 'twotower[text]', or use `ngrams`"
+            ErrorEntry(
+                "",
+                problem="`sentence` needs sentence-transformers, which is not installed",
+                valid="pip install 'twotower[text]', or use `ngrams`",
+            )
         ) from error
     try:
         return library.SentenceTransformer(model)
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"tower.text.model: got {model!r}, which sentence-transformers cannot load; expected "
-            f"a name on the Hugging Face hub or a folder ({error})"
-        ) from error
+        wrong = "which sentence-transformers cannot load"
+        valid = f"expected a name on the Hugging Face hub or a folder ({error})"
+        raise ConfigError(ErrorEntry("model", model, wrong, valid)) from error
 
 
 def _encoded(encoder: Any, texts: pl.Series, batch_size: int) -> Tensor:

@@ -1,0 +1,63 @@
+"""Rules about several settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from twotower.core.errors import ErrorEntry
+from twotower.dataset import Dataset
+from twotower.evaluation import Evaluation
+from twotower.loss import Loss, weight_error
+from twotower.split.base import Split
+from twotower.training import Trainer
+
+__all__ = ["a_part_is_measured", "validation_is_cut", "weights_are_applied"]
+
+
+def validation_is_cut(split: Split, trainer: Trainer) -> Iterator[ErrorEntry]:
+    """Yield an error for each setting of the trainer that needs a validation part if none is cut.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> split = SimpleNamespace(validation=False)
+        >>> trainer = SimpleNamespace(patience=None, refit=True, scheduler=None)
+        >>> [str(error.path) for error in validation_is_cut(split, trainer)]
+        ['trainer.refit']
+    """
+    if split.validation:
+        return
+    wrong = "which needs a validation part, but split.validation=false cuts none"
+    for key, value, off in (
+        ("patience", trainer.patience, "null"),
+        ("refit", trainer.refit, "false"),
+    ):
+        if value:
+            yield ErrorEntry(f"trainer.{key}", value, wrong, f"must be {off}")
+    if getattr(trainer.scheduler, "func", trainer.scheduler) is ReduceLROnPlateau:
+        yield ErrorEntry(
+            "trainer.scheduler",
+            problem=f"got ReduceLROnPlateau, {wrong}",
+            valid="must be another one, such as step",
+        )
+
+
+def a_part_is_measured(split: Split, evaluation: Evaluation) -> Iterator[ErrorEntry]:
+    """Yield an error if there is neither a validation part nor a test."""
+    if not split.validation and evaluation.test == "never":
+        yield ErrorEntry(
+            "evaluation.test",
+            evaluation.test,
+            "but split.validation=false cuts no validation part either, so nothing would be "
+            "measured",
+            "must be one of best, all",
+        )
+
+
+def weights_are_applied(dataset: Dataset, loss: Loss) -> Iterator[ErrorEntry]:
+    """Yield an error if interactions have weights that the loss does not apply."""
+    columns = getattr(dataset, "columns", None)
+    weighted = isinstance(columns, Mapping) and columns.get("weight") is not None
+    if weighted and (error := weight_error(loss)):
+        yield error
