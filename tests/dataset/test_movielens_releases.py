@@ -45,7 +45,7 @@ def test_1m_reads_dat_files(
     assert data.origin.startswith("MovieLens 1M from the cache ")
 
 
-@pytest.mark.parametrize("name", ["ml-20m", "ml-25m", "ml-latest-small"])
+@pytest.mark.parametrize("name", ["ml-20m", "ml-25m", "ml-32m", "ml-latest-small"])
 def test_csv_releases(tmp_path: Path, write_zip: WriteZip, name: str) -> None:
     members = {
         f"{name}/ratings.csv": (

@@ -17,7 +17,7 @@ __all__ = ["CACHE_VARIABLE", "cache_root", "cached_interactions"]
 CACHE_VARIABLE = "TWOTOWER_CACHE_DIR"
 
 _FORMAT = 1  # increment when the canonical tables change: older entries are then fetched again
-_FRAMES = ("log", "users", "items")
+_FRAMES = ("log", "users", "items", "test")
 
 
 def cache_root(cache_dir: str | None) -> Path:
@@ -58,14 +58,15 @@ def cached_interactions(
             f"cannot write to the cache folder {folder.parent}: {error}; name another "
             f"with dataset.cache_dir or the environment variable {CACHE_VARIABLE}"
         ) from error
-    log, users, items = (entry.frames[name] for name in _FRAMES)
+    # Entries of older versions have no test part.
+    log, users, items, test = (entry.frames.get(name) for name in _FRAMES)
     assert log is not None
     note = entry.note
     return Interactions(
         log=log,
         users=users,
         items=items,
-        test=None,
+        test=test,
         origin=note["origin"],
         digest=note["digest"],
     )

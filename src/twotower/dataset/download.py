@@ -1,4 +1,9 @@
-"""Download published files and verify their checksums."""
+"""Download published files and verify their checksums.
+
+pooch would replace `Archive._download` alone, some fifteen lines: it resumes downloads no more than
+this does, it logs to the terminal on its own, and the copies placed by hand, the order of sources
+and the messages stay here in any case.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +29,18 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Archive:
-    """A published zip file.
+    """A published file.
 
     url: its address; the last part of the path is the name of the file.
-    md5: published checksum (hex); None if the file changes over time.
+    md5: published checksum (hex); None if none is published, or the file changes over time.
     connect_timeout_s: seconds to wait for the server to answer.
+    folder: below `downloads`, for files whose name alone is not unique.
     """
 
     url: str
     md5: str | None
     connect_timeout_s: float
+    folder: str = ""
 
     @property
     def name(self) -> str:
@@ -45,7 +52,7 @@ class Archive:
 
     def by_hand(self, root: Path) -> Path:
         """Return where a manually downloaded copy is expected."""
-        return root / "downloads" / self.name
+        return root / "downloads" / self.folder / self.name
 
     def get(self, root: Path, scratch: Path) -> tuple[Path, str]:
         """The file (the one placed by hand, else downloaded to `scratch`) and its origin.

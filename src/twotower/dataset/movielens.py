@@ -1,29 +1,26 @@
-"""What the MovieLens datasets share: finding the archive and parsing titles.
+"""What the MovieLens datasets share: reading the archive and parsing titles.
 
 F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
 """
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from twotower.core.errors import DataError, DownloadError
-from twotower.dataset.cache import cache_root, cached_interactions
+from twotower.core.errors import DataError
+from twotower.dataset.cache import cache_root
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.download import Archive, SourceError
+from twotower.dataset.published import Source
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
-
-Source = Callable[[Path], Interactions]
 
 LOG_SCHEMA = pl.Schema({USER: pl.Int64, ITEM: pl.Int64, RATING: pl.Float64, TIMESTAMP: pl.Int64})
 USER_SCHEMA = pl.Schema(
@@ -52,46 +49,6 @@ class MovieLensFrames(NamedTuple):
 
 
 Parse = Callable[[zipfile.ZipFile], MovieLensFrames]
-
-
-def load_cached(
-    title: str,
-    archive: Archive,
-    cache_dir: str | None,
-    digest: str | None,
-    sources: Sequence[Source],
-) -> Interactions:
-    """The dataset from the cache, else from the first of `sources` that can give it.
-
-    A source is called with an empty scratch folder and raises SourceError if it must be
-    passed over. Raises DownloadError, with all that was tried, if none is left.
-    """
-    root = cache_root(cache_dir)
-    folder = root / "datasets" / archive.stem
-    failures: list[str] = []
-
-    def fetch() -> Interactions:
-        for source in sources:
-            try:
-                with tempfile.TemporaryDirectory() as scratch:
-                    found = source(Path(scratch))
-                if digest not in (None, found.digest):
-                    raise SourceError(
-                        f"{found.origin}: content digest {found.digest}, dataset.digest {digest}"
-                    )
-            except SourceError as failure:
-                failures.append(str(failure))
-            else:
-                reason = f" ({'; '.join(failures)})" if failures else ""
-                return replace(found, origin=found.origin + reason)
-        raise DownloadError(
-            f"{title} is not in the cache {root} and cannot be fetched: {'; '.join(failures)}. "
-            f"Put {archive.name} (from {archive.url}) at {archive.by_hand(root)} and run again, "
-            "or set dataset.cache_dir to a cache that holds it"
-        )
-
-    found = cached_interactions(folder, digest, fetch)
-    return replace(found, origin=f"{title} from the cache {folder}, {found.origin}")
 
 
 def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Source:

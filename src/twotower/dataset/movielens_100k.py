@@ -17,11 +17,11 @@ from twotower.dataset.movielens import (
     MovieLensFrames,
     dated_log,
     from_archive,
-    load_cached,
     member,
     read_zip,
     titled_items,
 )
+from twotower.dataset.published import load_cached
 from twotower.types import ITEM, Interactions
 
 # The order of the flags at the end of a line of u.item.

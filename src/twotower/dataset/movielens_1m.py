@@ -16,10 +16,10 @@ from twotower.dataset.movielens import (
     MovieLensFrames,
     dated_log,
     from_archive,
-    load_cached,
     member,
     titled_items,
 )
+from twotower.dataset.published import load_cached
 from twotower.types import ITEM, USER, Interactions
 
 # Codes from 0 in users.dat, as documented in the archive's README.

@@ -14,10 +14,10 @@ from twotower.dataset.movielens import (
     MovieLensFrames,
     dated_log,
     from_archive,
-    load_cached,
     member,
     titled_items,
 )
+from twotower.dataset.published import load_cached
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
 _LOG_TYPES = {
