@@ -31,6 +31,7 @@ LAYERS = (
     ("sweeping",),
     ("reporting",),
     ("commands",),
+    ("api",),
     ("cli",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -1,47 +1,63 @@
-"""twotower: config-driven experiments with two-tower dot-product recommenders."""
+"""twotower: config-driven experiments with two-tower dot-product recommenders.
+
+`run` trains and evaluates one model, `load` returns the model of a run, and `compare` compares
+runs. Names and defaults are those of the command line: an override `"tower.emb_dim=32"` means the
+same in both. The names in `__all__` and their signatures are stable: they change only with a new
+minor version, after a version that warns; whatever else can be imported may change at any time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from twotower.api.compare import compare
+from twotower.api.load import load
+from twotower.api.run import run
+from twotower.core.errors import (
+    ConfigError,
+    DataError,
+    DownloadError,
+    RunNotFoundError,
+    SweepError,
+    TrainingError,
+    TwoTowerError,
+)
 
 if TYPE_CHECKING:
+    from twotower.comparison import Compared
     from twotower.running.result import Result
+    from twotower.serving.recommender import Recommender
 
-__all__ = ["__version__", "run"]
+__all__ = [
+    "Compared",
+    "ConfigError",
+    "DataError",
+    "DownloadError",
+    "Recommender",
+    "Result",
+    "RunNotFoundError",
+    "SweepError",
+    "TrainingError",
+    "TwoTowerError",
+    "__version__",
+    "compare",
+    "load",
+    "run",
+]
 
 __version__ = version("twotower")
 
+_LATE = {  # classes whose modules take seconds to import
+    "Compared": "twotower.comparison",
+    "Recommender": "twotower.serving.recommender",
+    "Result": "twotower.running.result",
+}
 
-def run(overrides: Sequence[str] = ()) -> Result:
-    """Run one experiment, as `twotower train` does, in this process.
 
-    Args:
-        overrides: As on the command line, such as `["tower.emb_dim=32", "loss=bpr"]`.
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    Returns:
-        Metrics, frames, the run's id in MLflow, and the trained model with `recommend`.
-
-    Raises:
-        ConfigError: An override is wrong. All errors are reported together, before any data is
-            read.
-        DataError: The data cannot be read, split or trained on.
-        TrainingError: Training diverged.
-
-    >>> import twotower
-    >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
-    >>> result = twotower.run([*data, "trainer.max_epochs=2", "tracking=none"])
-    >>> 0 <= result.metrics["test/ndcg_at_10"] <= 1
-    True
-    >>> result.recommend(k=5).columns.tolist()
-    ['user_id', 'item_id', 'rank', 'score', 'title']
-    """
-    # Imported here to keep `import twotower` fast.
-    from twotower import config as conf
-    from twotower.config.naming import run_name
-    from twotower.reporting.run_page import report_run
-
-    config = conf.compose("train", overrides)
-    result: Result = conf.build(config).run(run_name(overrides, config), report_run)
-    return result
+    return getattr(import_module(_LATE[name]), name)

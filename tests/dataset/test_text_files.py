@@ -281,9 +281,7 @@ def test_columns_of_lists(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert not caplog.records
     log_file(tmp_path / "log.csv", **changes).load()
     assert "column 'genres' has several values in a field, apart by '|'" in caplog.text
-    with pytest.raises(
-        DataError, match=r"dataset\.lists: no file of features has .* 'genre'; .*ge"
-    ):
+    with pytest.raises(DataError, match=r"dataset\.lists: no features have .* 'genre'; .*ge"):
         log_file(tmp_path / "log.csv", lists={"genre": "|"}, **changes).load()
     with pytest.raises(DataError, match=r"dataset\.lists: .*; set dataset\.items_path or"):
         log_file(tmp_path / "log.csv", lists={"genre": "|"}).load()

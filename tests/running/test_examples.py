@@ -16,7 +16,10 @@ from twotower.serving.recommender import Recommender
 from twotower.types.metric_name import MetricName
 
 
-@pytest.mark.parametrize("documented", [twotower.run, Result, Recommender, Experiment, MetricName])
+@pytest.mark.parametrize(
+    "documented",
+    [twotower.run, twotower.load, twotower.compare, Result, Recommender, Experiment, MetricName],
+)
 def test_examples_run(documented: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # they write to outputs/
     names = vars(sys.modules[documented.__module__])

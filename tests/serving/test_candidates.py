@@ -103,4 +103,4 @@ def test_new_users_get_no_cold_item_that_they_saw(
     assert set(loaded.recommend_to_new(new, 10)["item_id"]) == competes - {3, 9}
     assert set(loaded.recommend_to_new(new, 10, drop_seen=False)["item_id"]) == competes
     of_pandas = loaded.recommend_to_new(new.to_pandas(), 10)
-    assert of_pandas.equals(loaded.recommend_to_new(new, 10))
+    assert of_pandas.equals(loaded.recommend_to_new(new, 10).to_pandas())

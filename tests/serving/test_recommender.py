@@ -232,14 +232,14 @@ def test_one_user_is_a_list_of_one_and_text_is_one_user() -> None:
 )
 def test_new_users_of_another_form_are_refused(new: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        knowing_histories().recommend_to_new(new, k=2)  # type: ignore[arg-type]
+        knowing_histories().recommend_to_new(new, k=2)
 
 
 def test_new_users_are_the_same_however_ids_are_written_and_lines_are_sorted() -> None:
     recommender = knowing_histories()
     lists = recommender.recommend_to_new(NEW, k=2)
-    assert recommender.recommend_to_new(NEW.to_pandas(), k=2).equals(lists)
-    assert recommender.recommend_to_new(NEW.to_dict(as_series=False), k=2).equals(lists)  # type: ignore[arg-type]
+    assert recommender.recommend_to_new(NEW.to_pandas(), k=2).equals(lists.to_pandas())
+    assert recommender.recommend_to_new(NEW.to_dict(as_series=False), k=2).equals(lists)
     as_text = NEW.with_columns(pl.format("{}.0", "item_id").alias("item_id"))
     assert recommender.recommend_to_new(as_text, k=2).equals(lists)
     # zoe's three items at one moment: which two are the newest does not follow from the lines.

@@ -64,20 +64,10 @@ class Compare:
             require_table_suffix("file", self.file)
 
     def __call__(self) -> Compared:
-        """Print and return the comparison, and write its tables if `file` is set.
-
-        Raises:
-            RunNotFoundError: a run, or its per-user values, do not exist.
-            DataError: the runs cannot be compared; see `Comparison.compare`.
-        """
+        """Print and return the comparison, and write its tables if `file` is set."""
         if self.file is not None:
             require_writable_file("file", self.file)
-        comparison = self.comparison
-        if self.metric is not None:
-            comparison = replace(comparison, metric=self.metric)
-        found = self._found()
-        metric = comparison.metric or _monitor(found)
-        compared = comparison.compare(self._models(found), metric)
+        compared = self.compare()
         print(f"on the {self.part} part:")
         print_compared(compared)
         if self.part == "test":
@@ -89,6 +79,20 @@ class Compare:
             for path in _write(compared, Path(self.file)):
                 print(visible(f"written to {path}"))
         return compared
+
+    def compare(self) -> Compared:
+        """Return the comparison.
+
+        Raises:
+            RunNotFoundError: a run, or its per-user values, do not exist.
+            DataError: the runs cannot be compared; see `Comparison.compare`.
+        """
+        comparison = self.comparison
+        if self.metric is not None:
+            comparison = replace(comparison, metric=self.metric)
+        found = self._found()
+        metric = comparison.metric or _monitor(found)
+        return comparison.compare(self._models(found), metric)
 
     def _found(self) -> list[FoundRun]:
         uri, experiment = self.tracking.uri, self.tracking.experiment_name

@@ -20,7 +20,7 @@ from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
 from twotower.serving.files import MODEL_FOLDER
 from twotower.serving.recommender import N_KNOWN, Recommender
-from twotower.tracking.load import download, find_run
+from twotower.tracking.load import FoundRun, download, find_run
 from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking
 from twotower.types import USER
@@ -61,17 +61,11 @@ class Recommend:
     def __call__(self) -> pl.DataFrame:
         """Print, write and return `user_id`, `item_id`, `rank`, `score` and, if known, `title`."""
         require_writable_file("file", self.file)
-        run = find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
-        newcomers = None
-        with TemporaryDirectory(prefix="twotower-") as folder:
-            saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
-            recommender = Recommender.load(saved, self.allow_targets)
-            if self.new_users is not None:
-                config = download(self.tracking.uri, run.id, CONFIG_FILE, Path(folder))
-                trained = yaml.safe_load(config.read_text("utf-8")).get("dataset", {})
-                newcomers = read_new_users(self.new_users, vars(self), trained)
+        run = self._found()
+        recommender = self._load(run)
+        newcomers = None if self.new_users is None else self._newcomers(run, self.new_users)
         if newcomers is None:
-            frame = recommender.recommend(self.users, self.k, self.drop_seen)
+            frame: pl.DataFrame = recommender.recommend(self.users, self.k, self.drop_seen)
         else:
             frame = recommender.recommend_to_new(newcomers, self.k, self.drop_seen)
         path = Path(self.file)
@@ -84,6 +78,24 @@ class Recommend:
         if newcomers is not None and (warning := _unknown(frame)):
             console.print(warning, soft_wrap=True, markup=False)
         return frame
+
+    def recommender(self) -> Recommender:
+        """Return the model of the run."""
+        return self._load(self._found())
+
+    def _found(self) -> FoundRun:
+        return find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
+
+    def _load(self, run: FoundRun) -> Recommender:
+        with TemporaryDirectory(prefix="twotower-") as folder:
+            saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
+            return Recommender.load(saved, self.allow_targets)
+
+    def _newcomers(self, run: FoundRun, file: str) -> pl.DataFrame:
+        with TemporaryDirectory(prefix="twotower-") as folder:
+            config = download(self.tracking.uri, run.id, CONFIG_FILE, Path(folder))
+            trained = yaml.safe_load(config.read_text("utf-8")).get("dataset", {})
+        return read_new_users(file, vars(self), trained)
 
 
 def _unknown(frame: pl.DataFrame) -> str | None:

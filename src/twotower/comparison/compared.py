@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from twotower.comparison.pairing import Model, Paired
 from twotower.comparison.statistics import Floats
+from twotower.core.frame_library import Library, in_library
 
 __all__ = ["Claims", "Compared", "models_frame", "pairs_frame"]
 
@@ -84,6 +86,13 @@ class Compared:
         known = {"models": self.models, "pairs": self.pairs, "metrics": self.metrics}
         known["history"] = self.history
         return known if self.popularity is None else {**known, "popularity": self.popularity}
+
+    def in_library(self, library: Library) -> Compared:
+        """Return the same with its frames as those of `library`."""
+        converted: dict[str, Any] = {
+            name: in_library(frame, library) for name, frame in self.tables.items()
+        }
+        return replace(self, **converted)
 
 
 def models_frame(

@@ -12,6 +12,7 @@ from twotower.config.compose import (
     compose_from,
     hydra_folder,
     hydra_node,
+    lines_of,
     plain,
     shared,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "hydra_folder",
     "hydra_node",
     "lenient",
+    "lines_of",
     "literal",
     "parse_flags",
     "plain",

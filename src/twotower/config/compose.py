@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from hydra.errors import HydraException
@@ -32,6 +33,7 @@ __all__ = [
     "compose_from",
     "hydra_folder",
     "hydra_node",
+    "lines_of",
     "plain",
     "shared",
 ]
@@ -44,7 +46,7 @@ _READERS = {"train": "twotower.sweeping.sweep_settings.SweepSettings"}
 
 
 def compose(
-    config_name: str, overrides: Sequence[str], config_dir: str | None = None
+    config_name: str, overrides: Sequence[str], config_dir: str | Path | None = None
 ) -> dict[str, Any]:
     """The checked config as plain containers, every interpolation resolved.
 
@@ -58,18 +60,20 @@ def compose(
     Raises:
         ConfigError: names everything that is wrong.
     """
-    if not _is_list_of_text(overrides):
+    lines = lines_of(overrides)
+    folder = None if config_dir is None else str(config_dir)
+    source = Source(config_name, folder, searchpath=searchpath_of(lines))
+    return compose_from(source, lines, config_name)
+
+
+def lines_of(overrides: Sequence[str]) -> list[str]:
+    """Return overrides passed from Python. Raise ConfigError unless it is a list of strings."""
+    text = isinstance(overrides, str | bytes) or not isinstance(overrides, Sequence)
+    if text or not all(isinstance(each, str) for each in overrides):
         raise ConfigError(
             f'overrides: got {overrides!r}; must be a list of strings, such as ["tower.emb_dim=32"]'
         )
-    source = Source(config_name, config_dir, searchpath=searchpath_of(overrides))
-    return compose_from(source, overrides, config_name)
-
-
-def _is_list_of_text(value: object) -> bool:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        return False
-    return all(isinstance(each, str) for each in value)
+    return list(overrides)
 
 
 def compose_from(

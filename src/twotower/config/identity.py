@@ -13,6 +13,7 @@ __all__ = ["ELSEWHERE", "digest_of", "is_elsewhere", "sweep_id", "trial_hash"]
 ELSEWHERE = (
     "baselines",
     "comparison",
+    "dataset.frames_dir",
     "evaluation.block_scores",
     "evaluation.test",
     "output_dir",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from twotower.dataset.digest import frames_digest
+from twotower.dataset.mapping import same_id_types
 from twotower.types import FILE_ORDER, ITEM, RATING, TIMESTAMP, USER, WEIGHT, Interactions
 
 
@@ -35,6 +36,21 @@ def interactions(
     log_ = frames.pop("log")
     assert log_ is not None
     return Interactions(log=log_, **frames, origin=origin, digest=digest, sources=sources or {})
+
+
+def interactions_of(
+    frames: Mapping[str, pl.DataFrame], *, origin: str, sources: Mapping[str, str]
+) -> Interactions:
+    """`interactions` of the parts `log`, `test`, `users`, `items`, with ids of one type."""
+    typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
+    return interactions(
+        log=typed["log"],
+        users=typed.get("users"),
+        items=typed.get("items"),
+        test=typed.get("test"),
+        origin=origin,
+        sources=sources,
+    )
 
 
 def sorted_log(log: pl.DataFrame) -> pl.DataFrame:

@@ -19,19 +19,22 @@ class Place:
     """The location of a column, for messages: file, column name and the config key that sets it.
 
     key: None where no key does.
+    first_row: the number of the first row: 1 in a file, 0 in a frame.
     """
 
     file: str
     column: str
     key: str | None
+    first_row: int = 1
 
     def refuse(self, bad: pl.Series, values: pl.Series, what: str, remedy: str) -> NoReturn:
         """Raise DataError for the rows where `bad`, with the first of them."""
         row = bad.arg_true()[0]
+        header = ", without the header" if self.first_row else ""
         raise DataError(
             f"{self.file}: column {self.column!r} has {what} in {bad.sum()} of {len(bad)} rows, "
-            f"first in row {row + 1} (counted from 1, without the header): {values[row]!r}; "
-            f"{remedy}{self._or_another}"
+            f"first in row {row + self.first_row} (counted from {self.first_row}{header}): "
+            f"{values[row]!r}; {remedy}{self._or_another}"
         )
 
     def refuse_type(self, dtype: pl.DataType, valid: str) -> NoReturn:

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from twotower.core.component import component
 from twotower.core.errors import ConfigError
-from twotower.dataset.canonical import interactions
+from twotower.dataset.canonical import interactions_of
 from twotower.dataset.columns import Place
 from twotower.dataset.lists import Lists
 from twotower.dataset.mapping import (
@@ -20,7 +20,6 @@ from twotower.dataset.mapping import (
     map_log,
     named_columns,
     ordered,
-    same_id_types,
 )
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
@@ -96,15 +95,8 @@ class LogFile:
             title = None if self.title is None else str(self.title)
             frames["items"] = self._features(self.items_path, "items", ITEM, title, lists)
         lists.refuse_unused()
-        typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
-        return interactions(
-            log=typed["log"],
-            users=typed.get("users"),
-            items=typed.get("items"),
-            test=typed.get("test"),
-            sources=self._sources(),
-            origin=" and ".join(filter(None, [self.path, self.test_path])),
-        )
+        origin = " and ".join(filter(None, [self.path, self.test_path]))
+        return interactions_of(frames, origin=origin, sources=self._sources())
 
     def _sources(self) -> dict[str, str]:
         files = {

@@ -48,8 +48,8 @@ class Lists:
             if not any(name in columns for columns in self._seen.values()):
                 there = "; ".join(f"{f} has {', '.join(c)}" for f, c in self._seen.items())
                 raise DataError(
-                    f"dataset.lists: no file of features has a column {name!r}; "
-                    f"{there or 'set dataset.items_path or dataset.users_path'}"
+                    f"dataset.lists: no features have a column {name!r}; "
+                    f"{there or 'there are no features of users or items'}"
                 )
 
     def _parts(self, name: str) -> pl.Expr:

@@ -78,7 +78,8 @@ def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.
 
 def _mapped(table: Table, columns: Columns, times: TimeFormat) -> pl.DataFrame:
     def place(field: str) -> Place:
-        return Place(str(table.file), str(columns.get(field)), times.key(f"columns.{field}"))
+        key = times.key(f"columns.{field}")
+        return Place(str(table.file), str(columns.get(field)), key, table.first_row)
 
     series = {USER: _typed_ids(table, place("user")), ITEM: _typed_ids(table, place("item"))}
     if columns["rating"] is not None:

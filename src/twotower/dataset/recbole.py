@@ -12,7 +12,7 @@ import polars as pl
 
 from twotower.core.component import component
 from twotower.core.errors import DataError
-from twotower.dataset.canonical import interactions
+from twotower.dataset.canonical import interactions_of
 from twotower.dataset.columns import Place
 from twotower.dataset.content import regular_file
 from twotower.dataset.mapping import (
@@ -22,7 +22,6 @@ from twotower.dataset.mapping import (
     map_log,
     named_columns,
     ordered,
-    same_id_types,
 )
 from twotower.dataset.tables import Table, expanded, require_columns
 from twotower.dataset.text import TextFormat, read_text
@@ -58,18 +57,11 @@ class RecBoleFiles:
             file = stem.with_name(f"{stem.name}.{field}")
             if file.exists():
                 frames[part] = self._features(file, field, key)
-        typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
-        return interactions(
-            log=typed["log"],
-            users=typed.get("users"),
-            items=typed.get("items"),
-            test=None,
-            sources={
-                "log": f"{stem.name}.inter",
-                "users": f"{stem.name}.user",
-                "items": f"{stem.name}.item",
-            },
+        files = {"log": "inter", "users": "user", "items": "item"}
+        return interactions_of(
+            frames,
             origin=f"the RecBole files {stem}.*",
+            sources={part: f"{stem.name}.{suffix}" for part, suffix in files.items()},
         )
 
     def _stem(self) -> Path:

@@ -21,11 +21,17 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 @dataclass(frozen=True)
 class Table:
-    """One file's content. A text file's columns are strings throughout, a Parquet file's typed."""
+    """The content of one file, or a frame passed from Python.
+
+    file: what messages call it.
+    is_text: whether all columns are strings, as those of a text file.
+    first_row: the number of the first row in messages: 1 in a file, 0 in a frame.
+    """
 
     file: Path
     frame: pl.DataFrame
     is_text: bool
+    first_row: int = 1
 
 
 def read_tables(

@@ -177,6 +177,7 @@ class Experiment(Configured):
                 histories=fold.histories,
                 users=fold.users,
                 items=fold.items,
+                library="pandas",
             ),
         )
 

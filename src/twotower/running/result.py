@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import polars as pl
 
+from twotower.core.frame_library import Library, in_library
 from twotower.evaluation import Measured
 from twotower.evaluation.groups import GroupMetrics
 from twotower.model import DotProductScorer
@@ -107,6 +107,7 @@ class Result:
         repeat: Describes the fold if the split is one of several that are averaged.
         notes: Sentences on what looks wrong with the model.
         recommender: The trained model, ready to recommend.
+        library: The library of all frames, `pandas` or `polars`.
 
     >>> import twotower
     >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
@@ -128,6 +129,7 @@ class Result:
     repeat: str | None
     notes: list[str]
     recommender: Recommender
+    library: Library = "pandas"
 
     @property
     def judged(self) -> Judged:
@@ -164,19 +166,19 @@ class Result:
         return sum(parameter.numel() for parameter in self.fits[0].model.parameters())
 
     @property
-    def history(self) -> pd.DataFrame:
+    def history(self) -> Any:
         """One row per epoch: `epoch`, `train/loss` and, with validation, `val/...`."""
-        return self.fits[0].history.to_pandas()
+        return in_library(self.fits[0].history, self.library)
 
     @property
-    def recommendations(self) -> pd.DataFrame:
+    def recommendations(self) -> Any:
         """`user_id`, `item_id`, `rank`, `score`, `title` where known; for the users of `judged`."""
-        return self.judged.recommendation_lists.to_pandas()
+        return in_library(self.judged.recommendation_lists, self.library)
 
     @property
-    def per_user(self) -> pd.DataFrame:
+    def per_user(self) -> Any:
         """`user_id`, `n_seen` and one column per metric; one row per user of `judged`."""
-        return self.judged.measured.per_user.to_pandas()
+        return in_library(self.judged.measured.per_user, self.library)
 
     @property
     def below(self) -> list[str]:
@@ -195,14 +197,6 @@ class Result:
         )
         return [below, *self.notes]
 
-    def recommend(self, users: Any = None, k: int = 10) -> pd.DataFrame:
-        """Return the `k` best items that each user has not interacted with.
-
-        Args:
-            users: Original ids, as `Recommender.recommend` takes them; None for all users.
-            k: The length of each list.
-
-        Returns:
-            Pandas: `user_id`, `item_id`, `rank`, `score` and, where known, `title`.
-        """
-        return self.recommender.recommend(users, k).to_pandas()
+    def recommend(self, users: Any = None, k: int = 10, drop_seen: bool = True) -> Any:
+        """Return the `k` best items for each user; see `Recommender.recommend`."""
+        return self.recommender.recommend(users, k, drop_seen)

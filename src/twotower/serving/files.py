@@ -20,7 +20,8 @@ from twotower.tower import TowerFactory
 from twotower.tower.text.sentence import without_encoder
 from twotower.types import ITEM, USER, Histories, Side, Vocabulary
 
-__all__ = ["MODEL_FOLDER", "StoredModel", "load_model", "save_model", "with_features"]
+__all__ = ["MODEL_FOLDER", "StoredModel", "is_model_folder", "load_model", "save_model"]
+__all__ += ["with_features"]
 
 MODEL_FOLDER = "model"  # in a run's artifacts
 
@@ -44,6 +45,14 @@ class StoredModel(NamedTuple):
     histories: Histories
     users: Side
     items: Side
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Return whether `folder` holds a model, or a part of one."""
+    try:
+        return (folder / _TOWER).is_file()
+    except (OSError, ValueError):  # a name that no folder can have
+        return False
 
 
 def save_model(stored: StoredModel, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from twotower.core.errors import DataError
+from twotower.core.frame_library import Library, in_library, library_of
 from twotower.dataset.new_users import new_users_log
 from twotower.evaluation import recommendations_frame, top_k
 from twotower.model import TwoTower
@@ -44,6 +45,7 @@ class Recommender:
             left out of the user's list unless `drop_seen=False`.
         users: How many users the model knows, and their features.
         items: As `users`.
+        library: The library of lists for users who are passed as no frame or series.
 
     >>> from pathlib import Path
     >>> import twotower
@@ -60,8 +62,9 @@ class Recommender:
     histories: Histories
     users: Side
     items: Side
+    library: Library = "polars"
 
-    def recommend(self, users: Any, k: int, drop_seen: bool = True) -> pl.DataFrame:
+    def recommend(self, users: Any = None, k: int = 10, drop_seen: bool = True) -> Any:
         """Return the `k` best items for each of `users`, best first.
 
         Args:
@@ -71,14 +74,18 @@ class Recommender:
             drop_seen: Leave out items that the user interacted with.
 
         Returns:
-            Columns `user_id`, `item_id`, `rank` (from 1), `score` and, where known, `title`. A user
-            with fewer than `k` candidates gets fewer rows.
+            A frame with columns `user_id`, `item_id`, `rank` (from 1), `score` and, where known,
+            `title`. A user with fewer than `k` candidates gets fewer rows. It is of the library of
+            `users` if that is a series, else of `library`.
 
         Raises:
             DataError: The model cannot serve one of the users.
             ConfigError: `k` or `drop_seen` is not valid.
         """
         check_arguments(k, drop_seen)
+        return in_library(self._to_known(users, k, drop_seen), library_of(users) or self.library)
+
+    def _to_known(self, users: Any, k: int, drop_seen: bool) -> pl.DataFrame:
         known = self.vocabulary.users
         if self.model.history_length is not None:
             rows = rows_of(known, users)
@@ -88,9 +95,7 @@ class Recommender:
         rows = rows_of(known.head(scorer.n_users), users)
         return self._lists(scorer, rows, self.histories.select(rows), known, k, drop_seen)
 
-    def recommend_to_new(
-        self, interactions: pl.DataFrame, k: int, drop_seen: bool = True
-    ) -> pl.DataFrame:
+    def recommend_to_new(self, interactions: Any, k: int = 10, drop_seen: bool = True) -> Any:
         """Return the `k` best items for users who are represented by their `interactions` alone.
 
         Args:
@@ -102,8 +107,9 @@ class Recommender:
             drop_seen: Leave out items that the user interacted with.
 
         Returns:
-            The columns of `recommend`, users in order of id, and `n_known`: how many of the user's
-            interactions were used. A user with 0 gets the list of a user without a history.
+            A frame of the library of `interactions` with the columns of `recommend`, users in order
+            of id, and `n_known`: how many of the user's interactions were used. A user with 0 gets
+            the list of a user without a history.
 
         Raises:
             DataError: The model does not represent users by histories, or knows none of the items.
@@ -127,7 +133,8 @@ class Recommender:
         frame = self._by_histories(histories, user_ids, k, drop_seen)
         n_known = histories.below(self.items.n_train).lengths.numpy()
         counts = pl.DataFrame({USER: user_ids, N_KNOWN: n_known})
-        return frame.join(counts, on=USER, how="left", maintain_order="left")
+        joined = frame.join(counts, on=USER, how="left", maintain_order="left")
+        return in_library(joined, library_of(interactions) or self.library)
 
     def save(self, folder: Path) -> None:
         """Write weights, ids and histories to `folder`; see `twotower.serving.files`."""
