@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sweep_examples import MONITOR, drawn, grid, trial_result  # type: ignore[import-not-found]
 
-from twotower.reporting.numbers import human
+from twotower.core.numbers import human
 from twotower.reporting.sweep import cells
 from twotower.sweeping.setting_result import SettingResult
 from twotower.sweeping.sweep_table import SweepTable

@@ -16,7 +16,7 @@ from twotower.running.experiment import Experiment
 from twotower.sweeping.plan import Plan
 from twotower.sweeping.search import Setting
 from twotower.sweeping.search.grid import GridSearch
-from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_spec import Trial
 
 NO_VALIDATION = ("split.validation=false", "trainer.patience=null", "trainer.refit=false")
 

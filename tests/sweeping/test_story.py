@@ -22,9 +22,8 @@ from twotower.sweeping.sweep_result import SweepResult
 from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
-from twotower.sweeping.trial import Trial
 from twotower.sweeping.trial_result import TrialResult
-from twotower.sweeping.trial_spec import TrialSpec
+from twotower.sweeping.trial_spec import Trial, TrialSpec
 from twotower.tracking.none import NoRun, NoTracking
 
 COMPARISON = Comparison(None, 0.02, 200, 0.05, 0.95, 0, 2, 2)

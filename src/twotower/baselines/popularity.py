@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from twotower.core.component import component
-from twotower.types import EVERYBODY, Scorer, TrainInteractions
+from twotower.types import OneRanking, Scorer, TrainInteractions
 
-__all__ = ["Counts", "Popularity"]
+__all__ = ["Popularity"]
 
 
 @component
@@ -29,21 +27,4 @@ class Popularity:
 
     def fit(self, train: TrainInteractions) -> Scorer:
         """Return the fitted scorer; see Baseline."""
-        return Counts(train.item_counts.float())
-
-
-@dataclass(frozen=True)
-class Counts:
-    """A scorer with one score per item, the same for every user."""
-
-    counts: Tensor  # [n_items], exact in float32 up to 2**24
-    n_users = EVERYBODY
-
-    @property
-    def n_items(self) -> int:
-        """See Scorer."""
-        return len(self.counts)
-
-    def score_all(self, users: Tensor) -> Tensor:
-        """See Scorer."""
-        return self.counts.expand(len(users), -1)
+        return OneRanking(train.item_counts.float())  # exact up to 2**24

@@ -8,10 +8,9 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from twotower.baselines.popularity import Counts
 from twotower.core.component import component
 from twotower.core.errors import DataError
-from twotower.types import Scorer, TrainInteractions, ages_in_days, half_life_weights
+from twotower.types import OneRanking, Scorer, TrainInteractions, ages_in_days, half_life_weights
 
 __all__ = ["RecentPopularity"]
 
@@ -65,7 +64,7 @@ class RecentPopularity:
         weights = torch.bincount(train.items, self._weights(train.moments), train.n_items)
         by_both = torch.stack([weights, train.item_counts.double()], dim=1)
         # Rows are sorted by weight, then by count: their ranks preserve both.
-        return Counts(torch.unique(by_both, dim=0, return_inverse=True)[1].float())
+        return OneRanking(torch.unique(by_both, dim=0, return_inverse=True)[1].float())
 
     def _weights(self, moments: Tensor) -> Tensor:
         """Return the weight [n] float64 of each interaction."""

@@ -15,6 +15,7 @@ from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
 from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
+from twotower.core.numbers import score
 from twotower.core.table_file import require_table_suffix, write_table
 from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
@@ -113,5 +114,5 @@ def _unknown(frame: pl.DataFrame) -> str | None:
 def _table(frame: pl.DataFrame, title: str) -> Table:
     table = Table(*frame.columns, title=title)
     for row in frame.iter_rows():
-        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row))
+        table.add_row(*(score(v) if isinstance(v, float) else str(v) for v in row))
     return table

@@ -12,6 +12,7 @@ from rich.table import Table
 from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
+from twotower.core.numbers import score
 from twotower.sweeping.sweep_progress import SweepProgress, progress_of
 from twotower.types.metric_name import MetricName
 
@@ -63,6 +64,5 @@ def _print(status: SweepProgress, console: Console, *, trials: bool) -> None:
     for title in ("trial", "state", MetricName.parse(record.monitor).title, "folder"):
         table.add_column(title)
     for trial in status.trials:
-        value = "" if trial.value is None else f"{trial.value:.4f}"
-        table.add_row(trial.name, trial.state, value, trial.folder)
+        table.add_row(trial.name, trial.state, score(trial.value), trial.folder)
     console.print(table)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from twotower.evaluation.evaluation import Evaluation
-from twotower.types import EVERYBODY, Fold, Recommendations
+from twotower.types import Fold, OneRanking, Recommendations
 
 __all__ = ["Alikeness", "alikeness", "collapse_notes", "effective_rank"]
 
@@ -62,7 +62,7 @@ def alikeness(recommendations: Recommendations, fold: Fold, evaluation: Evaluati
     served = listed.any(1)
     could = int(served.sum()) - torch.bincount(seen[1][served[seen[0]]], minlength=n_items)
     counts = torch.bincount(recommendations.items[listed], minlength=n_items)
-    common = evaluation.recommend(_OneRanking(counts / could.clamp(min=1)), fold)
+    common = evaluation.recommend(OneRanking(counts / could.clamp(min=1)), fold)
 
     lengths = listed.sum(1)
     rows = torch.arange(n_users)[:, None] * n_items  # so that pairs have a number each
@@ -122,19 +122,6 @@ def collapse_notes(
                 "trainer.patience_steps), lower trainer.l2, or change tower.init_std"
             )
     return notes
-
-
-@dataclass(frozen=True)
-class _OneRanking:
-    scores: Tensor  # [n_items]
-    n_users = EVERYBODY
-
-    @property
-    def n_items(self) -> int:
-        return len(self.scores)
-
-    def score_all(self, users: Tensor) -> Tensor:
-        return self.scores.expand(len(users), -1)
 
 
 def _dropped(fold: Fold, evaluation: Evaluation) -> tuple[Tensor, Tensor]:

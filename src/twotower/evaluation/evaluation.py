@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt
 
 from twotower.core.component import component, rule
 from twotower.core.errors import ConfigError, ErrorEntry
+from twotower.core.numbers import score
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation.frames import ids_of
 from twotower.evaluation.groups import (
@@ -52,11 +53,9 @@ class Measured:
 
     def text(self, name: str) -> str:
         """The metric as people read it: with half of its interval where there is one."""
-        value = f"{self.values[name]:.4f}"
-        if name not in self.intervals:
-            return value
-        low, high = self.intervals[name]
-        return f"{value} ± {(high - low) / 2:.4f}"
+        low, high = self.intervals.get(name, (0.0, 0.0))
+        half = (high - low) / 2 if name in self.intervals else None
+        return score(self.values[name], half)
 
 
 @component

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from twotower.core.numbers import score
 from twotower.evaluation.evaluation import Evaluation
 from twotower.types import ITEM, USER, SplitFrames
 
@@ -39,7 +40,7 @@ def repeat_note(frames: SplitFrames, part: str, evaluation: Evaluation) -> str |
     return (
         f"{note}, and evaluation.drop_seen=true never recommends those: at most "
         f"{len(new):,}/{n:,} pairs can be hit, and recall@{k}, a mean over users, is at most "
-        f"{bound:.4f}. Set evaluation.drop_seen=false to let items be recommended again, or "
+        f"{score(bound)}. Set evaluation.drop_seen=false to let items be recommended again, or "
         f"{_REMOVES}"
     )
 

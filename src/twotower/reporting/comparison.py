@@ -9,8 +9,8 @@ from rich.table import Table
 from twotower.comparison.claims import percent
 from twotower.comparison.compared import Compared
 from twotower.core.console import terminal
+from twotower.core.numbers import human, p_value, score, signed
 from twotower.reporting.metric_table import metric_table
-from twotower.reporting.numbers import human, p_value, score
 from twotower.reporting.tables import number_table, print_whole, width_of
 from twotower.types.metric_name import MetricName, shown_metrics
 
@@ -58,12 +58,12 @@ def _models(compared: Compared) -> Table:
     for title in ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in models.iter_rows(named=True):
-        spread = "" if row["seed_spread"] is None else f"±{row['seed_spread']:.4f} of "
+        spread = "" if row["seed_spread"] is None else f"±{score(row['seed_spread'])} of "
         table.add_row(
             str(row["rank"]),
             row["name"],
             score(row["mean"]),
-            f"{row['low']:.4f}-{row['high']:.4f}",
+            f"{score(row['low'])}-{score(row['high'])}",
             f"{spread}{row['n_seeds']}",
             str(row["group"]),
             "" if row["p_best"] is None else p_value(row["p_best"]),
@@ -107,7 +107,7 @@ def _print_pairs(console: Console, compared: Compared) -> None:
             f"#{numbers[row['better']]}",
             f"#{numbers[row['worse']]}",
             score(row["difference"]),
-            f"{row['low']:+.4f} to {row['high']:+.4f}",
+            f"{signed(row['low'])} to {signed(row['high'])}",
             p_value(row["p"]),
             p_value(row["p_holm"]),
             style="" if row["significant"] else "dim",
@@ -124,7 +124,7 @@ def _by_history(compared: Compared) -> Table:
     for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
         of_model = compared.history.filter(pl.col("name") == name)
         cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
-        table.add_row(f"#{rank}", *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
+        table.add_row(f"#{rank}", *(f"{score(mean)} ±{score(half)}" for mean, half in cells))
     table.add_row("users", *(f"{n:,}" for n in groups["n_users"]), style="dim")
     return table
 

@@ -15,8 +15,7 @@ from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask, mask_all
 from twotower.running.experiment import Experiment
 from twotower.sweeping.search import Setting
-from twotower.sweeping.trial import Trial
-from twotower.sweeping.trial_spec import TrialSpec
+from twotower.sweeping.trial_spec import Trial, TrialSpec
 
 __all__ = ["Plan"]
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from twotower.config.naming import setting_name
 from twotower.core.errors import TrainingError, TwoTowerError
 from twotower.core.files import read_json, write_json
+from twotower.core.numbers import score
 from twotower.running.artifacts import summary
 from twotower.running.experiment import Experiment, Report
 from twotower.running.result import Result
@@ -184,6 +185,6 @@ def _log(result: TrialResult, spec: TrialSpec, monitor: str) -> None:
     text = result.error or result.state
     if value is not None:
         seconds = result.metrics.get("train/seconds")
-        text = f"{prefix} {name.title} {value:.4f}"
+        text = f"{prefix} {name.title} {score(value)}"
         text += f", {seconds:.1f} s" if seconds is not None else f", {result.state}"
     logger.info("[%s] %s: %s", spec.place, spec.name, text)

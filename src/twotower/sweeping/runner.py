@@ -13,8 +13,8 @@ from twotower.core.errors import SweepError
 from twotower.running.trial_context import noted_run
 from twotower.sweeping.run_trial import is_settled, lost
 from twotower.sweeping.sweep_progress import is_held
-from twotower.sweeping.trial import Trial
 from twotower.sweeping.trial_result import TrialResult
+from twotower.sweeping.trial_spec import Trial
 from twotower.tracking.base import Tracking
 from twotower.tracking.environment import code_version
 from twotower.tracking.signals import deferred_interrupts

@@ -22,7 +22,7 @@ from twotower.sweeping.sweep_result import SweepResult
 from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
-from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_spec import Trial
 from twotower.tracking.signals import terminate_on_sigterm
 
 __all__ = ["Sweep"]

@@ -9,7 +9,7 @@ from typing import Any
 from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.sweep_table import SweepTable
-from twotower.sweeping.trial import Trial
+from twotower.sweeping.trial_spec import Trial
 from twotower.tracking.base import Run
 
 __all__ = ["SweepResult"]

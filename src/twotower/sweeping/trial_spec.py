@@ -1,4 +1,4 @@
-"""What the process that runs a trial needs to know of its sweep."""
+"""A planned trial, and the part of it that the process that runs it reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from twotower.core.files import read_json, write_json
 
-__all__ = ["TrialSpec"]
+__all__ = ["Trial", "TrialSpec"]
 
 _FILE = "trial.json"
 
@@ -51,3 +51,19 @@ class TrialSpec:
         if content is None:
             return None
         return cls(**{**content, "overrides": tuple(content["overrides"])})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial, before or after it ran.
+
+    Attributes:
+        line: overrides that make its config, without those that the launcher adds.
+        folder: where it runs and where its result is saved.
+        split_digest: identity of its prepared split.
+    """
+
+    spec: TrialSpec
+    line: tuple[str, ...]
+    folder: Path
+    split_digest: str

@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
+from twotower.core.numbers import score
 from twotower.training.epoch_metrics import EpochMetrics
 
 __all__ = ["ProgressBar", "ProgressLines", "progress_callback"]
@@ -27,7 +28,7 @@ def progress_callback(title: str, monitor: str, metrics: EpochMetrics) -> Callba
 def _shown(metrics: EpochMetrics, names: tuple[str, ...]) -> dict[str, str]:
     """Return the metrics `names` of the last finished epoch, formatted."""
     last = metrics.history[-1] if metrics.history else {}
-    return {name: f"{last[name]:.4f}" for name in names if name in last}
+    return {name: score(last[name]) for name in names if name in last}
 
 
 class ProgressLines(Callback):

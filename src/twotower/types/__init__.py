@@ -20,7 +20,7 @@ from twotower.types.frames import (
 from twotower.types.lists import Histories, ItemLists, Past
 from twotower.types.order import in_time, time_order, turns
 from twotower.types.positives import PositiveDistribution
-from twotower.types.ranking import EVERYBODY, Recommendations, Scorer
+from twotower.types.ranking import EVERYBODY, OneRanking, Recommendations, Scorer
 from twotower.types.recency import ages_in_days, half_life_weights
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Interactions",
     "ItemLists",
     "Negatives",
+    "OneRanking",
     "Past",
     "PositiveDistribution",
     "Recommendations",

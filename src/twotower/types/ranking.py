@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-__all__ = ["EVERYBODY", "Recommendations", "Scorer"]
+__all__ = ["EVERYBODY", "OneRanking", "Recommendations", "Scorer"]
 
 EVERYBODY = sys.maxsize  # the `n_users` of a scorer that needs to know nothing of a user
 
@@ -41,6 +41,23 @@ class Scorer(Protocol):
             [B, n_items] float; higher is better, -inf excludes an item. NaN and +inf are errors.
         """
         ...
+
+
+@dataclass(frozen=True)
+class OneRanking:
+    """A scorer with one score per item, the same for every user."""
+
+    scores: Tensor  # [n_items]
+    n_users = EVERYBODY
+
+    @property
+    def n_items(self) -> int:
+        """See Scorer."""
+        return len(self.scores)
+
+    def score_all(self, users: Tensor) -> Tensor:
+        """See Scorer."""
+        return self.scores.expand(len(users), -1)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import get_args
 
 from twotower.config.naming import setting_name
-from twotower.reporting.numbers import human, score
+from twotower.core.numbers import human, score
 from twotower.sweeping.setting_result import SettingResult, repeat_words
 from twotower.sweeping.sweep_table import SweepTable
 from twotower.sweeping.trial_result import State, TrialResult

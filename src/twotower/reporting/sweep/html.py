@@ -13,7 +13,7 @@ import polars as pl
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
-from twotower.reporting.numbers import score
+from twotower.core.numbers import score
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.columns import columns
 from twotower.reporting.sweep.report import SweepReport

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from twotower.config import command as command_line
-from twotower.reporting.numbers import score
+from twotower.core.numbers import score
 from twotower.reporting.sweep.cells import value
 from twotower.reporting.sweep.report import Row
 from twotower.sweeping.sweep_result import SweepResult

@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from twotower.reporting.numbers import score
+from twotower.core.numbers import score
 from twotower.reporting.style import (
     BEST,
     MISSING,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from twotower.reporting.numbers import score
+from twotower.core.numbers import score
 from twotower.reporting.style import (
     BEST,
     FAINT,

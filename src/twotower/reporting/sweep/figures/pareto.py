@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from twotower.reporting.numbers import human
+from twotower.core.numbers import human
 from twotower.reporting.style import (
     FAINT,
     MAIN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["human", "p_value", "score"]
+__all__ = ["human", "p_value", "score", "signed"]
 
 
 def score(value: float | None, half: float | None = None) -> str:
@@ -14,6 +14,15 @@ def score(value: float | None, half: float | None = None) -> str:
     if value is None:
         return ""
     return f"{value:.4f}" if half is None else f"{value:.4f} ± {half:.4f}"
+
+
+def signed(value: float) -> str:
+    """Return a difference of metrics with its sign.
+
+    >>> signed(0.0312), signed(-0.0312)
+    ('+0.0312', '-0.0312')
+    """
+    return f"{value:+.4f}"
 
 
 def human(count: float) -> str:
