@@ -38,6 +38,7 @@ from twotower.training.module import Schedule, TwoTowerModule
 from twotower.training.objective import Objective
 from twotower.training.progress import progress_callback
 from twotower.training.stopping import Patience, unfinished_decay
+from twotower.training.threads import using_threads
 from twotower.types import Fold
 
 __all__ = ["Trainer"]
@@ -62,6 +63,7 @@ class Trainer:
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: PositiveInt | Literal["auto"]
     strategy: Literal["auto", "ddp"]
+    threads: PositiveInt | Literal["auto"]
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
     checkpoint_seconds: NonNegativeFloat
     progress_bar: bool
@@ -178,7 +180,8 @@ class Trainer:
                 device=runner.strategy.root_device,
                 history_length=model.history_length,
             )
-            run_fit(runner, module, batches, last)
+            with using_threads(self.threads, model):
+                run_fit(runner, module, batches, last)
             fitted = _fitted(runner, module, metrics, best)
             if folder is not None and is_first_process():
                 fitted.save(finished)
