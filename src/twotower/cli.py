@@ -48,6 +48,9 @@ twotower: experiments with two-tower dot-product recommenders
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 1 and a message on stderr after a TwoTowerError."""
     command, *arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    # Read when torch is loaded. By default a thread that waits for another spins, and two runs that
+    # share cores take several times as long as one after the other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "LOCAL_RANK" in os.environ and command not in _COMMANDS:
         # Lightning starts the other processes of a run with Hydra's arguments only.
         command, arguments = "train", [command, *arguments]

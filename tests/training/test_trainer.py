@@ -42,6 +42,7 @@ TRAINER = Trainer(
     accelerator="cpu",
     devices=1,
     strategy="auto",
+    threads="auto",
     precision="32-true",
     checkpoint_seconds=0.0,
     progress_bar=False,

@@ -40,6 +40,7 @@ from twotower.training.scheduler import Schedule
 from twotower.training.scheduler.by_epoch import EpochScheduler, RecordedRates
 from twotower.training.scheduler.none import ConstantRate
 from twotower.training.stopping import Patience, unfinished_schedule
+from twotower.training.threads import using_threads
 from twotower.types import Fold
 
 __all__ = ["Trainer"]
@@ -64,6 +65,7 @@ class Trainer:
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: PositiveInt | Literal["auto"]
     strategy: Literal["auto", "ddp"]
+    threads: PositiveInt | Literal["auto"]
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
     checkpoint_seconds: NonNegativeFloat
     progress_bar: bool
@@ -191,7 +193,8 @@ class Trainer:
                 device=runner.strategy.root_device,
                 history_length=model.history_length,
             )
-            run_fit(runner, module, batches, last)
+            with using_threads(self.threads, model):
+                run_fit(runner, module, batches, last)
             fitted = _fitted(module, metrics, best)
             if folder is not None and is_first_process():
                 fitted.save(finished)
