@@ -17,6 +17,7 @@ extensions = [
     "docstrings",
     "mathml",
     "myst_nb",
+    "repository",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -29,7 +30,7 @@ nitpick_ignore_regex = [("py:class", ".*")]  # types in signatures; pages refer 
 suppress_warnings = ["ref.python"]  # `[n_items]` in a docstring is a shape and no reference
 
 # Pages are plain Markdown, so that GitHub renders them too.
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the test suite runs the notebooks; the site shows their stored output
 

@@ -18,9 +18,12 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
-_FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_ABOVE = re.compile(r"(?:<!-- test: [^\n]* -->\n\n?)+$")
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
+_ABOVE = re.compile(r"(?: *<!-- test: [^\n]* -->\n\n?)+$")
 _MARK = re.compile(r"<!-- test: (?P<action>\w+)(?: /(?P<where>.+?)/)?: (?P<what>.+?) -->")
 _FILE = re.compile(r"\A# (?P<path>[\w./-]+\.(?:py|yaml|toml))\n")
 _ACTIONS = ("show", "compose", "add", "before")
@@ -93,4 +96,4 @@ def blocks(page: Path) -> Iterator[Block]:
             raise ValueError(f"{page}:{line}: a comment above the block is not understood")
         if wrong := [mark.action for mark in marks if mark.action not in _ACTIONS]:
             raise ValueError(f"{page}:{line}: got {wrong[0]!r}; must be one of {_ACTIONS}")
-        yield Block(line, found["language"], found["text"], marks)
+        yield Block(line, found["language"], dedent(found["text"]), marks)

@@ -7,6 +7,7 @@ from pathlib import Path
 import api_reference
 import config_reference
 import pytest
+import repository
 import yaml
 from annotated_yaml import Key, header, keys
 
@@ -79,3 +80,18 @@ def test_the_api_pages_have_the_contract_and_each_choice() -> None:
         f"twotower.negative_sampling.{path.stem}"
         for path in (CONF / "negative_sampling").glob("*.yaml")
     } < {*modules}
+
+
+def test_links_to_the_repository_lead_to_pages_of_the_site() -> None:
+    text = "[a](../conf/loss/) [b](../conf/) [c](../CONTRIBUTING.md#rules) [d](losses.md)"
+    assert repository.site_links(text) == (
+        "[a](reference/config/loss.md) [b](reference/config/index.md) [c](contributing.md#rules) "
+        "[d](losses.md)"
+    )
+
+
+def test_a_copied_page_names_files_from_its_new_place(tmp_path: Path) -> None:
+    repository.copy_pages(tmp_path)
+    text = (tmp_path / "contributing.md").read_text()
+    assert "](architecture.md)" in text
+    assert "](docs/" not in text
