@@ -102,17 +102,17 @@ def test_a_mapping_names_the_columns_that_are_read_and_their_kinds() -> None:
         (
             {"gender": "numeric"},
             "tower.user_columns.gender: got numeric, but the column holds String; "
-            "valid is categorical or text",
+            "must be categorical or text",
         ),
         (
             {"tags": "text"},
             "tower.user_columns.tags: got text, but the column holds List(String); "
-            "valid is multi_valued",
+            "must be multi_valued",
         ),
         (
             {"age": "multi_valued"},
             "tower.user_columns.age: got multi_valued, but the column holds Int64; "
-            "valid is numeric or categorical",
+            "must be numeric or categorical",
         ),
     ],
 )

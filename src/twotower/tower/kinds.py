@@ -106,5 +106,5 @@ def _check(key: str, kind: Kind, name: str, train: pl.DataFrame) -> None:
     if kind not in valid:
         raise ConfigError(
             f"{key}: got {kind}, but the column holds {train[name].dtype}; "
-            f"valid {'is ' + ' or '.join(valid) if valid else 'is to leave it out'}"
+            f"must be {' or '.join(valid) if valid else 'left out'}"
         )
