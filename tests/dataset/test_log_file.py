@@ -188,7 +188,7 @@ def test_an_id_of_another_type(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         log_file(tmp_path / "log.parquet").load()
     assert str(error.value) == (
-        f"{tmp_path}/log.parquet: column 'who' has type Boolean, valid: integers or strings; "
+        f"{tmp_path}/log.parquet: column 'who' has type Boolean; expected integers or strings: "
         "convert it or name another column with dataset.columns.user"
     )
 

@@ -56,7 +56,7 @@ def test_exposure_follows_the_power_law() -> None:
     assert counts[:3].to_numpy() / 4_000 == pytest.approx(exposure[:3], rel=0.2)
 
 
-def test_features_tell_of_the_taste() -> None:
+def test_features_follow_the_taste() -> None:
     data = synthetic(n_interactions=8_000).load()
     assert data.users is not None
     assert data.items is not None
@@ -69,7 +69,7 @@ def test_features_tell_of_the_taste() -> None:
 
 
 def test_an_oracle_beats_popularity() -> None:
-    """The last fifth is to be foretold; the oracle knows the factors, popularity the train part."""
+    """The last fifth is predicted; the oracle knows the factors, popularity the train part."""
     data = synthetic()
     log, truth = data.load().log, data.truth()
     train, test = log[:3_200], log[3_200:]

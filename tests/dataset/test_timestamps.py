@@ -229,5 +229,5 @@ def test_a_format_that_knows_no_year() -> None:
 
 
 def test_a_type_that_is_no_time() -> None:
-    with pytest.raises(DataError, match="has type Boolean, valid: numbers, dates, datetimes or"):
+    with pytest.raises(DataError, match="has type Boolean; expected numbers, dates, datetimes or"):
         read([True])

@@ -90,7 +90,7 @@ def test_cold_users_and_empty_lists_do_not_count() -> None:
     assert nobody.n_lists == 0
 
 
-def test_lists_that_hold_everything_say_nothing() -> None:
+def test_lists_that_hold_all_candidates_are_not_alike() -> None:
     fold = random_fold(n_items=20, n_seen=10)
     judge = evaluation()
     lists = judge.recommend(Popularity().fit(fold.train), fold)

@@ -203,7 +203,7 @@ def check(key: str, value: object) -> None:
     TypeAdapter(hint, config=allowed).validate_python(value, strict=True)
 
 
-def test_type_hints_tell_what_is_valid() -> None:
+def test_type_hints_refuse_what_is_not_valid() -> None:
     check("k", 20)
     check("k", [5, 10])
     for key, value in [("k", 0), ("k", []), ("k", [5, -1]), ("metrics", []), ("confidence", 1.0)]:

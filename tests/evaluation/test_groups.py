@@ -95,7 +95,7 @@ def test_many_groups_are_limited_and_few_users_noted(fold: Fold) -> None:
     assert groups.notes == (
         "evaluation.by=zip: 31 groups; the 20 with the most users are shown",
         "evaluation.by=zip: fewer than 20 users in 19 of 20 groups (z00, z01, z02, z03, z04, ...), "
-        "whose values say little",
+        "whose values are uncertain",
     )
 
 

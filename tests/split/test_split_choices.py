@@ -234,7 +234,7 @@ def test_cold_item_drops_users_that_did_nothing_else() -> None:
     assert len(kept.test) == 22
 
 
-def test_cold_items_that_drop_say_so() -> None:
+def test_cold_items_that_drop_are_reported() -> None:
     log = make_log(*((u, i, i) for i in range(10) for u in range(3)))
     with pytest.raises(DataError) as error:
         split(log, "cold_item", drop_cold_items=True)

@@ -39,7 +39,7 @@ class Place:
 
     def refuse_type(self, dtype: pl.DataType, valid: str) -> NoReturn:
         raise DataError(
-            f"{self.file}: column {self.column!r} has type {dtype}, valid: {valid}; "
+            f"{self.file}: column {self.column!r} has type {dtype}; expected {valid}: "
             f"convert it{self._or_another}"
         )
 

@@ -52,6 +52,6 @@ def _plain(series: pl.Series) -> pl.Series:
     if dtype == pl.String or isinstance(dtype, pl.List):
         return series
     raise DataError(
-        f"column {series.name!r} has type {dtype}, which no feature can have; valid: numbers, "
+        f"column {series.name!r} has type {dtype}, which no feature can have; expected numbers, "
         "booleans, strings, dates, and lists of these"
     )

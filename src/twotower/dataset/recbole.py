@@ -83,7 +83,7 @@ class RecBoleFiles:
         return map_features([self._read(file)], place, key, title)
 
     def _read(self, file: Path) -> Table:
-        """A file with its columns typed as the header says, all of them read."""
+        """Return all columns of a file, with the types that its header names."""
         regular_file(file, "dataset.path")
         text = read_text(file, "dataset.path", _TEXT, "\t")
         typed = {}
@@ -91,7 +91,7 @@ class RecBoleFiles:
             name, _, kind = header.partition(":")
             if kind not in _TYPES:
                 raise DataError(
-                    f"{file}: the header {header!r} is not name:type; valid types: "
+                    f"{file}: the header {header!r} is not name:type; the type must be one of "
                     f"{', '.join(_TYPES)}"
                 )
             typed[name] = text[header] if name == self.title else _typed(text[header], kind, file)

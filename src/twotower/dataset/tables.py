@@ -76,7 +76,7 @@ def _read(
     if is_parquet(file, key):
         return Table(file, _read_parquet(file, key, columns), is_text=False)
     if file.suffix.lower() == ".parquet":
-        raise DataError(f"{file} ({key}) cannot be read: it is not Parquet, whatever its name says")
+        raise DataError(f"{file} ({key}) cannot be read: it is not Parquet, in spite of its name")
     frame = read_text(file, key, text, text.separator or _separator(file, key, text))
     names = require_columns(file, frame.columns, columns, text)
     if columns is not None:

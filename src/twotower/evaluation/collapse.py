@@ -1,4 +1,4 @@
-"""Has a model collapsed: to one list for every user, or to embeddings along one line?"""
+"""Detect models that collapsed to one list for all users, or to embeddings along one line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from twotower.types import Fold, OneRanking, Recommendations
 
 __all__ = ["Alikeness", "alikeness", "collapse_notes", "effective_rank"]
 
-# Alikeness from which lists count as the same: popularity comes to 0.95 and more, models that rank
-# for each user to less than 0.65 (MovieLens 100K, synthetic data).
+# Alikeness from which lists count as the same: popularity reaches 0.95 and more, models that rank
+# per user less than 0.65 (MovieLens 100K, synthetic data).
 ALIKE = 0.8
-# With fewer lists than this it is an accident what they have in common.
+# What fewer lists than this have in common may be chance.
 MIN_LISTS = 10
 # An effective rank below this means that one direction decides nearly all scores, as popularity
-# alone would. Tables that have learned reach most of their dimensions; so do random ones.
+# alone would. Trained tables reach most of their dimensions; so do random ones.
 LOW_RANK = 2.0
-# ... and below this share of what there could be, since of three dimensions two are not few.
+# It must also be below this share of the highest possible rank: of three dimensions two are many.
 LOW_RANK_SHARE = 0.5
 
 
@@ -30,9 +30,10 @@ LOW_RANK_SHARE = 0.5
 class Alikeness:
     """How far one ranking for everybody explains the lists of all.
 
-    shared: mean share of a user's list that is in the list which the common ranking has for that
-        user. by_chance: what it would be for a list drawn at random.
-    n_lists: how many lists, the empty ones aside.
+    Attributes:
+        shared: Mean share of a user's list that the common ranking recommends to that user too.
+        by_chance: The same for a list drawn at random.
+        n_lists: Number of lists that are not empty.
     """
 
     shared: float
@@ -41,20 +42,20 @@ class Alikeness:
 
     @property
     def value(self) -> float:
-        """What is shared beyond chance, of what could be: 1 for one ranking, about 0 for random.
+        """`shared` beyond chance, as a share of its range: 1 for one ranking, about 0 for random.
 
-        0 where every list holds all that there is, and so says nothing.
+        0 if every list holds all candidates, and chance alone makes them equal.
         """
         room = 1 - self.by_chance
         return (self.shared - self.by_chance) / room if room > 0 else 0.0
 
 
 def alikeness(recommendations: Recommendations, fold: Fold, evaluation: Evaluation) -> Alikeness:
-    """Of the lists that `evaluation` made for the holdout of `fold`.
+    """Return how alike the lists are that `evaluation` made for the holdout of `fold`.
 
-    The common ranking has items by the share of users who got the item, among those who could: not
-    by its count, since where seen items are dropped one ranking gives many lists, each without
-    what its user has seen.
+    The common ranking sorts items by the share of users who got the item among those who could. It
+    does not sort by count: where seen items are dropped, one ranking gives many lists, each without
+    the items that its user has seen.
     """
     seen = _dropped(fold, evaluation)  # [U, n_items] sparse: rows and items
     n_items, n_users = fold.items.n, len(recommendations.users)
@@ -80,11 +81,12 @@ def alikeness(recommendations: Recommendations, fold: Fold, evaluation: Evaluati
 
 
 def effective_rank(table: Tensor) -> float:
-    """Of embeddings [N, D]: exp of the entropy of the singular values' shares (Roy and Vetterli
-    2007, EUSIPCO, "The effective rank: a measure of effective dimensionality").
+    """Return the effective rank of embeddings [N, D].
 
-    Between 1, all on one line, and min(N, D), all directions alike; 0 where all are zero, NaN where
-    not all are finite. Through the Gram matrix [D, D], in float64.
+    The exponential of the entropy of the singular values' shares (Roy and Vetterli 2007, EUSIPCO,
+    "The effective rank: a measure of effective dimensionality"): between 1, all on one line, and
+    min(N, D), all directions alike. 0 if all are zero, NaN if not all are finite. It is computed
+    through the Gram matrix [D, D], in float64.
     """
     if not table.isfinite().all():
         return math.nan
@@ -100,9 +102,13 @@ def collapse_notes(
     evaluation: Evaluation,
     tables: Mapping[str, Tensor],
 ) -> list[str]:
-    """What looks collapsed, a sentence each; none for a healthy model.
+    """Return a sentence for each sign of a collapse; none for a healthy model.
 
-    tables: embeddings [N, D] by what they are of, such as `item`.
+    Args:
+        recommendations: The lists that `evaluation` made.
+        fold: The fold that they are for.
+        evaluation: Which items are candidates.
+        tables: Embeddings [N, D] by what they represent, such as `item`.
     """
     notes = []
     lists = alikeness(recommendations, fold, evaluation)
@@ -125,7 +131,7 @@ def collapse_notes(
 
 
 def _dropped(fold: Fold, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
-    """[n] rows of the holdout and [n] items that these users could not get."""
+    """Return [n] rows of the holdout and [n] items that these users could not get."""
     if not evaluation.drop_seen:
         none = torch.empty(0, dtype=torch.int64)
         return none, none

@@ -38,13 +38,14 @@ __all__ = ["Evaluation", "Measured"]
 class Measured:
     """Metrics by name, such as `ndcg_at_10`.
 
-    values: the metrics.
-    intervals: low and high end of each mean over users, mean -+ z * s / sqrt(n) (RePlay's
-        ConfidenceInterval is the half-width); none for `coverage`, which is no mean, nor where
-        fewer than two users were averaged.
-    per_user: one row a user of the holdout: `user_id` (null where the vocabulary has no id for a
-        cold user), `n_seen` (Int64, length of the user's history), then a Float64 column
-        a metric, all but `coverage`.
+    Attributes:
+        values: The metrics.
+        intervals: Low and high end of each mean over users, mean -+ z * s / sqrt(n) (RePlay's
+            ConfidenceInterval is the half-width). A CatalogueMetric has none, nor has a mean over
+            fewer than two users.
+        per_user: One row per user of the holdout: `user_id` (null if the vocabulary has no id for a
+            cold user), `n_seen` (Int64, length of the user's history), and a Float64 column per
+            UserMetric and K.
     """
 
     values: dict[str, float]
@@ -52,7 +53,7 @@ class Measured:
     per_user: pl.DataFrame
 
     def text(self, name: str) -> str:
-        """The metric as people read it: with half of its interval where there is one."""
+        """Return the value, and half of its interval if it has one: `0.1641 ± 0.0494`."""
         low, high = self.intervals.get(name, (0.0, 0.0))
         half = (high - low) / 2 if name in self.intervals else None
         return score(self.values[name], half)
@@ -61,7 +62,7 @@ class Measured:
 @component
 @dataclass(frozen=True)
 class Evaluation:
-    """Which lists are made and how they are judged."""
+    """Which lists are made, and how they are evaluated; conf/evaluation documents the fields."""
 
     k: PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
     metrics: Annotated[list[KnownMetric | Metric], Field(min_length=1)]
@@ -97,7 +98,7 @@ class Evaluation:
 
     @property
     def monitor_name(self) -> str:
-        """The metric that models are chosen by (higher is better), such as `ndcg_at_10`."""
+        """The metric that models are chosen by, such as `ndcg_at_10`; higher is better."""
         return str(MetricName(self.monitor, self.cutoffs[0]))
 
     @property
@@ -106,10 +107,10 @@ class Evaluation:
         return str(MetricName.parse(self.monitor_name).on("val"))
 
     def conditions(self, fold: Fold) -> str:
-        """What the value of a metric at some K depends on besides the model, as JSON.
+        """Return, as JSON, what a metric at some K depends on in addition to the model.
 
-        Models can be compared only where this is the same: which items compete and which of them
-        are dropped, how many users and relevant pairs judge, and the definition of the metrics.
+        Models can be compared only if this is equal: which items compete and which of them are
+        dropped, the number of users and relevant pairs, and the definition of the metrics.
         """
         items = fold.vocabulary.items.sort().to_frame("item_id")
         holdout = fold.holdout
@@ -125,7 +126,7 @@ class Evaluation:
         return json.dumps(conditions)
 
     def recommend(self, scorer: Scorer, fold: Fold) -> Recommendations:
-        """Lists of the largest K for the users of the holdout."""
+        """Return lists of the largest K for the users of the holdout."""
         return top_k(
             scorer,
             fold.holdout.users,
@@ -135,7 +136,12 @@ class Evaluation:
         )
 
     def measure(self, recommendations: Recommendations, fold: Fold) -> Measured:
-        """All metrics at all K. Raises DataError where the lists are not those of the holdout."""
+        """Return all metrics at all K.
+
+        Raises:
+            ConfigError: The lists are shorter than the largest K.
+            DataError: The lists are not those of the holdout.
+        """
         width, deepest = recommendations.items.shape[1], max(self.cutoffs)
         if width < deepest:
             raise ConfigError(

@@ -24,7 +24,7 @@ __all__ = ["Feature", "GroupMetrics", "features_to_group", "item_groups", "user_
 
 MOST_GROUPS = 20  # of a feature; the others are left out, with a note
 _LONGEST = 80  # characters of a group in the name of a metric
-FEW = 20  # users, or pairs, below which a mean says little
+FEW = 20  # users, or pairs, below which a mean is uncertain
 
 Kind = Literal["user", "item"]
 
@@ -73,7 +73,7 @@ def features_to_group(
     """Return the features that `evaluation.by` names.
 
     Args:
-        by: Names of columns; `user.` or `item.` in front says which of two of one name.
+        by: Names of columns; the prefix `user.` or `item.` distinguishes two of one name.
         users: Features of users, one column each.
         items: Features of items.
 
@@ -208,7 +208,7 @@ def _shown(
         named = ", ".join(few[:5]) + (", ..." if len(few) > 5 else "")
         notes.append(
             f"evaluation.by={feature.name}: fewer than {FEW} {what} in {len(few)} of "
-            f"{len(kept)} groups ({named}), whose values say little"
+            f"{len(kept)} groups ({named}), whose values are uncertain"
         )
     in_order = sorted(kept, key=lambda group: (group == MISSING, *_natural(group)))
     return {group: sizes[group] for group in in_order}, tuple(notes)

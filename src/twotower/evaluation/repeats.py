@@ -1,4 +1,4 @@
-"""Held-out pairs that the user had interacted with before: out of reach where seen items drop."""
+"""Report held-out pairs that were seen before, which cannot be hit if seen items are dropped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ __all__ = ["repeat_note"]
 
 
 def repeat_note(frames: SplitFrames, part: str, evaluation: Evaluation) -> str | None:
-    """A sentence on the pairs of `part` (validation, test) that were seen before; None: none were.
+    """Return a sentence on the held-out pairs that were seen before; None if there are none.
 
-    Where seen items are dropped it bounds recall: by the pairs that can be hit, and, since recall
-    is a mean over users, by the mean over users of min(K, n that can be hit) / n.
+    If seen items are dropped it states the bound on recall: the share of pairs that can be hit and,
+    since recall is a mean over users, the mean over users of min(K, n that can be hit) / n.
+
+    Args:
+        frames: The split.
+        part: `validation` or `test`.
+        evaluation: Whether seen items are dropped, and K.
     """
     if part == "validation":
         held, before = frames.validation, [frames.train, frames.validation_known]
@@ -52,7 +57,7 @@ _REMOVES = (
 
 
 def _mean_share(held: pl.DataFrame, new: pl.DataFrame, k: int) -> float:
-    """The mean over users of the largest share of their held-out items in a list of `k`."""
+    """Return the mean over users of the largest share of held-out items in a list of `k`."""
     counts = held.group_by(USER).len("all").join(new.group_by(USER).len("new"), on=USER, how="left")
     share = counts["new"].fill_null(0).clip(upper_bound=k) / counts["all"]
     mean = share.mean()

@@ -79,7 +79,7 @@ class Split(ABC):
             )
         return self.cut(log, "test")
 
-    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+    def reveal(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
         """Split `held` into the interactions known at evaluation time and the ground truth.
 
         The first is None if this split reveals none.
@@ -128,14 +128,14 @@ class Split(ABC):
     ) -> tuple[pl.DataFrame | None, pl.DataFrame]:
         """Return the known interactions, or None, and the ground truth."""
         self._refuse_empty(held, part, steps)
-        known, truth = self.tell(held, part)
+        known, truth = self.reveal(held, part)
         if known is not None:
             steps.append(
                 f"{part}: {len(known):,} of {len(held):,} interactions are known at evaluation"
                 f" time, {len(truth):,} are ground truth"
             )
-        told = None if known is None or known.is_empty() else known
-        return told, self._warm(before, truth, part, steps)
+        revealed = None if known is None or known.is_empty() else known
+        return revealed, self._warm(before, truth, part, steps)
 
     def _warm(
         self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]

@@ -40,7 +40,7 @@ class ColdUserSplit(Split):
         splitter = ColdUserRandomSplitter(self.test_size, seed=seed_of(self.seed, part), **COLUMNS)
         return cut_by(splitter.split, log)
 
-    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+    def reveal(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
         if not self.known:
             return None, held
         return fold_in(held, self.known, seed_of(self.seed, part))

@@ -77,8 +77,8 @@ def make_fold(
     trained = _train_interactions(train, users, items, n_users, n_items)
     seen = (trained.users[trained.time_order], trained.items[trained.time_order])
     if history is not train or known is not None:
-        told = history if known is None else pl.concat([history, known], how="diagonal")
-        seen = _encode(in_time(told), users, items)
+        before = history if known is None else pl.concat([history, known], how="diagonal")
+        seen = _encode(in_time(before), users, items)
     return Fold(
         Vocabulary(users["id"].alias(USER), items["id"].alias(ITEM)),
         trained,

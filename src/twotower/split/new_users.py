@@ -36,7 +36,7 @@ class NewUsersSplit(Split):
         splitter = NewUsersSplitter(self.test_size, **TIME_COLUMNS)
         return cut_by(splitter.split, log, log[TIMESTAMP])
 
-    def tell(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+    def reveal(self, held: pl.DataFrame, part: Part) -> tuple[pl.DataFrame | None, pl.DataFrame]:
         if not self.known:
             return None, held
         return fold_in(held, self.known, seed=0)  # a draw among rows of one moment alone
