@@ -45,7 +45,7 @@ def load(
     >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
     >>> result = twotower.run([*data, "trainer.max_epochs=2"])
     >>> model = twotower.load(result.run_id)
-    >>> model.recommend([3, 1], k=5).equals(result.recommend([3, 1], k=5))
+    >>> model.recommend([0, 6], k=5).equals(result.recommend([0, 6], k=5))
     True
     """
     from dataclasses import replace

@@ -49,7 +49,7 @@ class Lists:
                 there = "; ".join(f"{f} has {', '.join(c)}" for f, c in self._seen.items())
                 raise DataError(
                     f"dataset.lists: no features have a column {name!r}; "
-                    f"{there or 'there are no features of users or items'}"
+                    f"{there or 'set dataset.items_path or dataset.users_path, or pass items='}"
                 )
 
     def _parts(self, name: str) -> pl.Expr:
