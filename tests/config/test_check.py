@@ -83,7 +83,7 @@ def message(*overrides: str, config_name: str = "train") -> str:
         # choices, and what no grammar knows
         (
             "dataset=movielens_10k",
-            "dataset=movielens_10k: no such choice; did you mean 'movielens_100k'? Valid: file, ",
+            "dataset=movielens_10k: no such choice; did you mean 'movielens_100k'? Valid: ",
         ),
         ("tower=", "tower=: no such choice; Valid: embedding"),
         ("baselines=[popularity,eas]", "baselines=eas: no such choice; did you mean 'ease'?"),

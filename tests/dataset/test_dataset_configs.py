@@ -28,7 +28,7 @@ def hints_of(target: type) -> dict[str, Any]:
 def test_all_choices_are_found() -> None:
     assert {choice.stem for choice in CHOICES} == {
         *("movielens_100k", "movielens_1m", "movielens_20m", "movielens_25m"),
-        *("movielens_32m", "movielens_latest_small", "file", "recbole", "synthetic"),
+        *("movielens_32m", "movielens_latest_small", "file", "frame", "recbole", "synthetic"),
         *("amazon_reviews_2018", "amazon_reviews_2023", "book_crossing", "gowalla"),
         *("gowalla_lightgcn", "h_and_m", "mind", "netflix", "steam"),
     }

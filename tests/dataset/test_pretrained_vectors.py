@@ -140,5 +140,5 @@ def test_items_are_known_by_their_vectors_cold_ones_too(
     assert (even == own).mean() > 0.9
     folder = tmp_path / "model"
     result.recommender.save(folder)
-    loaded = type(result.recommender).load(folder)
+    loaded = twotower.load(folder)
     assert loaded.recommend([1], 5).equals(result.recommender.recommend([1], 5))

@@ -17,7 +17,7 @@ INTER = (
 ITEM = (
     "item_id:token\tname:token_seq\ttags:token_seq\tprice:float\tvector:float_seq\n"
     '10\tUp "and" away\ta b\t1.5\t0.5 -1\n'
-    "9\tJaws\t\t\t2\n"
+    "9\tJaws\t\t\t2 0\n"
 )
 
 
@@ -55,7 +55,7 @@ def test_reads_the_three_files(tmp_path: Path) -> None:
     assert data.items is not None
     assert data.items.columns == ["item_id", "name", "tags", "price", "vector", "title"]
     assert data.items.rows() == [
-        (9, "Jaws", None, None, [2.0], "Jaws"),
+        (9, "Jaws", None, None, [2.0, 0.0], "Jaws"),
         (10, 'Up "and" away', ["a", "b"], 1.5, [0.5, -1.0], 'Up "and" away'),
     ]
     assert data.origin == f"the RecBole files {tmp_path}/shop.*"
