@@ -7,8 +7,8 @@ A comment above a block, which readers of the page do not see, is one of
     <!-- test: add /TEXT/: OVERRIDES -->      commands with TEXT run with these overrides, too
     <!-- test: before: COMMAND -->            this command runs first
 
-without /TEXT/ for all commands of the block. A block whose first line is a comment with a path, as
-`# my_conf/loss/focal.yaml`, is written to that file.
+without /TEXT/ for all commands of the block. A block whose first line (after `# @package _global_`)
+is a comment with a path, as `# my_conf/loss/focal.yaml`, is written to that file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FENCE = re.compile(
 )
 _ABOVE = re.compile(r"(?: *<!-- test: [^\n]* -->\n\n?)+$")
 _MARK = re.compile(r"<!-- test: (?P<action>\w+)(?: /(?P<where>.+?)/)?: (?P<what>.+?) -->")
-_FILE = re.compile(r"\A# (?P<path>[\w./-]+\.(?:py|yaml|toml))\n")
+_FILE = re.compile(r"\A(?:# @package _global_\n)?# (?P<path>[\w./-]+\.(?:py|yaml|toml))\n")
 _ACTIONS = ("show", "compose", "add", "before")
 
 

@@ -56,7 +56,7 @@ def compose(arguments: list[str]) -> None:
             next(_values(override)) if override.is_sweep_override() else text
             for text, override in _parsed(_without_repeats(rest))
         ]
-        flags = [word for word in rest if word.startswith("-") and word not in ("-m", "--multirun")]
+        flags = [word for word in rest if "=" not in word and word not in ("-m", "--multirun")]
         _exits_well(["train", *flags, *overrides, "--cfg", "job"])
     else:
         from twotower import config
