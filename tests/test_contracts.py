@@ -27,8 +27,9 @@ from torch import Generator, Tensor, nn
 from twotower.config import CONF_DIR, build, check, compose
 from twotower.config.instantiate import instantiate
 from twotower.config.targets import Targets
-from twotower.core.component import parameters, value_errors
+from twotower.core.component import parameters
 from twotower.core.errors import ConfigError
+from twotower.core.values import value_errors
 from twotower.loss import SampledSoftmax, weight_error
 from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.tower import HistoryEncoder

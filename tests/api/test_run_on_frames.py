@@ -69,13 +69,34 @@ def test_pandas_polars_and_a_file_give_the_same_numbers_in_the_library_given(
 def test_a_test_part_may_be_given(tmp_path: Path) -> None:
     test = LOG.filter(pl.col("customer") < 20).group_by("customer", maintain_order=True).tail(1)
     train = LOG.join(test, on=["customer", "sku"], how="anti")
-    given = ["split=given", "~split.n", "split.validation=false"]
-    off = ["trainer.patience=null", "trainer.refit=false"]
+    given = [
+        "split=given",
+        "split.validation=false",
+        "trainer.patience=null",
+        "trainer.refit=false",
+    ]
     recipe = [line for line in RECIPE if not line.startswith("split")]
     result = twotower.run(
-        [*recipe, given[0], given[2], *off, f"output_dir={tmp_path}"], interactions=train, test=test
+        [*recipe, *given, f"output_dir={tmp_path}"], interactions=train, test=test
     )
     assert result.test is not None
+    assert len(result.per_user) == 20
+
+
+def test_a_test_part_needs_no_weights(tmp_path: Path) -> None:
+    test = LOG.filter(pl.col("customer") < 20).group_by("customer", maintain_order=True).tail(1)
+    train = LOG.join(test, on=["customer", "sku"], how="anti").with_columns(times=pl.lit(1.5))
+    given = [
+        "split=given",
+        "split.validation=false",
+        "trainer.patience=null",
+        "trainer.refit=false",
+    ]
+    recipe = [line for line in RECIPE if not line.startswith("split")]
+    weight = "dataset.columns.weight=times"
+    result = twotower.run(
+        [*recipe, *given, weight, f"output_dir={tmp_path}"], interactions=train, test=test
+    )
     assert len(result.per_user) == 20
 
 

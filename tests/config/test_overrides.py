@@ -65,7 +65,10 @@ def test_columns_are_keys_like_others() -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1; no data was read"),
+        (
+            "optimizer.lr=-1",
+            "the config has 1 error; no data was read\n  optimizer: Invalid learning rate: -1",
+        ),
         ("optimizer.lr=fast", "optimizer.lr: got 'fast'; input should be a valid number"),
         ("preprocessing.filters=[5]", "got [5]; must be an object, in YAML a node with _target_"),
         ("++tower._target_=nowhere.Tower", "which cannot be imported: No module named 'nowhere'"),

@@ -22,7 +22,7 @@ def target_and_values(choice: Path) -> tuple[type, dict[str, Any]]:
 
 
 def hints_of(target: type) -> dict[str, Any]:
-    return typing.get_type_hints(target.__dict__["__init__"], include_extras=True)
+    return typing.get_type_hints(target, include_extras=True)
 
 
 def test_all_choices_are_found() -> None:

@@ -2,6 +2,6 @@
 
 from twotower.comparison.compared import Compared
 from twotower.comparison.comparison import Comparison
-from twotower.comparison.pairing import Model, Repeat
+from twotower.comparison.model import Model, Repeat
 
 __all__ = ["Compared", "Comparison", "Model", "Repeat"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twotower.comparison.pairing import Model, Paired
+from twotower.comparison.model import Model
+from twotower.comparison.pairing import Paired
 from twotower.comparison.statistics import Floats
 from twotower.core.frame_library import Library, in_library
 

@@ -15,7 +15,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from twotower.comparison.claims import difference_groups, headline, no_worse_p_values, percent
 from twotower.comparison.compared import Claims, Compared, models_frame, pairs_frame
 from twotower.comparison.history import by_history
-from twotower.comparison.pairing import Model, Paired, pair
+from twotower.comparison.model import Model
+from twotower.comparison.pairing import Paired, pair
 from twotower.comparison.popularity import RelevantPairs, by_popularity, relevant_pairs
 from twotower.comparison.statistics import (
     Floats,

@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from twotower.comparison.groups import quantile_groups
-from twotower.comparison.pairing import Model, shared_folds
+from twotower.comparison.model import Model
+from twotower.comparison.pairing import shared_folds
 from twotower.types import ITEM, USER
 
 __all__ = ["RelevantPairs", "by_popularity", "relevant_pairs"]

@@ -26,15 +26,9 @@ from twotower.config.kinds import child_hint, kind_error
 from twotower.config.suggest import suggest
 from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
-from twotower.core.component import (
-    Parameter,
-    is_kind,
-    parameters,
-    rule_errors,
-    ruled,
-    value_errors,
-)
+from twotower.core.component import Parameter, parameters, rule_errors, ruled
 from twotower.core.errors import ConfigError, ErrorEntry
+from twotower.core.values import is_kind, value_errors
 
 __all__ = ["check", "errors_of"]
 

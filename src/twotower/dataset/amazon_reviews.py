@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import PositiveFloat
 
@@ -26,29 +25,17 @@ from twotower.types import Interactions
 
 __all__ = ["AmazonReviews"]
 
-# Columns, and what timestamps count.
-_FORMATS: dict[str, tuple[Columns, TimestampUnit]] = {
-    "2018": ({"item": 1, "user": 2, "rating": 3, "timestamp": 4, "weight": None}, "s"),
-    "2023": (
-        {
-            "user": "user_id",
-            "item": "parent_asin",
-            "rating": "rating",
-            "timestamp": "timestamp",
-            "weight": None,
-        },
-        "ms",
-    ),
-}
-
 
 @component
 @dataclass(frozen=True)
 class AmazonReviews:
-    """From the McAuley lab: the CSV files of ratings alone, of 2018 or 2023."""
+    """From the McAuley lab: the CSV file of the ratings of one category."""
 
-    edition: Literal["2018", "2023"]
+    edition: str
     category: str
+    header: bool
+    columns: Columns
+    timestamp_unit: TimestampUnit
     url: str
     md5: str | None
     connect_timeout_s: PositiveFloat
@@ -63,10 +50,7 @@ class AmazonReviews:
         return downloaded(title, [archive], self.cache_dir, self._read, name)
 
     def _read(self, paths: Sequence[Path], origin: str) -> Interactions:
-        columns, unit = _FORMATS[self.edition]
-        text = TextFormat(
-            ",", header=self.edition == "2023", quote='"', encoding="utf-8", node=None
-        )
-        tables = read_tables(str(paths[0]), "dataset.url", text, named_columns(columns))
-        log = map_log(tables, columns, TimeFormat(unit, None))
+        text = TextFormat(",", header=self.header, quote='"', encoding="utf-8", node=None)
+        tables = read_tables(str(paths[0]), "dataset.url", text, named_columns(self.columns))
+        log = map_log(tables, self.columns, TimeFormat(self.timestamp_unit, None))
         return interactions(log=log, users=None, items=None, test=None, origin=origin)

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pydantic import PositiveFloat
 
 from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
-from twotower.dataset.download import Archive
 from twotower.dataset.movielens import member
-from twotower.dataset.published import downloaded
+from twotower.dataset.published import PublishedArchive, downloaded
 from twotower.types import ITEM, RATING, USER, Interactions
 
 __all__ = ["BookCrossing"]
@@ -32,18 +30,12 @@ _BOOK = (
 
 @component
 @dataclass(frozen=True)
-class BookCrossing:
+class BookCrossing(PublishedArchive):
     """The CSV dump. Books and users whose line is malformed are without features."""
-
-    url: str
-    md5: str | None
-    connect_timeout_s: PositiveFloat
-    cache_dir: str | None
 
     def load(self) -> Interactions:
         """See Dataset."""
-        archive = Archive(self.url, self.md5, self.connect_timeout_s)
-        return downloaded("Book-Crossing", [archive], self.cache_dir, _read, "book_crossing")
+        return downloaded("Book-Crossing", [self.archive], self.cache_dir, _read, "book_crossing")
 
 
 def _read(paths: Sequence[Path], origin: str) -> Interactions:

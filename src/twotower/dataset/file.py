@@ -19,6 +19,7 @@ from twotower.dataset.mapping import (
     map_features,
     map_log,
     named_columns,
+    of_test,
     ordered,
 )
 from twotower.dataset.tables import read_tables
@@ -86,8 +87,8 @@ class LogFile:
         """Raises DataError for the first file, column or value that cannot be used."""
         frames = {"log": self._log(self.path, "dataset.path", self.columns)}
         if self.test_path is not None:
-            unweighted: Columns = {**self.columns, "weight": None}
-            frames["test"] = self._log(self.test_path, "dataset.test_path", unweighted)
+            columns = of_test(self.columns)
+            frames["test"] = self._log(self.test_path, "dataset.test_path", columns)
         lists = Lists({str(name): mark for name, mark in self.lists.items()})
         if self.users_path is not None:
             frames["users"] = self._features(self.users_path, "users", USER, None, lists)

@@ -21,6 +21,7 @@ from twotower.dataset.mapping import (
     map_features,
     map_log,
     named_columns,
+    of_test,
     ordered,
 )
 from twotower.dataset.tables import Table, require_columns
@@ -50,8 +51,11 @@ class FrameDataset:
         """Raises DataError for the first column or value that cannot be used."""
         kept = kept_frames(Path(self.frames_dir), self.digest)
         frames = {
-            part: self._log(name, frame)
-            for part, name in (("log", "interactions"), ("test", "test"))
+            part: self._log(name, frame, columns)
+            for part, name, columns in (
+                ("log", "interactions", self.columns),
+                ("test", "test", of_test(self.columns)),
+            )
             if (frame := kept.get(name)) is not None
         }
         lists = Lists(self.lists)
@@ -65,12 +69,12 @@ class FrameDataset:
             sources={part: "interactions" if part == "log" else part for part in frames},
         )
 
-    def _log(self, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    def _log(self, name: str, frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
         if frame.is_empty():
             raise DataError(f"{name} is empty: it holds no row of data")
-        require_columns(Path(name), frame.columns, named_columns(self.columns))
+        require_columns(Path(name), frame.columns, named_columns(columns))
         times = TimeFormat(self.timestamp_unit, self.timestamp_format)
-        return ordered(map_log([_table(name, frame)], self.columns, times), self.order)
+        return ordered(map_log([_table(name, frame)], columns, times), self.order)
 
     def _features(
         self, part: str, frame: pl.DataFrame, canonical: str, title: str | None, lists: Lists

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pydantic import PositiveFloat
 
 from twotower.core.component import component
 from twotower.dataset.canonical import interactions
-from twotower.dataset.download import Archive
 from twotower.dataset.mapping import Columns, map_log
-from twotower.dataset.published import downloaded
+from twotower.dataset.published import PublishedArchive, downloaded
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
 from twotower.dataset.timestamps import TimeFormat
@@ -31,18 +29,12 @@ _TEXT = TextFormat("\t", header=False, quote=None, encoding="utf-8", node=None)
 
 @component
 @dataclass(frozen=True)
-class Gowalla:
+class Gowalla(PublishedArchive):
     """Check-ins with their times; items are places, with latitude and longitude as features."""
-
-    url: str
-    md5: str | None
-    connect_timeout_s: PositiveFloat
-    cache_dir: str | None
 
     def load(self) -> Interactions:
         """See Dataset."""
-        archive = Archive(self.url, self.md5, self.connect_timeout_s)
-        return downloaded("Gowalla", [archive], self.cache_dir, _read, "gowalla")
+        return downloaded("Gowalla", [self.archive], self.cache_dir, _read, "gowalla")
 
 
 def _read(paths: Sequence[Path], origin: str) -> Interactions:

@@ -58,6 +58,11 @@ def named_columns(columns: Columns, node: str = "dataset") -> list[tuple[str, st
     return named
 
 
+def of_test(columns: Columns) -> Columns:
+    """Return the columns that a test part must have: weights are of training alone."""
+    return {**columns, "weight": None}
+
+
 Order = Literal["time", "file"]
 
 

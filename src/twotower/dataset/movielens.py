@@ -6,19 +6,17 @@ F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", A
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from twotower.core.errors import DataError
 from twotower.dataset.cache import cache_root
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
-from twotower.dataset.download import Archive, SourceError
-from twotower.dataset.published import Source
+from twotower.dataset.download import Archive
+from twotower.dataset.published import Source, must_hold
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
@@ -31,12 +29,6 @@ USER_SCHEMA = pl.Schema(
         "occupation": pl.String,
         "zip_code": pl.String,
     }
-)
-
-# Errors that files other than MovieLens, or truncated ones, can raise.
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, LookupError),
-    *(pl.exceptions.PolarsError, DataError),
 )
 
 
@@ -63,11 +55,8 @@ def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Sourc
 
 def read_zip(path: Path, parse: Parse, origin: str) -> Interactions:
     """What `parse` reads out of a zip file. Raises SourceError if that is not MovieLens."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            frames = parse(archive)
-    except _UNREADABLE as error:
-        raise SourceError(f"{path} does not hold MovieLens: {error}") from error
+    with must_hold("MovieLens", path), zipfile.ZipFile(path) as archive:
+        frames = parse(archive)
     return interactions(**frames._asdict(), test=None, origin=origin)
 
 

@@ -6,10 +6,8 @@ import zipfile
 from dataclasses import dataclass
 
 import polars as pl
-from pydantic import PositiveFloat
 
 from twotower.core.component import component
-from twotower.dataset.download import Archive
 from twotower.dataset.movielens import (
     LOG_SCHEMA,
     USER_SCHEMA,
@@ -19,7 +17,7 @@ from twotower.dataset.movielens import (
     member,
     titled_items,
 )
-from twotower.dataset.published import load_cached
+from twotower.dataset.published import PublishedArchive, load_cached
 from twotower.types import ITEM, USER, Interactions
 
 # Codes from 0 in users.dat, as documented in the archive's README.
@@ -33,18 +31,12 @@ _OCCUPATIONS = (
 
 @component
 @dataclass(frozen=True)
-class MovieLens1M:
+class MovieLens1M(PublishedArchive):
     """From GroupLens' archive. A user's `age` is the lower end of a range (1: under 18)."""
 
-    url: str
-    md5: str | None
-    connect_timeout_s: PositiveFloat
-    cache_dir: str | None
-
     def load(self) -> Interactions:
-        archive = Archive(self.url, self.md5, self.connect_timeout_s)
-        sources = [from_archive(archive, self.cache_dir, _read_archive)]
-        return load_cached("MovieLens 1M", archive, self.cache_dir, None, sources)
+        sources = [from_archive(self.archive, self.cache_dir, _read_archive)]
+        return load_cached("MovieLens 1M", self.archive, self.cache_dir, None, sources)
 
 
 def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:

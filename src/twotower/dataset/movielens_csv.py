@@ -6,10 +6,8 @@ import zipfile
 from dataclasses import dataclass
 
 import polars as pl
-from pydantic import PositiveFloat
 
 from twotower.core.component import component
-from twotower.dataset.download import Archive
 from twotower.dataset.movielens import (
     MovieLensFrames,
     dated_log,
@@ -17,7 +15,7 @@ from twotower.dataset.movielens import (
     member,
     titled_items,
 )
-from twotower.dataset.published import load_cached
+from twotower.dataset.published import PublishedArchive, load_cached
 from twotower.types import ITEM, RATING, TIMESTAMP, USER, Interactions
 
 _LOG_TYPES = {
@@ -31,18 +29,14 @@ _LOG_NAMES = {"userId": USER, "movieId": ITEM, "rating": RATING, "timestamp": TI
 
 @component
 @dataclass(frozen=True)
-class MovieLensCsv:
+class MovieLensCsv(PublishedArchive):
     """From GroupLens' archive, whichever one `url` names; these releases know no user features."""
 
-    url: str
-    md5: str | None
-    connect_timeout_s: PositiveFloat
-    cache_dir: str | None
-
     def load(self) -> Interactions:
-        archive = Archive(self.url, self.md5, self.connect_timeout_s)
-        sources = [from_archive(archive, self.cache_dir, _read_archive)]
-        return load_cached(f"MovieLens {archive.stem}", archive, self.cache_dir, None, sources)
+        sources = [from_archive(self.archive, self.cache_dir, _read_archive)]
+        return load_cached(
+            f"MovieLens {self.archive.stem}", self.archive, self.cache_dir, None, sources
+        )
 
 
 def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:

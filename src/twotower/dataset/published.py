@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
+from pydantic import PositiveFloat
 
 from twotower.core.errors import DataError, DownloadError
 from twotower.dataset.cache import cache_root, cached_interactions
@@ -17,7 +19,7 @@ from twotower.dataset.download import Archive, SourceError
 from twotower.dataset.tables import expanded
 from twotower.types import Interactions
 
-__all__ = ["Source", "downloaded", "load_cached", "require_files"]
+__all__ = ["PublishedArchive", "Source", "downloaded", "load_cached", "must_hold", "require_files"]
 
 Source = Callable[[Path], Interactions]
 
@@ -26,6 +28,21 @@ _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, LookupError),
     *(pl.exceptions.PolarsError, DataError),
 )
+
+
+@dataclass(frozen=True)
+class PublishedArchive:
+    """Base of datasets that are published as one file, with the keys that they share."""
+
+    url: str
+    md5: str | None
+    connect_timeout_s: PositiveFloat
+    cache_dir: str | None
+
+    @property
+    def archive(self) -> Archive:
+        """The published file."""
+        return Archive(self.url, self.md5, self.connect_timeout_s)
 
 
 def load_cached(
@@ -101,12 +118,24 @@ def downloaded(
     def source(scratch: Path) -> Interactions:
         found = [archive.get(cache_root(cache_dir), scratch) for archive in archives]
         origin = " and ".join(origin for _, origin in found)
-        try:
+        with must_hold(title, found[0][0]):
             return read([path for path, _ in found], origin)
-        except _UNREADABLE as error:
-            raise SourceError(f"{found[0][0]} does not hold {title}: {error}") from error
 
     return load_cached(title, archives, cache_dir, None, [source], name)
+
+
+@contextmanager
+def must_hold(title: str, path: Path) -> Iterator[None]:
+    """Raise SourceError in place of what reading a damaged file, or one of other content, raises.
+
+    Args:
+        title: The dataset that `path` is read as.
+        path: The file.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise SourceError(f"{path} does not hold {title}: {error}") from error
 
 
 def require_files(path: str, names: Sequence[str], title: str, where: str) -> Path:

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pydantic import PositiveFloat
 
 from twotower.core.component import component
 from twotower.core.errors import DataError
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
 from twotower.dataset.content import read_content
-from twotower.dataset.download import Archive
 from twotower.dataset.ids import integers_where_exact
-from twotower.dataset.published import downloaded
+from twotower.dataset.published import PublishedArchive, downloaded
 from twotower.dataset.timestamps import TimeFormat, timestamps
 from twotower.types import ITEM, TIMESTAMP, USER, Interactions
 
@@ -32,18 +30,12 @@ _FIELDS = {USER: "username", ITEM: "product_id", TIMESTAMP: "date"}
 
 @component
 @dataclass(frozen=True)
-class Steam:
+class Steam(PublishedArchive):
     """Users by name, games by product id; a review is dated by its day."""
-
-    url: str
-    md5: str | None
-    connect_timeout_s: PositiveFloat
-    cache_dir: str | None
 
     def load(self) -> Interactions:
         """See Dataset."""
-        archive = Archive(self.url, self.md5, self.connect_timeout_s)
-        return downloaded("Steam", [archive], self.cache_dir, _read, "steam")
+        return downloaded("Steam", [self.archive], self.cache_dir, _read, "steam")
 
 
 def _read(paths: Sequence[Path], origin: str) -> Interactions:

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from pydantic import NonNegativeInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from twotower.baselines import Baseline
 from twotower.config import Configured
 from twotower.core.component import component
-from twotower.core.errors import ConfigError
 from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset
 from twotower.dataset.time_range import report_times
@@ -29,7 +27,12 @@ from twotower.running.fitter import Fitter
 from twotower.running.judge import Judge
 from twotower.running.reference import References
 from twotower.running.result import Judged, Result
-from twotower.running.rules import a_part_is_measured, validation_is_cut, weights_are_applied
+from twotower.running.rules import (
+    a_part_is_measured,
+    objective_fits,
+    validation_is_cut,
+    weights_are_applied,
+)
 from twotower.running.trial_context import TrialContext
 from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
@@ -49,7 +52,7 @@ Report = Callable[[Run, Result], object]  # what people look at: see `twotower.r
 logger = logging.getLogger(__name__)
 
 
-@component(rules=(validation_is_cut, a_part_is_measured, weights_are_applied))
+@component(rules=(objective_fits, validation_is_cut, a_part_is_measured, weights_are_applied))
 @dataclass(frozen=True)
 class Experiment(Configured):
     """One run as conf/train.yaml describes it, one field per key; conf/ documents each of them.
@@ -77,14 +80,6 @@ class Experiment(Configured):
     evaluation: Evaluation
     baselines: dict[str, Baseline]
     tracking: Tracking
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError if the optimizer or the trainer refuses its values."""
-        try:
-            self.optimizer([nn.Parameter(torch.zeros(1))])
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"optimizer: {error}; no data was read") from error
-        self.trainer.check(self._objective)
 
     def run(self, name: str, report: Report, trial: TrialContext | None = None) -> Result:
         """Load and split the data, train, evaluate next to the baselines, and log everything.

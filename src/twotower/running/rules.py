@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from twotower.core.errors import ErrorEntry
 from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
 from twotower.loss import Loss, weight_error
+from twotower.negative_sampling import NegativeSampler
 from twotower.split.base import Split
-from twotower.training import Trainer
+from twotower.training import Objective, Trainer
 
-__all__ = ["a_part_is_measured", "validation_is_cut", "weights_are_applied"]
+__all__ = ["a_part_is_measured", "objective_fits", "validation_is_cut", "weights_are_applied"]
+
+
+def objective_fits(
+    trainer: Trainer,
+    negative_sampling: Callable[..., NegativeSampler],
+    loss: Loss,
+    optimizer: Callable[[Iterable[Tensor]], Optimizer],
+) -> Iterator[ErrorEntry]:
+    """Yield an error if the optimizer refuses its values, or the trainer what it minimises."""
+    try:
+        optimizer([nn.Parameter(torch.zeros(1))])
+    except (ValueError, TypeError) as error:
+        yield ErrorEntry("optimizer", problem=str(error))
+    else:
+        yield from trainer.conflicts(Objective(negative_sampling, loss, optimizer))
 
 
 def validation_is_cut(split: Split, trainer: Trainer) -> Iterator[ErrorEntry]:

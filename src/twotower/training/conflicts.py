@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from twotower.core.errors import ErrorEntry
 from twotower.loss import needs_negatives
 from twotower.negative_sampling import needs_other_rows
 from twotower.training.objective import Objective
@@ -25,7 +26,7 @@ def conflicts(
     precision: str,
     scheduler: Schedule | Callable[..., LRScheduler],
     arguments: Mapping[str, Any],
-) -> Iterator[str]:
+) -> Iterator[ErrorEntry]:
     """Yield why no positive would have a negative, or a step would fail.
 
     Args:
@@ -38,28 +39,31 @@ def conflicts(
     optimizer = objective.optimizer([nn.Parameter(torch.zeros(1))])
     fused = getattr(optimizer, "_step_supports_amp_scaling", False)
     if fused and arguments.get("gradient_clip_val") and precision.endswith("-mixed"):
-        yield (
-            f"trainer.lightning.gradient_clip_val: with trainer.precision={precision} a fused "
-            "optimizer clips no gradients; set optimizer.fused=false"
+        yield ErrorEntry(
+            "trainer.lightning.gradient_clip_val",
+            problem=f"with trainer.precision={precision} a fused optimizer clips no gradients",
+            valid="set optimizer.fused=false",
         )
     if batch_size == 1 and needs_negatives(objective.loss) and needs_other_rows(objective.sampler):
-        yield (
-            "trainer.batch_size: got 1, but the negatives of negative_sampling are the positives "
-            "of the other rows of a batch, and there would be none; must be 2 or more, or "
-            "negative_sampling one that draws its own, such as uniform"
+        yield ErrorEntry(
+            "trainer.batch_size",
+            batch_size,
+            "but the negatives of negative_sampling are the positives of the other rows of a "
+            "batch, and there would be none",
+            "must be 2 or more, or negative_sampling one that draws its own, such as uniform",
         )
     if not isinstance(scheduler, Schedule):
         yield from _scheduler_errors(scheduler, optimizer)
 
 
-def _scheduler_errors(scheduler: Callable[..., LRScheduler], optimizer: Optimizer) -> Iterator[str]:
+def _scheduler_errors(
+    scheduler: Callable[..., LRScheduler], optimizer: Optimizer
+) -> Iterator[ErrorEntry]:
     try:
         made = scheduler(optimizer)
     except (ValueError, TypeError) as error:
-        yield f"trainer.scheduler: {error}"
+        yield ErrorEntry("trainer.scheduler", problem=str(error))
         return
     if isinstance(made, ReduceLROnPlateau) and made.mode != "max":
-        yield (
-            f"trainer.scheduler.mode: got {made.mode!r}, but a higher evaluation.monitor is "
-            "better; must be max"
-        )
+        wrong = "but a higher evaluation.monitor is better"
+        yield ErrorEntry("trainer.scheduler.mode", made.mode, wrong, "must be max")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
+from pydantic import Field, PositiveInt
 from typing_extensions import TypedDict
 
 from twotower.config.suggest import suggest
+from twotower.core.errors import ErrorEntry
+from twotower.core.values import value_errors
 
 __all__ = ["REPLACED", "LightningArguments", "argument_errors"]
 
@@ -71,33 +73,23 @@ REPLACED: Mapping[str, str] = {
     "model_registry": "models are logged by tracking; set tracking",
 }
 
-_ADAPTERS = {
-    name: TypeAdapter[Any](hint)
-    for name, hint in get_type_hints(LightningArguments, include_extras=True).items()
-}
+_HINTS = get_type_hints(LightningArguments, include_extras=True)
 
 
-def argument_errors(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with each of `arguments`, the value of `trainer.lightning`."""
+def argument_errors(arguments: Mapping[str, Any]) -> Iterator[ErrorEntry]:
+    """Yield what is wrong with each of `arguments`, the value of `trainer.lightning`."""
     for name, value in arguments.items():
-        key = f"trainer.lightning.{name}"
+        key = f"lightning.{name}"
         if name in REPLACED:
-            yield f"{key}: got {value!r}, but this argument is not available: {REPLACED[name]}"
-        elif name not in _ADAPTERS:
-            yield f"{key}: no such argument; {suggest(name, _ADAPTERS)}"
+            wrong = f"but this argument is not available: {REPLACED[name]}"
+            yield ErrorEntry(key, value, wrong)
+        elif name not in _HINTS:
+            yield ErrorEntry(key, problem="no such argument", valid=suggest(name, _HINTS))
         else:
-            yield from _value_errors(key, value, _ADAPTERS[name])
+            yield from value_errors(key, value, _HINTS[name])
     if arguments.get("gradient_clip_algorithm") and not arguments.get("gradient_clip_val"):
-        yield (
-            "trainer.lightning.gradient_clip_algorithm: does nothing by itself; set "
-            "gradient_clip_val too"
+        yield ErrorEntry(
+            "lightning.gradient_clip_algorithm",
+            problem="does nothing by itself",
+            valid="set gradient_clip_val too",
         )
-
-
-def _value_errors(key: str, value: Any, adapter: TypeAdapter[Any]) -> Iterator[str]:
-    try:
-        adapter.validate_python(value, strict=True)
-    except ValidationError as error:
-        messages = dict.fromkeys(detail["msg"] for detail in error.errors(include_url=False))
-        reasons = ", or ".join(message[0].lower() + message[1:] for message in messages)
-        yield f"{key}: got {value!r}; {reasons}"

@@ -71,11 +71,11 @@ class Trainer:
     progress_bar: bool
     lightning: Annotated[dict[str, Any], KeywordsOf(LightningTrainer)]
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError for arguments of Lightning's Trainer that are not available."""
-        errors = list(argument_errors(self.lightning))
-        if errors:
-            raise ConfigError("\n  ".join(errors))
+    @staticmethod
+    @rule
+    def arguments_work(lightning: dict[str, Any]) -> Iterator[ErrorEntry]:
+        """Yield an error for each argument of Lightning's Trainer that is not available."""
+        yield from argument_errors(lightning)
 
     @staticmethod
     @rule
@@ -87,17 +87,17 @@ class Trainer:
                 "validate_every", validate_every, wrong, f"must be from 1 to {max_epochs}"
             )
 
-    def check(self, objective: Objective) -> None:
-        """Raise ConfigError if no positive would have a negative, or a step would fail."""
-        errors = conflicts(
-            objective,
-            batch_size=self.batch_size,
-            precision=self.precision,
-            scheduler=self.scheduler,
-            arguments=self.lightning,
+    def conflicts(self, objective: Objective) -> list[ErrorEntry]:
+        """Return why no positive would have a negative, or a step would fail."""
+        return list(
+            conflicts(
+                objective,
+                batch_size=self.batch_size,
+                precision=self.precision,
+                scheduler=self.scheduler,
+                arguments=self.lightning,
+            )
         )
-        if found := list(errors):
-            raise ConfigError("\n  ".join(found))
 
     @property
     def anneals(self) -> bool:
@@ -155,10 +155,11 @@ class Trainer:
                 finished fit. None: a temporary folder.
 
         Raises:
-            ConfigError: As `check`, and if the data has weights that the loss does not apply.
+            ConfigError: See `conflicts`; and if the data has weights that the loss does not apply.
             TrainingError: If the loss is not finite or no positive has a negative.
         """
-        self.check(objective)
+        if wrong := self.conflicts(objective):
+            raise ConfigError(wrong)
         if fold.train.weights is not None and (error := weight_error(objective.loss)):
             raise ConfigError(error)
         with _kept_or_temporary(folder) as kept, restored_torch_settings():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from pydantic import PositiveInt
+from typing import ClassVar
 
 from twotower.core.component import component
 
@@ -16,7 +15,7 @@ __all__ = ["ConstantRate"]
 class ConstantRate:
     """A `Schedule` that changes nothing."""
 
-    epochs: PositiveInt
+    epochs: ClassVar[int] = 1  # of a schedule that is the same however long it is
 
     def factor(self, epoch: float) -> float:
         """Return 1."""
