@@ -66,37 +66,26 @@ def test_pandas_polars_and_a_file_give_the_same_numbers_in_the_library_given(
     assert len(list((tmp_path / "cache" / "frames").glob("*.lock"))) == 2  # in two orders of rows
 
 
-def test_a_test_part_may_be_given(tmp_path: Path) -> None:
+def run_on_parts(folder: Path, *overrides: str, **more_of_train: Any) -> twotower.Result:
+    """Train on all but the last interaction of each of 20 users, which are the test part."""
     test = LOG.filter(pl.col("customer") < 20).group_by("customer", maintain_order=True).tail(1)
-    train = LOG.join(test, on=["customer", "sku"], how="anti")
-    given = [
-        "split=given",
-        "split.validation=false",
-        "trainer.patience=null",
-        "trainer.refit=false",
-    ]
+    train = LOG.join(test, on=["customer", "sku"], how="anti").with_columns(**more_of_train)
+    given = ["split=given", "split.validation=false"]
+    off = ["trainer.patience=null", "trainer.refit=false"]
     recipe = [line for line in RECIPE if not line.startswith("split")]
-    result = twotower.run(
-        [*recipe, *given, f"output_dir={tmp_path}"], interactions=train, test=test
+    return twotower.run(
+        [*recipe, *given, *off, *overrides, f"output_dir={folder}"], interactions=train, test=test
     )
+
+
+def test_a_test_part_may_be_given(tmp_path: Path) -> None:
+    result = run_on_parts(tmp_path)
     assert result.test is not None
     assert len(result.per_user) == 20
 
 
 def test_a_test_part_needs_no_weights(tmp_path: Path) -> None:
-    test = LOG.filter(pl.col("customer") < 20).group_by("customer", maintain_order=True).tail(1)
-    train = LOG.join(test, on=["customer", "sku"], how="anti").with_columns(times=pl.lit(1.5))
-    given = [
-        "split=given",
-        "split.validation=false",
-        "trainer.patience=null",
-        "trainer.refit=false",
-    ]
-    recipe = [line for line in RECIPE if not line.startswith("split")]
-    weight = "dataset.columns.weight=times"
-    result = twotower.run(
-        [*recipe, *given, weight, f"output_dir={tmp_path}"], interactions=train, test=test
-    )
+    result = run_on_parts(tmp_path, "dataset.columns.weight=times", times=pl.lit(1.5))
     assert len(result.per_user) == 20
 
 
