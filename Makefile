@@ -6,7 +6,7 @@ ARGS   ?=
 # Of pyproject.toml; with `dev,ray,text` no test is skipped for a missing package.
 EXTRAS ?= dev
 
-.PHONY: train test test-lowest coverage docs ui lint clean
+.PHONY: train test test-slow test-lowest coverage docs ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -15,7 +15,11 @@ ui: $(VENV)/.installed
 	$(BIN)/twotower ui $(ARGS)
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+
+# What `make test` leaves out: real servers, killed processes, large files.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -n auto --dist worksteal -m slow $(ARGS)
 
 # The fast part of the tests with the lowest versions that pyproject.toml allows, in an environment of
 # its own. Their deprecation warnings are not errors. Saved views in the MLflow UI need the tested version.

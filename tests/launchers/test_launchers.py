@@ -21,6 +21,8 @@ import pytest
 from hydra_plugins.twotower_ray_launcher._ray import LauncherError, start, thread_limits
 
 PRESETS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
+pytestmark = pytest.mark.slow
+
 LAUNCHERS = ("joblib", "ray", "slurm", "submitit_local", "submitit_slurm")
 
 APP = """
