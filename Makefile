@@ -6,7 +6,7 @@ ARGS   ?=
 # Of pyproject.toml; with `dev,ray,text` no test is skipped for a missing package.
 EXTRAS ?= dev
 
-.PHONY: train test test-slow test-lowest coverage docs ui lint clean
+.PHONY: train architecture test test-slow test-lowest coverage docs ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -41,6 +41,10 @@ $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt
 # The documentation site, in build/docs. Warnings are errors.
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs $(ARGS)
+
+# The packages from the bottom up, their lines and what each imports.
+architecture: $(VENV)/.installed-dev
+	$(BIN)/pytest -q -s tests/test_architecture.py -k few $(ARGS)
 
 coverage: ARGS += --cov --cov-report=term
 coverage: test

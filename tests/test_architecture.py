@@ -113,6 +113,25 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert order.index("twotower.types") < order.index("twotower.running.experiment")
 
 
+def test_packages_are_few_and_none_is_large() -> None:
+    """`make architecture` prints the table."""
+    lines: Counter[str] = Counter()
+    for module, path in MODULES.items():
+        lines[part_of(module)] += len(path.read_text().splitlines())
+    reads: dict[str, set[str]] = {part: set() for part in lines}
+    for module, name in own_imports():
+        reads[part_of(module)].add(part_of(name))
+    total = lines.total()
+    print(f"\n{'package':<18} {'lines':>6} {'share':>6}  imports")
+    for part in sorted(LEVEL, key=LEVEL.__getitem__):
+        below = ", ".join(sorted(reads[part] - {part}, key=LEVEL.__getitem__))
+        print(f"{part:<18} {lines[part]:>6,} {lines[part] / total:>6.1%}  {below}")
+    arrows = sum(len(names - {part}) for part, names in reads.items() if part)
+    print(f"{len(LEVEL)} packages and modules, {total:,} lines, {arrows} imports between them")
+    assert len(LEVEL) <= 24
+    assert {part for part, count in lines.items() if count > 0.13 * total} == set()
+
+
 @pytest.mark.parametrize("library", HOMES)
 def test_a_library_stays_in_its_home(library: str) -> None:
     users = {

@@ -54,7 +54,7 @@ class Case:
         return self.call("train", *BRIEF, *_here(overrides), code=code)
 
     def sweep(self, *overrides: str, code: int = 0) -> Done:
-        """`twotower train -m` likewise."""
+        """`twotower train -m` with `BRIEF` and `overrides`, tracked in `out`."""
         return self.call("train", "-m", *BRIEF, *_here(overrides), code=code)
 
 

@@ -163,7 +163,7 @@ def test_keys_become_lenient_and_choices_and_hydras_own_stay() -> None:
 
 
 def test_combinations_hold_each_value_of_a_sweep() -> None:
-    # 1 + (3 - 1) + (2 - 1) combinations stand for the 3 x 2 of the sweep.
+    # 1 + (3 - 1) + (2 - 1) combinations represent the 3 x 2 of the sweep.
     assert combinations(["++a=1,2,3", "tower=embedding", "++b=range(0,2)"]) == [
         ["++a=1", "tower=embedding", "++b=0"],
         ["++a=2", "tower=embedding", "++b=0"],

@@ -38,7 +38,7 @@ def test_without_calibration_it_is_plain_binary_cross_entropy() -> None:
 
 @pytest.mark.parametrize(("t", "odds"), [(0.0, 1 / 2), (1.0, 1 / 8), (0.5, 5 / 16)])
 def test_it_is_least_at_the_true_odds_times_beta_over_alpha(t: float, odds: float) -> None:
-    # Pairs of one kind: one interaction, and 2 negatives that stand for 8, so the true odds are 1/8
+    # Pairs of one kind: one interaction, and 2 negatives that represent 8, so the true odds are 1/8
     # and alpha is 1/4. beta = 1, 1/4 and 5/8; odds = 1/8 * beta * 4.
     score = torch.tensor([math.log(odds)], dtype=torch.float64, requires_grad=True)
     counts = torch.full((2,), math.log(1 / 4), dtype=torch.float64)

@@ -255,7 +255,7 @@ SCRIPT = (0.1, 0.5, 0.4, 0.3, 0.2)
 
 
 def scripted_from(epoch: int):  # type: ignore[no-untyped-def]
-    """The validation of a fit that goes on in `epoch`."""
+    """The validation of a fit that is resumed in `epoch`."""
     return scripted(*SCRIPT[epoch - 1 :])[0]
 
 

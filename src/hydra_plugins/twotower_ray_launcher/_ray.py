@@ -46,7 +46,7 @@ def start(ray: Any, address: str | None, needed: dict[str, float], init: dict[st
     than a Ray of this machine has: Ray would wait for it without end. A cluster may still grow.
     """
     if not ray.is_initialized():
-        # Ray reports its use to its makers unless told otherwise; no sweep should, unasked.
+        # Ray sends usage statistics unless they are disabled; a sweep must not without consent.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Without an address Ray would join whatever cluster it finds on this machine.
         ray.init(address=address or "local", **init)
@@ -57,7 +57,7 @@ def start(ray: Any, address: str | None, needed: dict[str, float], init: dict[st
             if needed[name] > has:
                 raise LauncherError(
                     f"hydra.launcher.{key}: got {needed[name]:g} for a trial, and this machine has "
-                    f"{has:g}; valid is that or less, or the address of a cluster that has more"
+                    f"{has:g}; must be at most that, or set the address of a cluster that has more"
                 )
 
 

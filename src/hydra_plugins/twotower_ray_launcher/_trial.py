@@ -71,14 +71,16 @@ def _let_interrupts_through() -> None:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """`error` with its traceback as a note, since tracebacks do not travel; a RuntimeError with
-    the same text where the error does not travel either (it must be made anew from its `args`).
+    """Return `error` with its traceback as a note, since tracebacks cannot be pickled.
+
+    An error that cannot be pickled itself (it is rebuilt from its `args`) becomes a RuntimeError
+    with the same text.
     """
     cloudpickle = import_ray().cloudpickle
-    told = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))
     try:
         cloudpickle.loads(cloudpickle.dumps(error))
     except Exception:
         error = RuntimeError(f"{type(error).__qualname__}: {error}")
-    error.add_note(f"In the trial's worker:\n{told}")
+    error.add_note(f"In the trial's worker:\n{trace}")
     return error

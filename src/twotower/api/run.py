@@ -31,7 +31,7 @@ def run(
             `user_id`, `item_id` and `timestamp`; see `conf/dataset/frame.yaml`.
         test: The test part of a log that is split already, for `split=given`.
         users: Features of users, one row per id, any other columns.
-        items: Features of items, likewise.
+        items: Features of items, one row per id, any other columns.
         config_dir: A folder with choices of your own, `--config-dir` on the command line.
         name: The name of the run in MLflow, `run_name` on the command line.
 

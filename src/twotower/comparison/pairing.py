@@ -21,7 +21,7 @@ from twotower.comparison.statistics import Floats
 from twotower.core.errors import DataError
 from twotower.types import USER
 
-__all__ = ["N_SEEN", "Fold", "Paired", "pair", "shared_folds"]
+__all__ = ["N_SEEN", "Paired", "RepeatsOfSplit", "pair", "shared_folds"]
 
 Integers = NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Paired:
     notes: tuple[str, ...]
 
 
-Fold = list[list[Repeat]]  # for each model its repeats on one split, equally many on every split
+RepeatsOfSplit = list[list[Repeat]]  # a list per model; equally many repeats on every split
 
 
 def pair(models: Sequence[Model], metric: str) -> Paired:
@@ -80,7 +80,7 @@ def pair(models: Sequence[Model], metric: str) -> Paired:
     )
 
 
-def shared_folds(models: Sequence[Model]) -> tuple[list[Fold], list[str]]:
+def shared_folds(models: Sequence[Model]) -> tuple[list[RepeatsOfSplit], list[str]]:
     """Return the splits that all models were evaluated on, and notes on repeats that are left out.
 
     A model has equally many repeats on each split: the least that it has on any.
@@ -110,7 +110,7 @@ def shared_folds(models: Sequence[Model]) -> tuple[list[Fold], list[str]]:
 
 
 def _pair_fold(
-    names: Sequence[str], fold: Fold, metric: str
+    names: Sequence[str], fold: RepeatsOfSplit, metric: str
 ) -> tuple[list[Floats], Integers, pl.Series]:
     """Return the values `[n_users, n_seeds]` of each model, lengths of histories, and ids."""
     called = [

@@ -147,8 +147,8 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
         container = OmegaConf.to_container(config, resolve=True)
         remember(container)
     except OmegaConfBaseException as error:
-        told = f"{error.full_key}: {error}".partition("\n")[0]
-        raise ConfigError("\n".join([*errors, told])) from error
+        reason = f"{error.full_key}: {error}".partition("\n")[0]
+        raise ConfigError("\n".join([*errors, reason])) from error
     assert isinstance(container, dict)
     checked = {str(key): value for key, value in container.items()}
     kind = Annotated[Any, Contract(_command(config_name))]

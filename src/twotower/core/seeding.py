@@ -22,8 +22,8 @@ def generator(seed: int, *stream: int, device: str | torch.device = "cpu") -> to
 class Draws(torch.nn.Module):
     """Uniform numbers for a module in training, of a seed of its own.
 
-    How often it has drawn is part of its state: training that goes on from a checkpoint draws what
-    it would have drawn without the break.
+    The number of draws is part of its state: training resumed from a checkpoint draws the same
+    numbers as training that was not interrupted.
     """
 
     def __init__(self, source: torch.Generator) -> None:

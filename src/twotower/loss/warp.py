@@ -26,7 +26,7 @@ class Warp:
     from the number of trials. Here all N negatives of a row are used at once: each valid one
     represents 1 / expected count items, so the weights of the violating ones add up to an unbiased
     estimate of the rank (for N uniform negatives from m items: their share times m), and the sum
-    of h over all items is estimated likewise. Between whole ranks L is psi(r + 1) + 0.5772..., psi
+    of h over all items is estimated too. Between whole ranks L is psi(r + 1) + 0.5772..., psi
     the digamma function. The rank has no gradient. 0 where no valid negative violates the margin.
     As in the paper the value is not monotone: L(rank) / rank, the weight of each pair, rises a
     little when an item stops violating the margin.

@@ -34,7 +34,7 @@ class HardSampler(NegativeSampler):
     The expected counts are those of the candidates: how often the model then selects an item
     depends on the model and has no count. So a softmax with logQ correction keeps only the largest
     terms of its estimate of the sum over all items and underestimates it; losses that estimate
-    another such sum (squared, warp) are biased likewise.
+    another such sum (squared, warp) have the same bias.
 
     Example:
         The sampler returns all candidates; `TwoTower.score` keeps the hardest.

@@ -124,7 +124,7 @@ def _by_history(compared: Compared) -> Table:
     for rank, name in compared.models.head(_SHOWN).select("rank", "name").iter_rows():
         of_model = compared.history.filter(pl.col("name") == name)
         cells = of_model.select("mean", (pl.col("high") - pl.col("low")) / 2).iter_rows()
-        table.add_row(f"#{rank}", *(f"{score(mean)} ±{score(half)}" for mean, half in cells))
+        table.add_row(f"#{rank}", *(score(mean, half) for mean, half in cells))
     table.add_row("users", *(f"{n:,}" for n in groups["n_users"]), style="dim")
     return table
 

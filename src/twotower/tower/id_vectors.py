@@ -13,9 +13,9 @@ __all__ = ["IdVectors"]
 class IdVectors(nn.Module):
     """Vectors drawn from N(0, init_std^2); rows that train does not hold get zeros.
 
-    In training a row's vector may be left out for a batch, so that features learn to stand alone,
-    as they must for cold rows (Volkovs et al. 2017, NeurIPS, "DropoutNet: Addressing cold start in
-    recommender systems").
+    During training a row's vector may be left out for a batch, so that features learn to predict
+    without it, as they must for cold rows (Volkovs et al. 2017, NeurIPS, "DropoutNet:
+    Addressing cold start in recommender systems").
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def deferred_interrupts() -> Iterator[None]:
         if not pending:
             pending.append(number)
             return
-        pending.clear()  # this one stands for both
+        pending.clear()  # this one represents both
         _deliver(number)
 
     hold.defers = True  # type: ignore[attr-defined]

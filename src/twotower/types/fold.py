@@ -20,8 +20,8 @@ __all__ = ["Fold", "Holdout", "Side", "TrainInteractions", "Vocabulary"]
 class Vocabulary:
     """Row number <-> original id.
 
-    users, items: row r of the user (item) table stands for the id `users[r]` (`items[r]`): first
-        those of the train part of a fold, then, where they are judged, cold ones.
+    users, items: row r of the user (item) table belongs to the id `users[r]` (`items[r]`): first
+        the ids of the train part of a fold, then, if they are evaluated, cold ones.
     """
 
     users: pl.Series
