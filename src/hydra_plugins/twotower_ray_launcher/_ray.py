@@ -30,7 +30,7 @@ class LauncherError(CompactHydraException):
 
 
 def import_ray() -> Any:
-    """The module `ray`; raises LauncherError where it is not installed."""
+    """Return the module `ray`; raise LauncherError if it is not installed."""
     try:
         return importlib.import_module("ray")
     except ModuleNotFoundError as error:

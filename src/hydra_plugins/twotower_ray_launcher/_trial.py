@@ -54,7 +54,7 @@ def run_trial(sweep: SweepJobs, number: int, overrides: Sequence[str]) -> JobRet
 
 
 def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
-    """The result of a trial that could not even return one: its worker died, say."""
+    """Return the result of a trial that did not return one, for example because its worker died."""
     result = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)
     result.return_value = error
     return result

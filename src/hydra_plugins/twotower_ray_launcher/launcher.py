@@ -45,7 +45,7 @@ class RayLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """One JobReturn for each trial, in the order of `job_overrides`.
+        """Return one JobReturn per trial, in the order of `job_overrides`.
 
         A trial that fails has the status FAILED and its exception; the others run on.
         Raises LauncherError where Ray is missing or a trial can never fit.
@@ -56,7 +56,7 @@ class RayLauncher(Launcher):
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:
-    """A config node as the dict that Ray takes."""
+    """Return a config node as the dict that Ray expects."""
     container = OmegaConf.to_container(node, resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

@@ -170,7 +170,7 @@ def _metrics(parts: Mapping[str, Reference]) -> dict[str, float]:
 
 
 def _print(measured: Mapping[str, Mapping[str, Reference]], monitor: str) -> None:
-    """A table a part, both with the best on the first of them on top."""
+    """Print one table per part, both sorted by the first part, best first."""
     console = terminal()
     parts = list(next(iter(measured.values())))
     best_first = sorted(
@@ -197,7 +197,7 @@ def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Tabl
 
 @contextmanager
 def _progress_on_stderr() -> Iterator[None]:
-    """What is logged of the progress, as plain lines, where nobody else shows it."""
+    """Print progress messages as plain lines on stderr if no other handler shows them."""
     own = logging.getLogger("twotower")
     if own.hasHandlers():
         yield

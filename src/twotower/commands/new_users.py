@@ -45,7 +45,7 @@ NewColumns.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr
 
 
 def read_new_users(path: str, asked: Mapping[str, Any], trained: Mapping[str, Any]) -> pl.DataFrame:
-    """`user_id`, `item_id` and, where known, `timestamp`. Raises DataError as a dataset does.
+    """Read `user_id`, `item_id` and, where known, `timestamp`; raise DataError as a dataset does.
 
     asked: the command's keys of `_USUAL`, and `columns`; `as_trained` takes what `trained` has.
     trained: the config node of the run's dataset.
@@ -71,7 +71,7 @@ def _one(asked: Any, key: str, trained: Mapping[str, Any]) -> Any:
 
 
 def _columns(asked: Mapping[str, Any], trained: Mapping[str, Any], present: set[str]) -> Columns:
-    """The run's own names where the file has them, else those of this project.
+    """Return the column names of the run's data if the file has them, else the canonical names.
 
     A file need not have timestamps, unless the command names their column.
     """

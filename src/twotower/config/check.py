@@ -171,7 +171,7 @@ def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterato
 
 
 def _takes_nodes(hint: Any) -> bool:
-    """Whether `hint` is a mapping of nodes by name."""
+    """Return whether `hint` is a mapping of nodes by name."""
     return get_origin(hint) is dict and is_kind(get_args(hint)[-1])
 
 
@@ -184,7 +184,7 @@ def _choice_hint(path: str) -> str:
 
 
 def _holds_nodes(value: Any) -> bool:
-    """Whether a node is anywhere in `value`."""
+    """Return whether there is a node anywhere in `value`."""
     if isinstance(value, Mapping):
         return _TARGET in value or any(map(_holds_nodes, value.values()))
     return isinstance(value, list) and any(map(_holds_nodes, value))

@@ -48,7 +48,7 @@ _READERS = {"train": "twotower.sweeping.sweep_settings.SweepSettings"}
 def compose(
     config_name: str, overrides: Sequence[str], config_dir: str | Path | None = None
 ) -> dict[str, Any]:
-    """The checked config as plain containers, every interpolation resolved.
+    """Return the checked config as plain containers, every interpolation resolved.
 
     An enclosing application's Hydra is left as it is.
 
@@ -79,7 +79,7 @@ def lines_of(overrides: Sequence[str]) -> list[str]:
 def compose_from(
     source: Source, overrides: Sequence[str], config_name: str = "train"
 ) -> dict[str, Any]:
-    """As `compose`, from any source, for the command `config_name`."""
+    """Compose from any source, for the command `config_name`; see `compose`."""
     remember(list(overrides))
     known, unknown = known_choices(with_baselines(with_ids(overrides)), source)
     try:
@@ -105,7 +105,7 @@ def hydra_node(source: Source, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def hydra_folder(source: Source, overrides: Sequence[str], key: str) -> str | None:
-    """A folder of Hydra's, such as `hydra.run.dir`, resolved; None where it has none."""
+    """Return one of Hydra's folders, such as `hydra.run.dir`, resolved; None if it is not set."""
     try:
         folder = OmegaConf.select(source.load(lenient(overrides, source)), key)
     except (HydraException, OmegaConfBaseException):
@@ -114,7 +114,7 @@ def hydra_folder(source: Source, overrides: Sequence[str], key: str) -> str | No
 
 
 def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:
-    """What all trials of a sweep have in common, however it is composed; neither checked nor whole.
+    """Return the part of a config that all trials of a sweep share; neither checked nor complete.
 
     fixed: the overrides without those that vary. A choice that exists only with a value that
     varies, such as `tower/encoder=gru` where `tower` does, is noted as it is written.
@@ -137,7 +137,7 @@ def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:
 
 
 def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -> dict[str, Any]:
-    """A composed config as plain containers, resolved and checked.
+    """Return a composed config as plain containers, resolved and checked.
 
     errors: what is known to be wrong already. config_name: of the command, whose class it must
     describe. Raises ConfigError for these and for its own.
@@ -164,7 +164,7 @@ def plain(config: Any, errors: Sequence[str] = (), config_name: str = "train") -
 
 
 def build(config: Mapping[str, Any]) -> Any:
-    """The object that a checked config describes. Raises ConfigError where values do not fit."""
+    """Build the object that a checked config describes; raise ConfigError if values do not fit."""
     return _built(config, Targets())
 
 
@@ -179,7 +179,7 @@ def build_as(target: type[_T], config: Mapping[str, Any]) -> _T:
 
 
 def build_part(path: str, node: Any) -> Any:
-    """The object of a part of Hydra's own config, such as `hydra.sweeper.search`.
+    """Build the object of a part of Hydra's own config, such as `hydra.sweeper.search`.
 
     Raises ConfigError naming everything that is wrong in it.
     """
@@ -193,11 +193,10 @@ def build_part(path: str, node: Any) -> Any:
 def build_stored(
     path: str, node: Mapping[str, Any], kind: Any, allow_targets: Sequence[str]
 ) -> Any:
-    """The object that a config describes which was read from an artifact, where anybody may have
-    written it.
+    """Build the object that the config of an artifact describes, which anybody may have written.
 
-    It may only name classes and functions of `twotower`, `torch.nn` and `allow_targets`, each of
-    the kind that its place asks for; interpolations in it are text.
+    The config may only name classes and functions of `twotower`, `torch.nn` and `allow_targets`,
+    each of the kind that its place requires; interpolations in it are text.
 
     Args:
         path: where the node belongs, such as `tower`, for messages.
@@ -224,7 +223,7 @@ def _built(config: Mapping[str, Any], targets: Targets) -> Any:
 
 
 def _command(config_name: str) -> str:
-    """The class that a config of that name describes."""
+    """Return the class that a config of that name describes."""
     lines = (CONF_DIR / f"{config_name}.yaml").read_text().splitlines()
     line = next(line for line in lines if line.startswith(TARGET))
     return line.partition(":")[2].strip()

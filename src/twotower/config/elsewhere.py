@@ -18,7 +18,7 @@ _MOST = 3
 
 
 def is_key_elsewhere(name: str) -> bool:
-    """Whether a key of the config tree ends with `name`."""
+    """Return whether a key of the config tree ends with `name`."""
     return any(key.rpartition(".")[2] == name for key in keys())
 
 

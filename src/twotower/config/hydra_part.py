@@ -17,7 +17,7 @@ _CALLBACK = Annotated[Any, Contract("hydra.experimental.callback.Callback")]
 
 
 def check_hydra(node: Mapping[str, Any]) -> None:
-    """Raises ConfigError where Hydra would call what is of no right kind, or write secrets.
+    """Raise ConfigError if Hydra would call something of the wrong kind, or write secrets.
 
     node: the part `hydra` of a config, as plain containers; empty where nothing could be composed.
     """
@@ -38,7 +38,7 @@ def check_hydra(node: Mapping[str, Any]) -> None:
 
 
 def _nodes(value: Any, path: str, *, top: bool = True) -> Iterator[str]:
-    """Where a node is below `value`, which is one itself."""
+    """Yield the path of each node below `value`, which is a node itself."""
     if isinstance(value, Mapping):
         if TARGET in value and not top:
             yield f"{path}.{TARGET}"

@@ -38,7 +38,7 @@ def trial_hash(config: Mapping[str, Any], data: str) -> str:
 
 
 def is_elsewhere(key: str) -> bool:
-    """Whether runs that differ in `key` alone are the same run."""
+    """Return whether runs that differ in `key` alone are the same run."""
     return key.startswith(tuple(f"{each}." for each in ELSEWHERE)) or key in ELSEWHERE
 
 

@@ -48,7 +48,7 @@ class KeywordsOf:
 
 
 def kind_error(hint: Any, target: Any, partial: bool) -> str | None:
-    """Why `target` is no class or function that gives what `hint` asks for; None where it is.
+    """Return why calling `target` does not return what `hint` requires; None if it does.
 
     partial: whether the node only fixes arguments, to be called by the run.
     """
@@ -66,7 +66,7 @@ def kind_error(hint: Any, target: Any, partial: bool) -> str | None:
 
 
 def child_hint(hint: Any, key: Any) -> Any:
-    """The hint of the value at `key`, of a mapping or list that is hinted by `hint`."""
+    """Return the hint of the value at `key` in a mapping or list whose hint is `hint`."""
     found = []
     for each in _alternatives(hint):
         if isinstance(each, KeywordsOf):
@@ -82,7 +82,7 @@ def child_hint(hint: Any, key: Any) -> Any:
 
 
 def _alternatives(hint: Any) -> Iterator[Any]:
-    """What `hint` leaves to choose from, each without Annotated."""
+    """Return the alternatives of `hint`, each without Annotated."""
     origin = get_origin(hint)
     if origin is Annotated:
         base, *metadata = get_args(hint)
@@ -102,7 +102,7 @@ def _alternatives(hint: Any) -> Iterator[Any]:
 
 
 def _contracted(base: Any, contract: Contract) -> Iterator[Any]:
-    """The kinds of `contract`, or what makes them, where `base` is a Callable."""
+    """Return the kinds of `contract`; where `base` is a Callable, what returns them."""
     for kind in contract.kinds:
         if isinstance(kind, str):
             module, _, name = kind.rpartition(".")
@@ -111,7 +111,7 @@ def _contracted(base: Any, contract: Contract) -> Iterator[Any]:
 
 
 def _results(target: Any) -> list[Any] | str:
-    """What `target` gives when it is called; a reason where that is not known."""
+    """Return the types that calling `target` returns; a reason if they are not known."""
     if inspect.isclass(target):
         return [target]
     if not inspect.isroutine(target):
@@ -125,7 +125,7 @@ def _results(target: Any) -> list[Any] | str:
 
 
 def _mismatch(result: Any, kind: Any, partial: bool) -> str | None:
-    """Why an object of class `result` is not of `kind`."""
+    """Return why an object of class `result` is not of `kind`."""
     if _is_callable_hint(kind):
         wanted = list(_alternatives(get_args(kind)[1] if get_args(kind) else Any))
         wrong = _none_of(result, wanted)
@@ -142,7 +142,7 @@ def _mismatch(result: Any, kind: Any, partial: bool) -> str | None:
 
 
 def _none_of(result: Any, kinds: Sequence[Any]) -> str | None:
-    """Why an object of class `result` is of none of the `kinds`."""
+    """Return why an object of class `result` is of none of the `kinds`."""
     reasons = [_unlike(result, kind) for kind in kinds]
     return reasons[0] if reasons and all(reasons) else None
 
@@ -164,7 +164,7 @@ def _unlike(result: Any, kind: Any) -> str | None:
 
 
 def _fits(method: Any, wanted: Any) -> bool:
-    """Whether `method` can be called as `wanted`, and the hints of both, where known, agree."""
+    """Return whether `method` can be called as `wanted`, and the known hints of both agree."""
     if method is None:
         return False
     try:
@@ -183,14 +183,15 @@ def _fits(method: Any, wanted: Any) -> bool:
 
 
 def _is_a(narrow: Any, wide: Any) -> bool:
-    """Whether one plain class is a subclass of the other; true for all other hints."""
+    """Return whether one plain class is a subclass of the other; True for all other hints."""
     known = [each for each in (narrow, wide) if inspect.isclass(each) and not is_protocol(each)]
     return len(known) < 2 or get_origin(narrow) or get_origin(wide) or issubclass(narrow, wide)
 
 
 def _method(owner: Any, name: str) -> Any:
-    """The function `name` of a class, None where it has none; of a torch module `__call__` is what
-    `forward` says."""
+    """Return the function `name` of a class, None if it has none; for `__call__` of a torch module
+    its `forward`.
+    """
     classes = getattr(owner, "__mro__", ())
     if name == "__call__" and any("forward" in vars(each) for each in classes):
         name = "forward"
@@ -216,7 +217,7 @@ def _is_variable(hint: Any) -> bool:
 
 
 def _accepted(kinds: Sequence[Any]) -> str:
-    """What may be named, in words."""
+    """Return what may be named, in words."""
     made = [
         get_args(kind)[1] if _is_callable_hint(kind) and get_args(kind) else kind for kind in kinds
     ]
@@ -242,5 +243,5 @@ def _kind_name(kind: Any) -> str:
 
 
 def _shown(name: str, method: Any) -> str:
-    """Such as `sample(users, positives, generator)`."""
+    """Return a signature such as `sample(users, positives, generator)`."""
     return f"{name}({', '.join(list(inspect.signature(method).parameters)[1:])})"

@@ -67,7 +67,7 @@ def _shortest_end(path: str, paths: Sequence[str]) -> str:
 
 
 def _is_namable(param: Param) -> bool:
-    """Whether a value may be in a name: paths, secrets and long values may not."""
+    """Return whether a value may be part of a name: paths, secrets and long values may not."""
     if _UNNAMED.search(param.path):
         return False
     text = _text(param.value)

@@ -78,7 +78,7 @@ def _of_node(nodes: Nodes, at: str, written: Recipe) -> Iterator[Param]:
 
 
 def _has_plain_keys(node: Mapping[str, Any]) -> bool:
-    """Whether its keys can be part of a param's name."""
+    """Return whether its keys can be part of a param's name."""
     return all(isinstance(key, str) and _KEY.fullmatch(key) for key in node)
 
 
@@ -126,7 +126,7 @@ def _called(target: str) -> str:
 
 
 def _repeats(value: Any, written: Any, nodes: Nodes) -> bool:
-    """Whether the value is the one that the file interpolates from another key (`${..emb_dim}`)."""
+    """Return whether the file interpolates the value from another key (`${..emb_dim}`)."""
     found = _RELATIVE.fullmatch(written) if isinstance(written, str) else None
     if found is None or len(found["dots"]) > len(nodes):
         return False

@@ -36,7 +36,7 @@ def _can_be_parsed(override: str) -> bool:
 
 
 def _no_override(text: str, error: Exception) -> str:
-    """What is wrong in one line; the grammar's own reason where there is a key and a value."""
+    """Return what is wrong in one line; the grammar's own reason if there is a key and a value."""
     key, equal, value = text.partition("=")
     if not equal:
         return f"{text}: not an override; expected key=value, such as tower.emb_dim=32"

@@ -85,7 +85,7 @@ def _with_folds(overrides: Sequence[str]) -> list[str]:
 
 
 def _has_folds(split: Override) -> bool:
-    """Whether the choice has `n_folds`; True for a choice outside the config tree."""
+    """Return whether the choice has `n_folds`; True for a choice outside the config tree."""
     if split.is_sweep_override():
         return False
     choice = str(split.value())

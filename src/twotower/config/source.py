@@ -95,7 +95,7 @@ class Source:
             )
 
     def is_group(self, key: str) -> bool:
-        """Whether `key`, such as `tower` or `tower/encoder`, is a config group."""
+        """Return whether `key`, such as `tower` or `tower/encoder`, is a config group."""
         return may_be_group(key) and bool(self.choices(key))
 
     def choices(self, group: str) -> list[str]:
@@ -105,7 +105,7 @@ class Source:
         return self._choices[group]
 
     def has_choice(self, group: str, name: str) -> bool:
-        """Whether `group` has the choice `name`."""
+        """Return whether `group` has the choice `name`."""
         return name in self.choices(group)
 
     def _found(self, group: str) -> Iterator[str]:

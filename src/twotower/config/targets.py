@@ -43,10 +43,13 @@ class Targets:
         return cls((*_ALWAYS, *allow_targets))
 
     def locate(self, name: Any) -> Any:
-        """The object of that name. Importing is execution: a module outside of `packages` is not
-        imported, and what a module inside merely imports from elsewhere is refused.
+        """Return the object of that name.
 
-        Raises any exception where there is no such object, ImportError where it is not allowed.
+        Importing is execution: a module outside `packages` is not imported, and an object that a
+        module inside only imports from elsewhere is refused.
+
+        Raises:
+            ImportError: the object is not allowed; any other exception if there is no such object.
         """
         if self.packages is None:
             with collection_paused():
@@ -91,7 +94,7 @@ def _imported(name: str) -> Any:
 
 
 def _split(parts: Sequence[str]) -> tuple[ModuleType, str]:
-    """The module and the name in it. Raises ImportError where there is no such module."""
+    """Split into the module and the name in it; raise ImportError if there is no such module."""
     module = ".".join(parts[:-1])
     for end in range(1, len(parts)):
         if find_spec(".".join(parts[:end])) is None:

@@ -17,21 +17,21 @@ _HYDRA = "hydra"  # its groups have choices of Hydra's own, too
 
 
 def is_group(key: str) -> bool:
-    """Whether `key`, such as `tower` or `tower/encoder`, is a config group of twotower."""
+    """Return whether `key`, such as `tower` or `tower/encoder`, is a config group of twotower."""
     return may_be_group(key) and (CONF_DIR / key).is_dir()
 
 
 def may_be_group(key: str) -> bool:
-    """Whether `key` has the form of a config group that is not one of Hydra's."""
+    """Return whether `key` has the form of a config group that is not one of Hydra's."""
     parts = key.split("/")
     return parts[0] != _HYDRA and all(part.isidentifier() for part in parts)
 
 
 def choices(group: str) -> list[str]:
-    """The names of the files in `group`, in order."""
+    """Return the names of the files in `group`, sorted."""
     return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
 
 
 def has_choice(group: str, name: str) -> bool:
-    """Whether `name` is a file anywhere below the group, as in `experiment=mine/first`."""
+    """Return whether `name` is a file anywhere below the group, as in `experiment=mine/first`."""
     return (CONF_DIR / group / f"{name}.yaml").is_file()

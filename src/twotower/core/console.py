@@ -21,14 +21,15 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 
 def visible(text: str) -> str:
-    r"""`text` with control characters as they are written in Python, such as `\x1b`."""
+    r"""Return `text` with control characters escaped as in Python, such as `\x1b`."""
     return _UNSEEN.sub(_escaped, text)
 
 
 def terminal(*, soft_wrap: bool = True) -> Console:
-    """A console that prints every string as it is; styles are given apart from the text.
+    """Return a console that prints strings unchanged; styles are passed apart from the text.
 
-    soft_wrap: whether the terminal breaks long lines, so that what is copied has no breaks.
+    Args:
+        soft_wrap: let the terminal break long lines, so that copied text has no breaks.
     """
     return _Plain(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
 

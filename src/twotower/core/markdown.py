@@ -13,12 +13,12 @@ _SPECIAL = re.compile(r"([\\`*\[\]<>|&~]|(?<!\w)_|_(?!\w))")
 
 
 def escaped(text: str) -> str:
-    """`text` on one line, shown as it is: no emphasis, link, HTML or table cell begins in it."""
+    """Return `text` on one line, escaped: no emphasis, link, HTML or table cell begins in it."""
     return _SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def code(text: str) -> str:
-    """`text` on one line as code, whatever backticks are in it."""
+    """Return `text` on one line as code; it may contain backticks."""
     line = visible(" ".join(text.splitlines()))
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""

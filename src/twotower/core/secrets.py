@@ -52,7 +52,7 @@ _known: set[str] = set()
 
 
 def mask(text: str) -> str:
-    """`text` with every secret in it as `***`."""
+    """Return `text` with every secret in it replaced by `***`."""
     text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -66,9 +66,11 @@ def mask(text: str) -> str:
 
 
 def mask_all(value: Any, hidden: bool = False) -> Any:
-    """Plain nested containers with every string in them masked, and whatever a secret key holds.
+    """Mask every string in plain nested containers, and every value of a secret key.
 
-    hidden: whether `value` is of such a key.
+    Args:
+        value: plain nested containers.
+        hidden: whether `value` belongs to a secret key.
     """
     if isinstance(value, Mapping):
         return {
@@ -82,10 +84,13 @@ def mask_all(value: Any, hidden: bool = False) -> Any:
 
 
 def remember(value: Any, key: str = "", hidden: bool = False) -> None:
-    """Note the secrets in plain nested containers, so that `mask` finds them everywhere.
+    """Remember the secrets in plain nested containers, so that `mask` finds them everywhere.
 
-    value: a config, resolved or not, or overrides. A value that comes from the environment
-    (`${oc.env:NAME}`) is one, unless the name of the variable or of the key says otherwise.
+    Args:
+        value: a config, resolved or not, or overrides. A value from the environment
+            (`${oc.env:NAME}`) is a secret unless the variable or the key is known not to be.
+        key: the key of `value`.
+        hidden: whether `value` belongs to a secret key.
     """
     if isinstance(value, Mapping):
         for name, inner in value.items():
@@ -135,7 +140,7 @@ class _Masked:
 
 
 def _is_secret(name: str) -> bool:
-    """Whether a key or variable of that name holds a secret, such as `AWS_SECRET_ACCESS_KEY`."""
+    """Return whether a key or variable of that name holds a secret (`AWS_SECRET_ACCESS_KEY`)."""
     if _SECRET_NODES & set(name.split(".")):
         return True
     words = [word.lower() for word in _WORDS.findall(name)]
@@ -148,7 +153,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _named(text: str) -> Iterator[re.Match[str]]:
-    """Each value in `text` that the name before it says to be a secret."""
+    """Yield each value in `text` that follows the name of a secret."""
     place = 0
     while match := _NAMED.search(text, place):
         found = _is_secret(match["name"]) and match["value"].strip("\"',").lower() not in _PLAIN
@@ -159,7 +164,7 @@ def _named(text: str) -> Iterator[re.Match[str]]:
 
 
 def _secrets_in(text: str) -> Iterator[str]:
-    """Passwords of addresses, and values of secret keys."""
+    """Yield the passwords of addresses and the values of secret keys."""
     for match in _USERINFO.finditer(text):
         user, _, password = match["secret"].partition(":")
         yield from {password or user, unquote(password or user)}
@@ -168,9 +173,11 @@ def _secrets_in(text: str) -> Iterator[str]:
 
 
 def _note(secret: str, *, sure: bool) -> None:
-    """A short or common word is masked by its place alone: it would hide innocent text.
+    """Remember `secret`, unless it is so short or common that masking it would hide other text.
 
-    sure: whether it is known to be a secret, where it may as well be any value.
+    Args:
+        secret: a value.
+        sure: whether it is known to be a secret.
     """
     secret = secret.strip().strip("\"'")
     is_word = not sure and re.fullmatch(r"[a-z_]+|[A-Z_]+", secret) is not None
@@ -189,5 +196,5 @@ def _is_number(text: str) -> bool:
 
 
 def _is_place(text: str) -> bool:
-    """A path, which has to be read; an address has its password masked by place."""
+    """Return whether `text` is a path or an address, which must stay readable."""
     return text.startswith(("/", "~", "./")) or "://" in text

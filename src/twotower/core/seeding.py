@@ -10,10 +10,10 @@ INITIALISATION, TRAINING, VALIDATION = range(3)
 
 
 def generator(seed: int, *stream: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """A generator for one stream of a run, such as `(TRAINING, epoch)`.
+    """Return a generator for one stream of a run, such as `(TRAINING, epoch)`.
 
     Distinct streams are statistically independent (numpy's SeedSequence mixes the words), and the
-    same words give the same draws on one kind of device.
+    same words produce the same draws on one kind of device.
     """
     state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state))
@@ -27,20 +27,22 @@ class Draws(torch.nn.Module):
     """
 
     def __init__(self, source: torch.Generator) -> None:
-        """The seed is drawn of `source`."""
+        """Draw the seed from `source`."""
         super().__init__()
         self._seed = draw_seed(source)
         self._count = 0
 
     def forward(self, shape: torch.Size, device: torch.device) -> torch.Tensor:
-        """Numbers in [0, 1)."""
+        """Return numbers in [0, 1)."""
         stream = generator(self._seed, self._count, device=device)
         self._count += 1
         return torch.rand(shape, generator=stream, device=device)
 
     def get_extra_state(self) -> torch.Tensor:
-        """How often was drawn and the seed, [2] int64, for the state_dict; on the CPU, where it is
-        read without waiting for the device."""
+        """Return the number of draws and the seed, [2] int64, for the state_dict.
+
+        They are on the CPU, so that reading them does not wait for the device.
+        """
         return torch.tensor([self._count, self._seed])
 
     def set_extra_state(self, state: torch.Tensor) -> None:
@@ -48,5 +50,5 @@ class Draws(torch.nn.Module):
 
 
 def draw_seed(source: torch.Generator) -> int:
-    """A seed, drawn of `source`."""
+    """Draw a seed from `source`."""
     return int(torch.randint(2**62, (), generator=source))

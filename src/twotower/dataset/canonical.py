@@ -20,7 +20,7 @@ def interactions(
     origin: str,
     sources: Mapping[str, str] | None = None,
 ) -> Interactions:
-    """`Interactions` in canonical order, with their digest.
+    """Return `Interactions` in canonical order, with their digest.
 
     A log is sorted by timestamp, user, item, rating and weight (as far as it has them), features by
     id: neither the digest nor a later split depends on the order of lines in a file, unless the log
@@ -41,7 +41,7 @@ def interactions(
 def interactions_of(
     frames: Mapping[str, pl.DataFrame], *, origin: str, sources: Mapping[str, str]
 ) -> Interactions:
-    """`interactions` of the parts `log`, `test`, `users`, `items`, with ids of one type."""
+    """Return `Interactions` of the parts `log`, `test`, `users`, `items`, with ids of one type."""
     typed = dict(zip(frames, same_id_types(list(frames.values())), strict=True))
     return interactions(
         log=typed["log"],
@@ -54,7 +54,7 @@ def interactions_of(
 
 
 def sorted_log(log: pl.DataFrame) -> pl.DataFrame:
-    """`log` with its canonical columns alone, rows in canonical order."""
+    """Return the canonical columns of `log`, rows in canonical order."""
     kept = [USER, ITEM, RATING, TIMESTAMP, FILE_ORDER, WEIGHT]
     ties = [FILE_ORDER] if FILE_ORDER in log.columns else [USER, ITEM, RATING, WEIGHT]
     log = log.select(name for name in kept if name in log.columns)

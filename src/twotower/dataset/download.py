@@ -55,10 +55,11 @@ class Archive:
         return root / "downloads" / self.folder / self.name
 
     def get(self, root: Path, scratch: Path) -> tuple[Path, str]:
-        """The file (the one placed by hand, else downloaded to `scratch`) and its origin.
+        """Return the file (placed by hand, else downloaded to `scratch`) and its origin.
 
-        Raises DownloadError if the file placed by hand is not the published one, and
-        SourceError if the server cannot give it.
+        Raises:
+            DownloadError: the file placed by hand is not the published one.
+            SourceError: the server cannot deliver it.
         """
         placed = self.by_hand(root)
         if placed.exists():

@@ -70,7 +70,7 @@ class LogFile:
         return ["log", *(part for part, path in features.items() if path is not None)]
 
     def text(self, part: Part) -> TextFormat:
-        """How the text file of `part` is written; the test part is written as the log is."""
+        """Return the format of the text file of `part`; the test part has the format of the log."""
 
         def of(key: str) -> Any:
             value = getattr(self, key)
@@ -84,7 +84,7 @@ class LogFile:
         return TextFormat(of("separator"), of("header"), of("quote"), of("encoding"))
 
     def load(self) -> Interactions:
-        """Raises DataError for the first file, column or value that cannot be used."""
+        """Read the files; raise DataError for the first file, column or value that is unusable."""
         frames = {"log": self._log(self.path, "dataset.path", self.columns)}
         if self.test_path is not None:
             columns = of_test(self.columns)

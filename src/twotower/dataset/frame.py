@@ -48,7 +48,7 @@ class FrameDataset:
     order: Order
 
     def load(self) -> Interactions:
-        """Raises DataError for the first column or value that cannot be used."""
+        """Read the frames; raise DataError for the first column or value that cannot be used."""
         kept = kept_frames(Path(self.frames_dir), self.digest)
         frames = {
             part: self._log(name, frame, columns)

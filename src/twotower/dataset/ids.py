@@ -93,7 +93,7 @@ def _refuse(key: str, got: Any) -> NoReturn:
 
 
 def _ids(values: pl.Series) -> pl.Series:
-    """Raises _NotIdsError for values, TypeError for a type."""
+    """Return the ids; raise _NotIdsError for a wrong value, TypeError for a wrong type."""
     dtype = values.dtype
     if isinstance(dtype, pl.Categorical | pl.Enum):
         values = values.cast(pl.String)

@@ -27,9 +27,10 @@ class Lists:
     _seen: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def split(self, file: str, features: pl.DataFrame) -> pl.DataFrame:
-        """`features`, lists of strings in the columns to split; null where there is no value.
+        """Split columns of `features` into lists of strings; null if there is no value.
 
-        Raises DataError for a column that holds no text.
+        Raises:
+            DataError: a column does not hold text.
         """
         self._seen[file] = features.columns
         for name in features.columns:

@@ -44,7 +44,7 @@ Columns.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-de
 
 
 def named_columns(columns: Columns, node: str = "dataset") -> list[tuple[str, str | None]]:
-    """(name in the source, config key) of each mapped column. Raises ConfigError for a repeat."""
+    """Return (name in the source, config key) per mapped column; raise ConfigError for a repeat."""
     prefix = f"{node}.columns" if node else "columns"
     named: list[tuple[str, str | None]] = []
     for field in ("user", "item", "timestamp", "rating", "weight"):
@@ -67,8 +67,10 @@ Order = Literal["time", "file"]
 
 
 def ordered(log: pl.DataFrame, order: Order) -> pl.DataFrame:
-    """`log` with the places of its lines, where they are its order in time (`file`): as a column of
-    their own, or in place of timestamps that it lacks."""
+    """Add the line numbers to `log` if they are its order in time (`file`).
+
+    They become a column of their own, or replace timestamps that the log does not have.
+    """
     if order == "time":
         return log
     name = FILE_ORDER if TIMESTAMP in log.columns else TIMESTAMP
@@ -76,7 +78,7 @@ def ordered(log: pl.DataFrame, order: Order) -> pl.DataFrame:
 
 
 def map_log(tables: Sequence[Table], columns: Columns, times: TimeFormat) -> pl.DataFrame:
-    """One log with canonical columns. Raises DataError for the first value that does not fit."""
+    """Return one log with canonical columns; raise DataError for the first wrong value."""
     mapped = [_mapped(table, columns, times) for table in tables]
     return pl.concat(same_id_types(mapped))
 
@@ -106,12 +108,19 @@ def map_features(
     title: str | None,
     lists: Lists = NO_LISTS,
 ) -> pl.DataFrame:
-    """A feature table: the ids first, as column `key`, then everything else that the source has.
+    """Return a feature table: the ids first, as column `key`, then all other columns.
 
-    source: the column of ids. title: the column that is copied to `title`, or None.
-    lists: columns that hold several values in a field.
-    In a text file, columns with nothing but numbers become numbers; NaN becomes null everywhere.
-    Raises DataError for a missing or repeated id and for two columns that claim one name.
+    In a text file, columns that hold only numbers become numbers; NaN becomes null everywhere.
+
+    Args:
+        tables: what was read.
+        source: the column of ids.
+        key: the canonical name of that column.
+        title: the column that is copied to `title`; None for none.
+        lists: columns that hold several values in one field.
+
+    Raises:
+        DataError: an id is missing or repeated, or two columns claim one name.
     """
     frames = [_featured(table, source, key, title, lists) for table in tables]
     _refuse_other_columns(tables, frames)
@@ -167,9 +176,9 @@ def _refuse_other_columns(tables: Sequence[Table], frames: Sequence[pl.DataFrame
 
 
 def same_id_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """`frames` with user ids of one type, and item ids of one type: strings where they differ.
+    """Convert user ids to one type, and item ids to one type: strings where frames differ.
 
-    The ids are the first two columns of a log and the first of a feature table.
+    The ids are the first two columns of a log and the first column of a feature table.
     """
     typed = list(frames)
     for key in (USER, ITEM):

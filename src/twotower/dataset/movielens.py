@@ -44,7 +44,7 @@ Parse = Callable[[zipfile.ZipFile], MovieLensFrames]
 
 
 def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Source:
-    """The source that gets `archive` and has `parse` read it."""
+    """Return the source that gets `archive` and reads it with `parse`."""
 
     def source(scratch: Path) -> Interactions:
         path, origin = archive.get(cache_root(cache_dir), scratch)
@@ -54,14 +54,14 @@ def from_archive(archive: Archive, cache_dir: str | None, parse: Parse) -> Sourc
 
 
 def read_zip(path: Path, parse: Parse, origin: str) -> Interactions:
-    """What `parse` reads out of a zip file. Raises SourceError if that is not MovieLens."""
+    """Read a zip file with `parse`; raise SourceError if it is not MovieLens."""
     with must_hold("MovieLens", path), zipfile.ZipFile(path) as archive:
         frames = parse(archive)
     return interactions(**frames._asdict(), test=None, origin=origin)
 
 
 def member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """The bytes of the one file called `name`, in whatever folder. Raises LookupError."""
+    """Return the bytes of the one file called `name`, in any folder; raise LookupError if none."""
     for path in archive.namelist():
         if Path(path).name == name and not path.startswith("__MACOSX"):
             return archive.read(path)
@@ -69,13 +69,13 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def dated_log(log: pl.DataFrame) -> pl.DataFrame:
-    """`log` with its Unix seconds turned into a canonical timestamp."""
+    """Convert the Unix seconds of `log` to a canonical timestamp."""
     place = Place("the archive", TIMESTAMP, None)
     return log.with_columns(timestamps(log[TIMESTAMP], place, TimeFormat("s", None)))
 
 
 def titled_items(items: pl.DataFrame) -> pl.DataFrame:
-    """`item_id`, `title`, `release_year` (the last "(1995)" of the title, or null), `genres`."""
+    """Return ids, titles, `release_year` (the last "(1995)" of the title, or null) and `genres`."""
     year = pl.col("title").str.extract(r"^.*\((\d{4})\)").cast(pl.Int64)
     return items.with_columns(pl.col("title").str.strip_chars()).select(
         pl.col(ITEM).cast(pl.Int64), "title", year.alias("release_year"), "genres"

@@ -59,7 +59,7 @@ class MovieLens100K:
 
 
 def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:
-    """u.data (tabs), u.user and u.item (bars, Latin-1, a flag for each genre)."""
+    """Read u.data (tabs), u.user and u.item (bars, Latin-1, a flag per genre)."""
     log = _without_header(member(archive, "u.data"), "\t", LOG_SCHEMA)
     users = _without_header(member(archive, "u.user"), "|", USER_SCHEMA)
     names = [ITEM, "title", "release_date", "video_release_date", "url", *_GENRES]

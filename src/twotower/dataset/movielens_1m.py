@@ -54,6 +54,6 @@ def _read_archive(archive: zipfile.ZipFile) -> MovieLensFrames:
 
 
 def _read_dat(archive: zipfile.ZipFile, name: str, schema: pl.Schema) -> pl.DataFrame:
-    """A file in Latin-1 whose fields are parted by "::"; no title holds a tab."""
+    """Read a Latin-1 file whose fields are separated by "::"; no title contains a tab."""
     content = member(archive, name).decode("latin-1").replace("::", "\t").encode()
     return pl.read_csv(content, separator="\t", has_header=False, quote_char=None, schema=schema)

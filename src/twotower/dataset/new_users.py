@@ -15,9 +15,10 @@ __all__ = ["new_users_log"]
 
 
 def new_users_log(interactions: Any) -> pl.DataFrame:
-    """`interactions`, a Polars or pandas frame, as Polars with checked ids.
+    """Convert `interactions`, a Polars or pandas frame, to Polars with checked ids.
 
-    Raises DataError for what is no such frame, and for what is no id.
+    Raises:
+        DataError: it is not such a frame, or a value is not an id.
     """
     try:
         log = pl.DataFrame(interactions)

@@ -45,7 +45,7 @@ class RecBoleFiles:
     order: Order
 
     def load(self) -> Interactions:
-        """Raises DataError for the first file, column or value that cannot be used."""
+        """Read the files; raise DataError for the first file, column or value that is unusable."""
         stem = self._stem()
         log = self._read(stem.with_name(f"{stem.name}.inter"))
         require_columns(log.file, log.frame.columns, named_columns(self.columns))
@@ -65,7 +65,7 @@ class RecBoleFiles:
         )
 
     def _stem(self) -> Path:
-        """<folder>/<name>, which the three files share."""
+        """Return <folder>/<name>, which the three files share."""
         folder = expanded(self.path)
         found = sorted(file.stem for file in folder.glob("*.inter"))
         if self.name in found:

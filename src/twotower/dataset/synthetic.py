@@ -56,7 +56,7 @@ class Synthetic:
     seed: NonNegativeInt
 
     def load(self) -> Interactions:
-        """Raises ConfigError if so many distinct pairs cannot be had."""
+        """Draw the log; raise ConfigError if there are not that many distinct pairs."""
         if self.n_interactions > _DENSEST * self.n_users * self.n_items:
             raise ConfigError(
                 f"dataset.n_interactions is {self.n_interactions}, more than half of the "
@@ -87,7 +87,7 @@ class Synthetic:
         )
 
     def truth(self) -> Truth:
-        """The factors and exposures behind the draw, the same for one seed."""
+        """Return the factors and exposures behind the log, the same for one seed."""
         generator = self._generator(0)
         shape = (self.n_users + self.n_items, self.latent_dim)
         factors = generator.standard_normal(shape, dtype=np.float32) / self.latent_dim**0.25
@@ -98,7 +98,7 @@ class Synthetic:
         return np.random.default_rng(np.random.SeedSequence([self.seed, stream]))
 
     def _pairs(self, truth: Truth) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """[n_interactions] users and items, distinct pairs in order of the draw."""
+        """Return [n_interactions] users and items, distinct pairs in the order drawn."""
         generator = self._generator(1)
         activity = np.cumsum(generator.gamma(1.0, size=self.n_users) + 0.1)
         pairs = np.empty(0, dtype=np.int64)
@@ -122,7 +122,7 @@ class Synthetic:
     def _choices(
         self, truth: Truth, users: NDArray[np.int64], generator: np.random.Generator
     ) -> NDArray[np.int64]:
-        """One item for each of `users` [B]: the softmax draw as an argmax with Gumbel noise."""
+        """Draw one item per user of `users` [B] from a softmax: an argmax with Gumbel noise."""
         exposure = np.cumsum(truth.exposure)
         chosen = np.empty(len(users), dtype=np.int64)
         for start in range(0, len(users), _ROWS_AT_ONCE):
@@ -137,6 +137,6 @@ class Synthetic:
 
 
 def _features(factors: Floats, key: str, name: str) -> pl.DataFrame:
-    """The ids with the factor that is strongest in each, as a category."""
+    """Return the ids with the strongest factor of each as a category."""
     strongest = pl.Series(factors.argmax(axis=1)).cast(pl.String)
     return pl.DataFrame({key: np.arange(len(factors)), name: f"{name}_" + strongest})

@@ -37,12 +37,16 @@ class Table:
 def read_tables(
     path: str, key: str, text: TextFormat, columns: Sequence[tuple[str, str | None]] | None
 ) -> list[Table]:
-    """The tables at `path`, one a file, in order of name.
+    """Read the tables at `path`, one per file, in order of their names.
 
-    key: the config key that holds `path`, for messages.
-    text: how text files are written.
-    columns: (name of a column that must be there, config key that names it); None reads all.
-    Raises DataError for a path, suffix or content that is not there or cannot be read.
+    Args:
+        path: a file or a directory of Parquet files.
+        key: the config key that holds `path`, for messages.
+        text: the format of text files.
+        columns: (name of a required column, config key that names it); None reads all columns.
+
+    Raises:
+        DataError: a path, suffix or content is missing or cannot be read.
     """
     root = expanded(path)
     if not path:
@@ -55,7 +59,7 @@ def read_tables(
 
 
 def expanded(path: str) -> Path:
-    """`path` with `~` replaced by the home folder, where there is such a user."""
+    """Return `path` with `~` replaced by the home folder, if there is such a user."""
     try:
         return Path(path).expanduser()
     except RuntimeError:  # no such user
@@ -100,7 +104,7 @@ def _read_parquet(
 
 
 def _refuse_line_ends(file: Path, key: str, log: pl.DataFrame, text: TextFormat) -> None:
-    """A quote without its partner swallows rows into one field; no field of a log spans lines."""
+    """Raise DataError for a field that spans lines: an unmatched quote swallows rows into it."""
     for values in log:
         spans = values.str.contains("\n", literal=True).fill_null(False)
         if spans.any():
@@ -130,7 +134,7 @@ def require_columns(
     columns: Sequence[tuple[str, str | None]] | None,
     text: TextFormat | None = None,
 ) -> list[str]:
-    """The names to keep. Raises DataError for the first that is not there.
+    """Return the names to keep; raise DataError for the first that is missing.
 
     text: how the file is written where it is a text file, for messages.
     """
@@ -146,7 +150,7 @@ def require_columns(
 
 
 def _why_not(present: Sequence[str], text: TextFormat) -> str:
-    """What a header that holds none of the names wanted most likely is."""
+    """Return what a header that has none of the wanted names most likely is."""
     if not text.header:
         return f"; {text.key('header')}=false calls columns by their place, from 1 on"
     if len(present) == 1 and any(mark in present[0] for mark in ",;|\t"):

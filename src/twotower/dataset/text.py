@@ -44,7 +44,7 @@ class TextFormat:
     node: str | None = "dataset"
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for values that no file can be read with."""
+        """Raise ConfigError for values that no file can be read with."""
         try:
             codecs.lookup(self.encoding)
             "".encode(self.encoding)
@@ -65,7 +65,7 @@ class TextFormat:
             )
 
     def key(self, name: str) -> str:
-        """`name` as a key of the config: `dataset.separator`."""
+        """Return `name` as a key of the config: `dataset.separator`."""
         return f"{self.node}.{name}" if self.node else name
 
     @property
@@ -105,7 +105,7 @@ def read_text(file: Path, key: str, text: TextFormat, separator: str) -> pl.Data
 
 
 def _utf8(content: bytes, where: str, text: TextFormat) -> bytes:
-    """`content` as UTF-8 without a byte order mark. Raises DataError for what is no text."""
+    """Convert `content` to UTF-8 without a byte order mark; raise DataError if it is not text."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         decoded = content.decode(text.encoding)
@@ -130,7 +130,7 @@ def _utf8(content: bytes, where: str, text: TextFormat) -> bytes:
 
 
 def _first_row(content: bytes, separator: str, quote: str | None, where: str) -> list[str]:
-    """The fields of the first row that is not blank."""
+    """Return the fields of the first row that is not blank."""
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")  # decodes as it is read
     try:
         for row in rows_of(lines, separator, quote, strict=False):
@@ -142,7 +142,7 @@ def _first_row(content: bytes, separator: str, quote: str | None, where: str) ->
 
 
 def _parsed(content: bytes, separator: str, quote: str | None, width: int) -> pa.Table | None:
-    """All rows as columns of strings f0, f1, ...; None where one has not `width` fields."""
+    """Return all rows as columns of strings f0, f1, ...; None if one has not `width` fields."""
 
     def on_other_width(row: arrow_csv.InvalidRow) -> str:
         return "error" if row.text.strip() or separator in row.text else "skip"

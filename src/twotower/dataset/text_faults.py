@@ -16,7 +16,7 @@ _SHOWN = 60  # characters of a line in a message
 
 
 def line_of(content: bytes, place: int) -> int:
-    """The line, counted from 1, that the byte at `place` is on."""
+    """Return the line, counted from 1, of the byte at `place`."""
     return content.count(b"\n", 0, place) + 1
 
 
@@ -42,9 +42,9 @@ def rows_of(lines: io.TextIOBase, separator: str, quote: str | None, *, strict: 
 
 
 def first_fault(text: str, separator: str, quote: str | None, width: int) -> str | None:
-    """What is wrong with the first row that is not `width` fields, or not quoted as a row must be.
+    """Return what is wrong with the first row that is misquoted or does not have `width` fields.
 
-    None: nothing is.
+    None if no row is wrong.
     """
     reader = rows_of(io.StringIO(text, newline=""), separator, quote, strict=True)
     start = 1  # the line that the row begins on

@@ -25,9 +25,11 @@ _SURE = 5  # distinct values: a Unix time is a date in digits once in 200 times
 
 
 def compact_format(values: pl.Series, *, sure: bool = False) -> str | None:
-    """The format that reads all of `values` as dates in digits (20230520); None: none does.
+    """Return the format that reads all `values` as dates in digits (20230520), or None.
 
-    sure: too many different ones for this to be chance.
+    Args:
+        values: distinct numbers.
+        sure: whether there must be too many different dates for this to be chance.
     """
     head = _digits(values.head(1000))
     if not len(head) or head[0] is None or (sure and len(head.unique()) < _SURE):
@@ -54,7 +56,7 @@ def cut_off(values: pl.Series) -> bool:
 def number_remedy(
     values: pl.Series, numbers: pl.Series, bad: pl.Series, unit: str, key: Callable[[str], str]
 ) -> str:
-    """What to do about the rows of `numbers` that are `bad` in `unit`; key: full name of a key."""
+    """Return what to do about rows of `numbers` that are `bad` in `unit`; key: its full name."""
     wrong = numbers.filter(bad)
     if (wrong == 0).all() and len(wrong) < len(numbers):
         return "0 often means that the time is unknown: remove these rows"
@@ -77,7 +79,7 @@ def number_remedy(
 
 
 def text_remedy(values: pl.Series, text_format: str | None, key: str) -> str:
-    """What to do about strings that `text_format` (None: ISO 8601) does not read."""
+    """Return what to do about strings that `text_format` (None: ISO 8601) does not read."""
     expected = "ISO 8601" if text_format is None else repr(text_format)
     head = values.drop_nulls().head(1000) if values.dtype == pl.String else values.head(0)
     fitting = [f"{d}{c}" for d in _DATES for c in _CLOCKS if len(head) and _reads(head, d + c)]

@@ -36,7 +36,7 @@ class TimeFormat:
     node: str = "dataset"
 
     def key(self, name: str) -> str:
-        """`name` as a key of the config: `dataset.timestamp_unit`."""
+        """Return `name` as a key of the config: `dataset.timestamp_unit`."""
         return f"{self.node}.{name}" if self.node else name
 
 
@@ -128,7 +128,7 @@ def _from_numbers(values: pl.Series, place: Place, times: TimeFormat) -> pl.Seri
 
 
 def _likeliest(numbers: pl.Series) -> str:
-    """The unit that fits most of `numbers`: where it does not fit them all, they are refused."""
+    """Return the unit that fits most of `numbers`; if it does not fit all, they are refused."""
     return max(_GUESSED, key=lambda unit: int(in_unit(numbers, unit, guessed=True).sum()))
 
 

@@ -87,11 +87,15 @@ class Split(ABC):
         return None, held
 
     def split(self, log: pl.DataFrame, given: pl.DataFrame | None, steps: list[str]) -> Parts:
-        """The parts of `log`, a frame in order of time where that is known.
+        """Return the parts of `log`, a frame in order of time if times are known.
 
-        given: the test part of a log that comes split already. Appends to `steps` one sentence
-        for each thing done. Raises DataError when time is needed and not known, and when a part
-        is empty.
+        Args:
+            log: interactions in canonical order.
+            given: the test part of a log that is split already.
+            steps: a sentence is appended for each step.
+
+        Raises:
+            DataError: times are needed and not known, or a part is empty.
         """
         if self.needs_time and TIMESTAMP not in log.columns:
             raise DataError(
@@ -177,12 +181,11 @@ def cut_by(
     log: pl.DataFrame,
     time: pl.Series | NDArray[np.int64] | None = None,
 ) -> Cut:
-    """What RePlay's `split` makes of `log`: (train, test), rows in the order of `log`.
+    """Split `log` with RePlay's `split`: (train, test), rows in the order of `log`.
 
-    RePlay is shown ids as integer codes and, in place of `timestamp`, the values of `time`: for a
+    RePlay receives ids as integer codes and, instead of `timestamp`, the values of `time`: for a
     rule that counts interactions their `turns`; None: the row number, for a rule that draws. So
-    ties, which RePlay leaves to the sort of Polars or pandas, cannot make two runs differ, nor ids
-    decide them.
+    ties, which RePlay leaves to the sort of Polars or pandas, do not depend on the run or on ids.
     """
     shown = log.select(
         pl.col(USER).rank("dense").cast(pl.Int64),
@@ -195,7 +198,7 @@ def cut_by(
 
 
 def _tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
-    """How many users have a moment of which `held` has some rows of `log` and not all."""
+    """Return how many users have rows of one moment on both sides of the cut."""
     moment = [USER, TIMESTAMP]
     some = held.group_by(moment).len("held")
     whole = log.join(some, on=moment, how="semi").group_by(moment).len("all")
@@ -203,5 +206,5 @@ def _tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
 
 
 def seed_of(seed: int, part: Part) -> int:
-    """Another draw for validation than for test: one and the same would tie their cuts together."""
+    """Return a seed per part: with the same one, the cuts of validation and test would be tied."""
     return seed if part == "test" else seed + 1

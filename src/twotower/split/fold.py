@@ -111,7 +111,7 @@ def fold_of(frames: SplitFrames, part: Part, split: Split, *, on_train: bool = F
 
 
 def _keys(features: pl.DataFrame | None, drop_cold: bool) -> list[pl.Series]:
-    """The ids that are known by features, where those that train lacks are not dropped."""
+    """Return the ids that are known by features, if those that train lacks are not dropped."""
     return [] if drop_cold or features is None else [features.to_series(0)]
 
 
@@ -182,7 +182,7 @@ def _holdout(relevant: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]) -> Ho
 
 
 def _features(table: pl.DataFrame | None, key: str, ids: pl.Series) -> pl.DataFrame | None:
-    """The features of `ids`, a row each, null where `table` has none."""
+    """Return the features of `ids`, one row each, null if `table` has none."""
     if table is None or table.width == 1:
         return None
     return (

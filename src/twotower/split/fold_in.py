@@ -12,16 +12,18 @@ _ROW, _DRAW = "__row", "__draw"
 
 
 def fold_in(held: pl.DataFrame, share: float, seed: int) -> Cut:
-    """(known, ground truth) of each user of `held`, both in the order of `held`.
+    """Return the known interactions and the ground truth of the users of `held`, in its order.
 
     Strong generalisation (Marlin 2004, "Collaborative filtering: a machine learning perspective";
     Liang et al. 2018, WWW, "Variational autoencoders for collaborative filtering"): the user is
-    unknown to training, and folded in by a part of what it did.
+    unknown to training, and folded in by a part of their interactions.
 
-    share: of each user's rows that are known, the oldest first, rounded down: at least one row is
-        ground truth. seed: of the draw among rows of one moment whose order is not known from the
-        file, and among all rows where `held` has no timestamps. The order of the rows of `held`
-        decides nothing.
+    Args:
+        held: interactions of the users that are held out; the order of its rows has no effect.
+        share: the share of each user's rows that are known, oldest first, rounded down: at least
+            one row is ground truth.
+        seed: of the draw among rows of one moment whose order the file does not give, and among
+            all rows if `held` has no timestamps.
     """
     time = [name for name in (TIMESTAMP, FILE_ORDER) if name in held.columns]
     rows = held.select(USER, ITEM, *time, pl.int_range(pl.len()).alias(_ROW))

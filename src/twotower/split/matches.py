@@ -17,10 +17,11 @@ _RULE = (
 
 
 def match_notes(interactions: Interactions, split: Split) -> Iterator[str]:
-    """A sentence for each pair of sources of `interactions`.
+    """Return a sentence per pair of sources of `interactions`.
 
-    Raises DataError where none of the ids match: of features always, of a given test part where
-    `split` drops what is cold, so that nothing would be left, or neither users nor items match.
+    Raises:
+        DataError: no id of a feature table matches; or none of a given test part, if `split`
+            drops cold ids, so that nothing would be left, or neither users nor items match.
     """
     log, test = interactions.log, interactions.test
     if test is not None:

@@ -93,12 +93,12 @@ def _prepare(
 
 
 def _n_users(log: pl.DataFrame, test: pl.DataFrame | None) -> int:
-    """The users of a log and of the test part that comes with it."""
+    """Return the number of users of a log and of the test part that comes with it."""
     return pl.concat([part[USER] for part in (log, test) if part is not None]).n_unique()
 
 
 def _identity(digest: str, interactions: Interactions) -> str:
-    """The digest of parts that have `digest`, and of the features."""
+    """Return the digest of parts that have `digest`, and of the features."""
     features = {"users": interactions.users, "items": interactions.items}
     if all(frame is None for frame in features.values()):
         return digest

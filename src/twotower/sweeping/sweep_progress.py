@@ -72,7 +72,7 @@ def progress_of(folder: Path) -> SweepProgress | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process holds the lock of `folder`."""
+    """Return whether a process holds the lock of `folder`."""
     path = folder / ".lock"
     if not path.exists():
         return False

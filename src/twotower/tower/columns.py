@@ -39,7 +39,7 @@ class Numeric(nn.Module):
         self.register_buffer("values", both.to_torch(dtype=pl.Float32))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[M, 2] of `rows` ([M] int64)."""
+        """Return [M, 2] for `rows` ([M] int64)."""
         return self.values[rows]
 
 
@@ -98,7 +98,7 @@ def column_encoder(
     tuned: bool,
     generator: Generator,
 ) -> nn.Module:
-    """A module that gives vectors [M, column_width] of rows [M]."""
+    """Return a module that maps rows [M] to vectors [M, column_width]."""
     if kind == "numeric":
         return Numeric(column, n_train=n_train)
     if kind == "text":
@@ -112,12 +112,12 @@ def column_encoder(
 
 
 def column_width(kind: Kind, dim: int) -> int:
-    """How many numbers a column of that kind becomes."""
+    """Return how many numbers a column of that kind becomes."""
     return 2 if kind == "numeric" else dim
 
 
 def _pairs(column: pl.Series) -> tuple[Tensor, Tensor]:
-    """[m] rows and [m] numbers of the values that they have, one or many a row."""
+    """Return [m] rows and [m] numbers of their values, one or several per row."""
     rows = np.arange(len(column))
     if isinstance(column.dtype, pl.List):
         rows = rows.repeat(column.list.len().fill_null(0))

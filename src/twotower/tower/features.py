@@ -123,7 +123,7 @@ def _mlp(widths: list[int], init_std: float, generator: Generator) -> nn.Sequent
 
 
 def _without_features(side: Side, columns: Columns | dict[str, Kind], id: bool) -> None:
-    """Raises ConfigError where ids are not known either, else warns of what was not asked for."""
+    """Raise ConfigError if ids are not known either, else warn about columns that are not read."""
     key = f"{side.kind}_columns"
     missing = f"the dataset has no features of {side.kind}s that a tower can read"
     reason = missing if columns else f"{key} is {columns}"

@@ -28,7 +28,7 @@ class IdVectors(nn.Module):
         self.draws = seeding.Draws(generator)
 
     def forward(self, rows: Tensor, drop: bool) -> Tensor:
-        """[M, emb_dim] of distinct `rows` ([M] int64); `drop`: leave some out."""
+        """Return [M, emb_dim] for distinct `rows` ([M] int64); `drop`: leave some out."""
         known = rows < len(self.weight)
         vectors = self.weight.index_select(0, rows.where(known, 0))
         if drop and self._dropout > 0:

@@ -22,10 +22,12 @@ _TITLE = "title"  # what people read, in every dataset of this project
 
 
 def column_kinds(columns: Columns, side: Side, max_distinct: float) -> dict[str, Kind]:
-    """The kind of each column that is to be read; those without a value in train are left out.
+    """Return the kind of each column to read; those without a value in train are left out.
 
-    columns, max_distinct: see conf/tower/features.yaml. Raises ConfigError for a column that the
-    side lacks and for a kind that its values do not fit.
+    For `columns` and `max_distinct` see conf/tower/features.yaml.
+
+    Raises:
+        ConfigError: the side does not have a column, or its values do not fit the kind.
     """
     train = (pl.DataFrame() if side.features is None else side.features).head(side.n_train)
     if columns == "auto":
@@ -58,7 +60,7 @@ def _unknown(column: pl.Series, side: Side) -> bool:
 
 
 def _titled(train: pl.DataFrame) -> str:
-    """The column that `title` is a copy of (dataset.title), if any: one of the two is read."""
+    """Return the column that `title` is a copy of (dataset.title), if any: only one is read."""
     if _TITLE in train.columns:
         for column in train.drop(_TITLE):
             if column.equals(train[_TITLE]) and column.dtype == pl.String:
@@ -85,7 +87,7 @@ def _kind_of(column: pl.Series, max_distinct: float, is_title: bool) -> Kind | N
 
 
 def _valid_kinds(dtype: pl.DataType) -> list[Kind]:
-    """What values of `dtype` can be read as, the likeliest first."""
+    """Return the kinds that values of `dtype` can be read as, the likeliest first."""
     if isinstance(dtype, pl.List):
         if dtype.inner.is_float():
             return ["vector"]

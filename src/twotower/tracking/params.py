@@ -42,7 +42,7 @@ def _is_component(value: Any) -> bool:
 
 
 def _component(value: Any) -> str:
-    """`LowRatingFilter(value=4)`."""
+    """Return a text such as `LowRatingFilter(value=4)`."""
     if not _is_component(value):
         return _as_text(value)
     arguments = ", ".join(f"{k}={_as_text(v)}" for k, v in value.items() if not k.startswith("_"))

@@ -119,17 +119,17 @@ class Histories(_Ragged):
         return cls(_offsets(counts), items[torch.argsort(users, stable=True)])
 
     def below(self, n_items: int) -> Histories:
-        """The same without items of row number `n_items` or more."""
+        """Return the lists without items of row number `n_items` or more."""
         kept = self.items < n_items
         counts = torch.bincount(self.rows[kept], minlength=self.n_rows)
         return Histories(_offsets(counts), self.items[kept])
 
     def distinct(self) -> ItemLists:
-        """[n_users] lists of the same items, ascending, each once."""
+        """Return [n_users] lists of the same items, ascending, each once."""
         return ItemLists.from_pairs(self.rows, self.items, self.n_rows)
 
     def latest(self, users: Tensor, length: int, before: Tensor | None = None) -> Past:
-        """The newest `length` items of `users` [B]; `before` [B]: of each one's first so many."""
+        """Return the newest `length` items of `users` [B], among the first `before` [B] of each."""
         starts = self.offsets[users]
         ends = self.offsets[users + 1] if before is None else starts + before
         places = ends[:, None] + torch.arange(-length, 0, device=users.device)

@@ -24,7 +24,7 @@ class PositiveDistribution:
     weights: Tensor | None = None
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """[n] int64 on the generator's device: which of n interactions come, in their order."""
+        """Return [n] int64 on the generator's device: the n interactions of an epoch, in order."""
         device = generator.device
         if self.weights is None:
             return torch.randperm(n, generator=generator, device=device)
@@ -34,14 +34,15 @@ class PositiveDistribution:
         return order.clamp_(max=n - 1)  # where a product was rounded up
 
     def item_shares(self, items: Tensor, n_items: int) -> Tensor:
-        """[n_items] float64: how often one other draw of an epoch is expected to bring each item.
+        """Return [n_items] float64: how often another draw of an epoch is expected to be an item.
 
-        "Other" than a draw whose positive is a different item: of a permutation n - 1 interactions
-        are left for it, of independent draws all n. So among P draws of an epoch, one of them a
-        row's own, P - 1 are expected to bring an item that is not the row's positive (P - 1) *
+        "Other" than a draw whose positive is a different item: a permutation leaves n - 1
+        interactions for it, independent draws all n. So of P draws of an epoch, one of them a row's
+        own, the P - 1 others are expected to be an item that is not the row's positive (P - 1) *
         share times.
 
-        items: [n] int64, the item of each interaction.
+        Args:
+            items: [n] int64, the item of each interaction.
         """
         if self.weights is None:
             counts = torch.bincount(items, minlength=n_items).double()

@@ -85,7 +85,9 @@ class SASRecEncoder(nn.Module):
 class _Block(nn.Module):
     """Self-attention, then a feed-forward network per position, both with residual connections.
 
-    Layer normalisation comes first in each, so that deep stacks train without a warm-up.
+    Layer normalisation comes first in each, so that deep stacks train without a warm-up. Torch's
+    own TransformerEncoderLayer computes all positions, also in the last block, where only the
+    newest is read, and its dropout draws from the global generator.
     """
 
     def __init__(self, hidden: int, n_heads: int, dropout: float, *, generator: Generator) -> None:
@@ -102,7 +104,7 @@ class _Block(nn.Module):
         self.forward_dropout = SeededDropout(dropout, generator=generator)
 
     def forward(self, hidden: Tensor, sees: Tensor) -> Tensor:
-        """[B, Q, H], the newest Q places of `hidden` [B, L, H]; `sees` [B, Q, L]."""
+        """Return [B, Q, H], the newest Q places of `hidden` [B, L, H]; `sees` is [B, Q, L]."""
         normed = self.attention_norm(hidden)
         newest = hidden[:, -sees.shape[1] :]
         attended = nn.functional.scaled_dot_product_attention(
@@ -118,5 +120,5 @@ class _Block(nn.Module):
         return output
 
     def _split(self, places: Tensor) -> Tensor:
-        """[B, heads, L, H / heads] of `places` [B, L, H]."""
+        """Return [B, heads, L, H / heads] for `places` [B, L, H]."""
         return places.view(*places.shape[:2], *self._heads).transpose(1, 2)

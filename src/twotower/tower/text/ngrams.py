@@ -69,7 +69,7 @@ class NgramText(Bag):
 
 
 def _hashed(texts: list[str], analyzer: str, span: tuple[int, int], num_buckets: int) -> Tensor:
-    """[2, m] int64: the row and the bucket of each distinct n-gram of each text."""
+    """Return [2, m] int64: the row and the bucket of each distinct n-gram of each text."""
     from sklearn.feature_extraction.text import HashingVectorizer  # takes a second to import
 
     vectorizer = HashingVectorizer(

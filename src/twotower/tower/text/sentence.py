@@ -65,7 +65,7 @@ class SentenceText(nn.Module):
         dim: int,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError where the library is missing or has no such model."""
+        """Load the encoder; raise ConfigError if the library is missing or has no such model."""
         super().__init__()
         self.register_buffer("vectors", _encoded(_encoder(model), texts, batch_size))
         # A vector has length 1, so what is given of it starts at a length of about 1.
@@ -78,7 +78,7 @@ class SentenceText(nn.Module):
 
 
 def without_encoder(tower: Any, weights: Mapping[str, Tensor]) -> Any:
-    """The node of a stored tower with a SavedText for each SentenceText; weights: of both."""
+    """Replace each SentenceText in the node of a stored tower by a SavedText; weights: of both."""
     if not isinstance(tower, Mapping):
         return tower
     if tower.get("_target_") == f"{SentenceText.__module__}.{SentenceText.__qualname__}":
@@ -90,7 +90,7 @@ def without_encoder(tower: Any, weights: Mapping[str, Tensor]) -> Any:
 
 
 def _of_side(weights: Mapping[str, Tensor], key: str) -> Mapping[str, Tensor]:
-    """Where a pair of towers has a key for each, those of that one."""
+    """Return the keys of one side of a pair of towers."""
     if key not in ("user", "item"):
         return weights
     return {name: w for name, w in weights.items() if name.startswith(f"{key}_tower.")}
