@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,8 @@ from twotower.types import Histories, Negatives, Past, Scores, Side
 __all__ = ["DotProductScorer", "TwoTower"]
 
 _BLOCK = 1024  # users whose histories are encoded at a time
+# Matrix products of fewer rows take other kernels, which round differently.
+_ROWS = 16
 
 
 class TwoTower(nn.Module):
@@ -160,32 +163,61 @@ class TwoTower(nn.Module):
         # index_select: its backward takes a fraction of the time of candidates[places].
         return negatives, candidates.index_select(0, places.flatten()).view(*places.shape, -1)
 
-    @torch.inference_mode()
     def scorer(self, histories: Histories) -> DotProductScorer:
         """Return a scorer of the current model; each row is encoded once.
 
         Args:
             histories: [n_users] histories of the users to serve, if the model reads histories.
         """
-        training = self.training
-        self.eval()
-        items = self.item_tower.table()  # type: ignore[operator]
-        users = self._user_table(items, histories)
-        self.train(training)
-        return DotProductScorer(users.detach(), items.detach())
+        items = self.item_table()
+        return DotProductScorer(self.user_table(items, histories), items)
 
-    def _user_table(self, items: Tensor, histories: Histories) -> Tensor:
-        """Return user embeddings, [n_users, D], given those of the items, [n_items, D]."""
+    @torch.inference_mode()
+    def item_table(self) -> Tensor:
+        """Return the embeddings of all items that can be ranked, [n_items, D]."""
+        with _evaluating(self):
+            table: Tensor = self.item_tower.table()  # type: ignore[operator]
+            return table.detach()
+
+    @torch.inference_mode()
+    def user_table(self, items: Tensor, histories: Histories) -> Tensor:
+        """Return user embeddings, [n_users, D]; a user's does not depend on the other users.
+
+        Args:
+            items: [n_items, D] of `item_table`.
+            histories: [n_users] histories of the users, if the model reads histories.
+        """
         tower = self.user_tower
-        if not isinstance(tower, HistoryEncoder):
-            table: Tensor = tower.table()  # type: ignore[operator]
-            return table
-        histories = histories.to(items.device)
-        users = torch.arange(len(histories.offsets) - 1, device=items.device)
-        pasts = (
-            histories.latest(rows, tower.history_length) for rows in torch.split(users, _BLOCK)
-        )
-        return torch.cat([tower.encode(items[past.items], past.valid) for past in pasts])
+        with _evaluating(self):
+            if not isinstance(tower, HistoryEncoder):
+                table: Tensor = tower.table()  # type: ignore[operator]
+                return table.detach()
+            histories = histories.to(items.device)
+            users = torch.arange(len(histories.offsets) - 1, device=items.device)
+            encoded = [
+                tower.encode(items[past.items], past.valid)[: len(rows)]
+                for rows in torch.split(users, _BLOCK)
+                if len(rows)
+                for past in [histories.latest(_padded(rows), tower.history_length)]
+            ]
+            return torch.cat([items[:0], *encoded]).detach()
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put the model into evaluation mode for a while."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Return [m] with the last of `rows` [n] repeated until m is a multiple of _ROWS."""
+    missing = -len(rows) % _ROWS
+    return torch.cat([rows, rows[-1:].expand(missing)]) if missing else rows
 
 
 def _dot(user: Tensor, negative: Tensor) -> Tensor:
@@ -241,4 +273,5 @@ class DotProductScorer:
 
     def score_all(self, users: Tensor) -> Tensor:
         """See Scorer."""
-        return self.users[users.to(self.users.device)] @ self.items.T
+        rows = _padded(users.to(self.users.device))
+        return (self.users[rows] @ self.items.T)[: len(users)]

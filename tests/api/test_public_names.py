@@ -16,10 +16,17 @@ SIGNATURES = {
     "compare": "(runs=None, overrides=(), *, sweep=None, config_dir=None, library='pandas')",
 }
 METHODS = {
-    "Recommender.recommend": "(self, users=None, k=10, drop_seen=True)",
-    "Recommender.recommend_to_new": "(self, interactions, k=10, drop_seen=True)",
+    "Recommender.item_vectors": "(self, items=None)",
+    "Recommender.recommend": "(self, users=None, k=10, drop_seen=True, items=None, exclude=None)",
+    "Recommender.recommend_from": "(self, interactions, k=10, drop_seen=True, items=None, "
+    "exclude=None)",
     "Recommender.save": "(self, folder)",
-    "Result.recommend": "(self, users=None, k=10, drop_seen=True)",
+    "Recommender.similar_items": "(self, items=None, k=10, by='cosine')",
+    "Recommender.similar_users": "(self, users=None, k=10, by='cosine')",
+    "Recommender.user_vectors": "(self, users=None)",
+    "Recommender.with_items": "(self, items)",
+    "Recommender.with_users": "(self, users)",
+    "Result.recommend": "(self, users=None, k=10, drop_seen=True, items=None, exclude=None)",
 }
 CLASSES = {"Compared", "Recommender", "Result"}
 ERRORS = {name for name in errors.__all__ if name.endswith("Error")}

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from twotower import config as conf
+from twotower.core.errors import DataError
 from twotower.evaluation import recommendations_frame
 from twotower.model import TwoTower
 from twotower.serving.recommender import Recommender
@@ -77,8 +78,10 @@ def test_every_way_to_lists_gives_the_same(
         users = judged["user_id"].unique(maintain_order=True)
         for served in (recommender, loaded):
             lists = served.recommend(users, 10, drop_seen)
-            assert lists.drop("score").equals(judged.drop("score"))
-            assert lists["score"].to_numpy() == pytest.approx(judged["score"].to_numpy(), abs=1e-6)
+            assert lists.drop("based_on").equals(judged)  # scores too, to the last bit
+            for user in users:
+                alone = served.recommend([user], 10, drop_seen)
+                assert alone.equals(lists.filter(pl.col("user_id") == user))
         # User 0 saw 0, 1, 2 in train and 8 in validation.
         of_first = set(judged.filter(pl.col("user_id") == 0)["item_id"])
         assert of_first == competes - ({0, 1, 2, 8} if drop_seen else set())
@@ -100,7 +103,62 @@ def test_new_users_get_no_cold_item_that_they_saw(
     # Item 77 is none of the model's; 8 and 9 compete where features are known, and 9 was seen.
     new = pl.DataFrame({"user_id": ["n"] * 3, "item_id": [9, 3, 77], "timestamp": [1, 2, 3]})
     competes = {*range(8)} | ({8, 9} if tower == "pair" else set())
-    assert set(loaded.recommend_to_new(new, 10)["item_id"]) == competes - {3, 9}
-    assert set(loaded.recommend_to_new(new, 10, drop_seen=False)["item_id"]) == competes
-    of_pandas = loaded.recommend_to_new(new.to_pandas(), 10)
-    assert of_pandas.equals(loaded.recommend_to_new(new, 10).to_pandas())
+    assert set(loaded.recommend_from(new, 10)["item_id"]) == competes - {3, 9}
+    assert set(loaded.recommend_from(new, 10, drop_seen=False)["item_id"]) == competes
+    of_pandas = loaded.recommend_from(new.to_pandas(), 10)
+    assert of_pandas.equals(loaded.recommend_from(new, 10).to_pandas())
+
+
+@pytest.mark.parametrize("tower", ["features", "pair"])
+def test_new_items_with_features_are_ranked_without_training(data: list[str], tower: str) -> None:
+    config = conf.compose("train", [*TOWERS[tower], *data, "split.drop_cold_items=false"])
+    experiment = conf.build(config)
+    _, frames = experiment.load()
+    fold = fold_of(frames, "test", experiment.split, on_train=True)
+    model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
+    known = Recommender(
+        model, config["tower"], fold.vocabulary, fold.histories, fold.users, fold.items
+    )
+    new = pl.DataFrame({"item_id": [3, 50, 51, 50], "kind": ["kind2", "kind1", "new", "kind0"]})
+    served = known.with_items(new.to_pandas())
+    # 3 is known and 50 repeated; the features of the others are those of the first row.
+    assert served.items.n == known.items.n + 2
+    before, after = (r.recommend(None, 20, drop_seen=False) for r in (known, served))
+    assert set(after["item_id"]) == set(before["item_id"]) | {50, 51}
+    old = after.filter(~pl.col("item_id").is_in([50, 51]))
+    # What was known keeps its scores, but for the rounding of a wider product.
+    assert old.drop("rank", "score").equals(before.drop("rank", "score"))
+    assert old["score"].to_numpy() == pytest.approx(before["score"].to_numpy(), abs=1e-8)
+    # An item of the same kind and price, of which no vector of its own was trained, is the same.
+    twin = known.with_items(pl.DataFrame({"item_id": ["t"], "kind": ["kind0"], "price": [20]}))
+    assert twin.item_vectors(["t"]).tolist() == twin.item_vectors([9]).tolist()
+    assert twin.similar_items(["t"], k=1)["similar_id"].to_list() == ["9"]
+
+
+def test_new_users_with_features_are_served_without_training(tmp_path: Path) -> None:
+    schema = ["user_id", "item_id", "timestamp"]
+    ages = pl.DataFrame({"user_id": range(9), "age": [20, 30, 40] * 3})
+    folder = ["dataset=file", f"dataset.path={tmp_path}/log.csv", f"output_dir={tmp_path}"]
+    pl.DataFrame(LOG, schema=schema, orient="row").write_csv(tmp_path / "log.csv")
+    ages.write_csv(tmp_path / "users.csv")
+    lines = [*folder, f"dataset.users_path={tmp_path}/users.csv", "dataset.timestamp_unit=order"]
+    lines += ["tower=features", "tower.id=false", "tower.emb_dim=4", "preprocessing=none"]
+    lines += ["split=last_n", "tower.item_columns={}", "tower.id=true", "tracking=none"]
+    config = conf.compose("train", lines)
+    experiment = conf.build(config)
+    _, frames = experiment.load()
+    fold = fold_of(frames, "test", experiment.split, on_train=True)
+    model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
+    known = Recommender(
+        model, config["tower"], fold.vocabulary, fold.histories, fold.users, fold.items
+    )
+    served = known.with_users(pl.DataFrame({"user_id": [90, 91], "age": [30, None]}))
+    lists = served.recommend([0, 90, 91, 92], k=8)
+    assert lists.unique("user_id", maintain_order=True)["based_on"].to_list() == [
+        *("id", "features", "features", "popularity")
+    ]
+    assert lists.filter(pl.col("user_id") == 90).height == 8  # a new user has seen nothing
+    with pytest.raises(DataError, match="items: the model knows its items by their ids alone"):
+        known.with_items(pl.DataFrame({"item_id": [70]}))
+    with pytest.raises(DataError, match="users: column 'age' is of type String; expected Int64"):
+        known.with_users(pl.DataFrame({"user_id": [90], "age": ["old"]}))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from twotower.config import build
 from twotower.core.errors import ConfigError, DataError
@@ -25,6 +27,7 @@ TOWER = {
     "similarity": "dot",
     "bias": False,
 }
+COLUMNS = ["user_id", "item_id", "rank", "score", "title", "based_on"]
 ITEMS = pl.DataFrame({"item_id": [10, 20, 30], "title": ["Ten", "Twenty", "Thirty"], "year": 3})
 
 
@@ -58,12 +61,12 @@ def recommender() -> Recommender:
 def test_the_best_unseen_items_come_first(recommender: Recommender) -> None:
     frame = recommender.recommend(["bob", "ann"], k=2)
     assert frame.rows() == [
-        ("bob", 30, 1, -3.0, "Thirty"),
-        ("bob", 40, 2, -4.0, None),  # nothing is known of item 40 but its id
-        ("ann", 30, 1, 3.0, "Thirty"),
-        ("ann", 20, 2, 2.0, "Twenty"),
+        ("bob", 30, 1, -3.0, "Thirty", "id"),
+        ("bob", 40, 2, -4.0, None, "id"),  # nothing is known of item 40 but its id
+        ("ann", 30, 1, 3.0, "Thirty", "id"),
+        ("ann", 20, 2, 2.0, "Twenty", "id"),
     ]
-    assert frame.columns == ["user_id", "item_id", "rank", "score", "title"]
+    assert frame.columns == COLUMNS
 
 
 def test_seen_items_can_be_kept(recommender: Recommender) -> None:
@@ -81,7 +84,7 @@ def test_a_user_can_be_asked_for_twice_and_nobody_too(recommender: Recommender) 
     assert recommender.recommend(["ann", "ann"], k=1)["user_id"].to_list() == ["ann", "ann"]
     nobody = recommender.recommend([], k=3)
     assert nobody.is_empty()
-    assert nobody.columns == ["user_id", "item_id", "rank", "score", "title"]
+    assert nobody.columns == COLUMNS
 
 
 @pytest.mark.parametrize("asked", [[7, 5], ["7", "5"]])
@@ -92,16 +95,70 @@ def test_numbers_are_known_however_they_are_written(asked: list[int | str]) -> N
 
 def test_without_titles_there_is_no_such_column() -> None:
     frame = make(pl.Series("user_id", [5, 7, 9]), items=None).recommend([5], k=1)
-    assert frame.columns == ["user_id", "item_id", "rank", "score"]
+    assert frame.columns == ["user_id", "item_id", "rank", "score", "based_on"]
 
 
-def test_unknown_users_are_named(recommender: Recommender) -> None:
+def test_unknown_users_get_the_most_popular_items_and_are_marked(recommender: Recommender) -> None:
+    # Interactions: 10 has 2, 20 has 2, 30 has 1, 40 has 2; of equal ones the later row is first.
+    frame = recommender.recommend(["ann", "dan"], k=2)
+    assert frame.rows() == [
+        ("ann", 30, 1, 3.0, "Thirty", "id"),
+        ("ann", 20, 2, 2.0, "Twenty", "id"),
+        ("dan", 40, 1, 2.0, None, "popularity"),
+        ("dan", 20, 2, 2.0, "Twenty", "popularity"),
+    ]
     with pytest.raises(DataError) as caught:
-        recommender.recommend(["ann", "dan", "eve"], k=1)
+        recommender.require_known(["ann", "dan", "eve"])
     assert str(caught.value) == (
         "users: 2 of 3 are not among the 3 users that the model knows, the first is 'dan'; "
         "must be such as 'ann', 'bob', 'cid'"
     )
+
+
+def test_unknown_users_of_integer_ids_may_have_any_id() -> None:
+    numbered = make(pl.Series("user_id", [5, 7, 9]))
+    assert numbered.recommend([5, 8], k=1)["user_id"].to_list() == [5, 8]
+    assert numbered.recommend([5, "new"], k=1)["user_id"].to_list() == ["5", "new"]
+
+
+def test_items_are_chosen_from_those_allowed_and_not_excluded(recommender: Recommender) -> None:
+    def items(user: str, **lists: Any) -> Any:
+        return recommender.recommend(user, k=3, **lists)["item_id"].to_list()
+
+    assert items("ann") == [30, 20, 10]
+    assert items("ann", items=[10, 30, 40]) == [30, 10]  # ann has seen 40
+    assert items("ann", items=[10, 30, 99]) == [30, 10]
+    assert items("ann", exclude=[30, 99]) == [20, 10]
+    assert items("ann", items=[10, 30], exclude=[30]) == [10]
+    assert items("dan", items=[10, 30]) == [10, 30]  # by popularity
+    with pytest.raises(DataError, match="items: the model can rank none of the 2 items passed"):
+        items("ann", items=[98, 99])
+
+
+def test_similar_items_and_users_are_near_by_cosine_or_dot(recommender: Recommender) -> None:
+    # With one dimension all items point the same way: equal cosines, the last row first.
+    near = recommender.similar_items([20], k=2)
+    assert near.rows() == [(20, 40, 1, 1.0, None), (20, 30, 2, 1.0, "Thirty")]
+    assert near.columns == ["item_id", "similar_id", "rank", "score", "title"]
+    assert recommender.similar_items(20, k=2, by="dot")["score"].to_list() == [8.0, 6.0]
+    assert recommender.similar_items(None, k=9, by="dot").height == 4 * 3  # none is its own
+    users = recommender.similar_users(["ann"], k=2)
+    assert users.columns == ["user_id", "similar_id", "rank", "score"]
+    assert users.rows() == [("ann", "cid", 1, 0.0), ("ann", "bob", 2, -1.0)]
+    with pytest.raises(ConfigError, match="by: got 'l2'; must be one of cosine, dot"):
+        recommender.similar_items([20], by="l2")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="items: 1 of 1 are not among the 4 items"):
+        recommender.similar_items([99])
+
+
+def test_the_product_of_vectors_is_the_score(recommender: Recommender) -> None:
+    assert recommender.user_vectors(["bob", "ann"]).tolist() == [[-1.0], [1.0]]
+    assert recommender.item_vectors([40, 10]).tolist() == [[4.0], [1.0]]
+    assert (recommender.user_vectors().shape, recommender.item_vectors().shape) == ((3, 1), (4, 1))
+    histories = knowing_histories()
+    assert histories.user_vectors(["bob", "ann"]).tolist() == [[1.5], [4.0]]  # (1 + 2) / 2
+    with pytest.raises(DataError, match="users: 1 of 1 are not among"):
+        recommender.user_vectors(["dan"])
 
 
 @pytest.mark.parametrize("items", [ITEMS, None])
@@ -151,48 +208,54 @@ def knowing_histories() -> Recommender:
 def test_new_users_are_served_by_their_histories(tmp_path: Path) -> None:
     # yan met 20: (2); zoe 10, 40, 30 in order of time: (3 + 4) / 2; what was seen is dropped.
     expected = [
-        ("yan", 40, 1, 8.0, None, 1),
-        ("yan", 30, 2, 6.0, "Thirty", 1),
-        ("zoe", 20, 1, 7.0, "Twenty", 3),
+        ("yan", 40, 1, 8.0, None, "history", 1),
+        ("yan", 30, 2, 6.0, "Thirty", "history", 1),
+        ("zoe", 20, 1, 7.0, "Twenty", "history", 3),
     ]
     recommender = knowing_histories()
-    assert recommender.recommend_to_new(NEW, k=2).rows() == expected
+    assert recommender.recommend_from(NEW, k=2).rows() == expected
     recommender.save(tmp_path)
-    assert Recommender.load(tmp_path).recommend_to_new(NEW, k=2).rows() == expected
-    kept = recommender.recommend_to_new(NEW, k=1, drop_seen=False)
+    assert Recommender.load(tmp_path).recommend_from(NEW, k=2).rows() == expected
+    kept = recommender.recommend_from(NEW, k=1, drop_seen=False)
     assert kept["item_id"].to_list() == [40, 40]
     # Without times the newest are any two of zoe's three, the same each time.
     untimed = NEW.drop("timestamp")
-    one, same = (recommender.recommend_to_new(untimed, k=3) for _ in range(2))
+    one, same = (recommender.recommend_from(untimed, k=3) for _ in range(2))
     assert one.equals(same)
 
 
 def test_new_users_without_known_items_are_marked() -> None:
     stranger = pl.DataFrame({"user_id": ["xan"], "item_id": [99], "timestamp": [1]})
-    frame = knowing_histories().recommend_to_new(pl.concat([NEW, stranger]), k=1)
+    frame = knowing_histories().recommend_from(pl.concat([NEW, stranger]), k=1)
     assert dict(frame.select("user_id", "n_known").rows()) == {"xan": 0, "yan": 1, "zoe": 3}
+    assert frame["based_on"].to_list() == ["no_history", "history", "history"]
+    # A user of whom nothing is known gets the list of a user without a history.
+    unknown = knowing_histories().recommend(["ann", "xan"], k=1)
+    assert unknown["based_on"].to_list() == ["history", "no_history"]
+    allowed = knowing_histories().recommend_from(NEW, k=3, items=[10, 20], exclude=[10])
+    assert allowed.select("user_id", "item_id").rows() == [("zoe", 20)]
 
 
 def test_new_users_need_a_model_that_reads_histories(recommender: Recommender) -> None:
     with pytest.raises(DataError, match="user tower is EmbeddingTower; train one with tower=hist"):
-        recommender.recommend_to_new(NEW, k=2)
+        recommender.recommend_from(NEW, k=2)
     with pytest.raises(DataError, match="none of their 1 interactions is with an item that"):
-        knowing_histories().recommend_to_new(NEW[-1:], k=2)
+        knowing_histories().recommend_from(NEW[-1:], k=2)
 
 
 def test_weights_are_plain_tensors(recommender: Recommender, tmp_path: Path) -> None:
     recommender.save(tmp_path)
-    weights = torch.load(tmp_path / "weights.pt", weights_only=True)
+    weights = load_file(tmp_path / "weights.safetensors")
     assert weights["item_tower.weight"].flatten().tolist() == [1, 2, 3, 4]
 
 
 def test_an_incomplete_model_is_refused(recommender: Recommender, tmp_path: Path) -> None:
     recommender.save(tmp_path)
     (tmp_path / "users.parquet").unlink()
-    (tmp_path / "weights.pt").unlink()
+    (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(DataError) as caught:
         Recommender.load(tmp_path)
-    text = f"{tmp_path} holds no complete model: weights.pt, users.parquet not found"
+    text = f"{tmp_path} holds no complete model: weights.safetensors, users.parquet not found"
     assert str(caught.value) == text
 
 
@@ -202,7 +265,7 @@ def test_a_k_that_is_not_a_positive_integer_is_refused(recommender: Recommender,
         recommender.recommend(None, k)  # type: ignore[arg-type]
     assert str(caught.value) == f"k: got {k!r}; must be an integer >= 1"
     with pytest.raises(ConfigError, match="k: got"):
-        knowing_histories().recommend_to_new(NEW, k)  # type: ignore[arg-type]
+        knowing_histories().recommend_from(NEW, k)  # type: ignore[arg-type]
 
 
 def test_drop_seen_is_true_or_false(recommender: Recommender) -> None:
@@ -214,8 +277,8 @@ def test_one_user_is_a_list_of_one_and_text_is_one_user() -> None:
     numbered = make(pl.Series("user_id", [1, 2, 12]))
     for asked in (12, "12", 12.0, np.int64(12), np.array([12]), pd.Series([12]), pl.Series(["12"])):
         assert numbered.recommend(asked, 1, drop_seen=False)["user_id"].to_list() == [12]
-    with pytest.raises(DataError, match=r"users: 1 of 1 are not among the 3 users .* is '012'"):
-        numbered.recommend("012", 1)
+    unknown = numbered.recommend("012", 1)
+    assert unknown.select("user_id", "based_on").rows() == [("012", "popularity")]
     for nobody in ([None], [True], [1.5], b"12"):
         with pytest.raises(DataError, match=r"users: got .*, which is no id; must be one id"):
             numbered.recommend(nobody, 1)
@@ -232,17 +295,17 @@ def test_one_user_is_a_list_of_one_and_text_is_one_user() -> None:
 )
 def test_new_users_of_another_form_are_refused(new: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        knowing_histories().recommend_to_new(new, k=2)
+        knowing_histories().recommend_from(new, k=2)
 
 
 def test_new_users_are_the_same_however_ids_are_written_and_lines_are_sorted() -> None:
     recommender = knowing_histories()
-    lists = recommender.recommend_to_new(NEW, k=2)
-    assert recommender.recommend_to_new(NEW.to_pandas(), k=2).equals(lists.to_pandas())
-    assert recommender.recommend_to_new(NEW.to_dict(as_series=False), k=2).equals(lists)
+    lists = recommender.recommend_from(NEW, k=2)
+    assert recommender.recommend_from(NEW.to_pandas(), k=2).equals(lists.to_pandas())
+    assert recommender.recommend_from(NEW.to_dict(as_series=False), k=2).equals(lists)
     as_text = NEW.with_columns(pl.format("{}.0", "item_id").alias("item_id"))
-    assert recommender.recommend_to_new(as_text, k=2).equals(lists)
+    assert recommender.recommend_from(as_text, k=2).equals(lists)
     # zoe's three items at one moment: which two are the newest does not follow from the lines.
     tied = NEW.with_columns(timestamp=1)
-    one = recommender.recommend_to_new(tied, k=4, drop_seen=False)
-    assert one.equals(recommender.recommend_to_new(tied.reverse(), k=4, drop_seen=False))
+    one = recommender.recommend_from(tied, k=4, drop_seen=False)
+    assert one.equals(recommender.recommend_from(tied.reverse(), k=4, drop_seen=False))

@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from twotower.config import build, compose
+from twotower.core.checksums import write_checksums
 from twotower.core.errors import ConfigError, DataError, TwoTowerError
 from twotower.model import TwoTower
 from twotower.serving.recommender import Recommender
@@ -72,6 +74,7 @@ def change(saved: Path, **changes: Any) -> None:
     """Of the keys of the tower's node, and its special ones such as `_target_`."""
     node = {**TOWER, **changes}
     (saved / "tower.yaml").write_text(yaml.safe_dump(node))
+    write_checksums(saved)  # as an attacker would
 
 
 def refused(saved: Path, **changes: Any) -> str:
@@ -197,6 +200,7 @@ def test_allow_targets_are_names_of_packages(saved: Path, name: str) -> None:
 )
 def test_files_hold_plain_values_alone(saved: Path, marker: Path, file: str, content: str) -> None:
     (saved / file).write_bytes(content.format(marker=marker).encode("latin-1"))
+    write_checksums(saved)
     with pytest.raises((DataError, ConfigError)):
         Recommender.load(saved)
     assert not marker.exists()
@@ -211,10 +215,89 @@ class _Attack:
 
 
 def test_weights_hold_tensors_alone(saved: Path, marker: Path) -> None:
-    torch.save({"user_tower.weight": _Attack(marker)}, saved / "weights.pt")
-    with pytest.raises(DataError, match=r"weights.pt does not hold the weights of a model"):
+    torch.save({"user_tower.weight": _Attack(marker)}, saved / "weights.safetensors")
+    write_checksums(saved)
+    with pytest.raises(DataError, match=r"weights\.safetensors does not hold the weights of a mod"):
         Recommender.load(saved)
     assert not marker.exists()
+
+
+FILES = ("weights.safetensors", "tower.yaml", "rows.yaml", "users.parquet", "items.parquet")
+
+
+@pytest.mark.parametrize("file", [*FILES, "history.parquet"])
+def test_a_damaged_or_missing_file_is_named(saved: Path, file: str) -> None:
+    content = bytearray((saved / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (saved / file).write_bytes(content)
+    with pytest.raises(DataError, match=f"{file} does not match its checksum in checksums.json"):
+        Recommender.load(saved)
+    (saved / file).unlink()
+    with pytest.raises(DataError, match=f"holds no complete model: {file} not found"):
+        Recommender.load(saved)
+
+
+@pytest.mark.parametrize("content", ["[]", "", '{"../secret": "x"}', '{"gone": "x"}'])
+def test_a_list_of_checksums_names_files_of_the_folder_alone(saved: Path, content: str) -> None:
+    (saved / "checksums.json").write_text(content)
+    with pytest.raises(DataError, match=r"holds no list of files|is missing"):
+        Recommender.load(saved)
+
+
+def frame(file: str, **columns: Any) -> tuple[str, pl.DataFrame]:
+    return file, pl.DataFrame(columns)
+
+
+@pytest.mark.parametrize(
+    ("file", "table", "expected"),
+    [
+        (*frame("items.parquet", item_id=[1, 2]), "has 2 rows, of which 4 must be of train"),
+        (*frame("items.parquet", item_id=[1, 2, 2, 4]), "item_id must be integers or text, each"),
+        (*frame("items.parquet", item_id=[1, 2, None, 4]), "item_id must be integers or text"),
+        (*frame("items.parquet", item_id=[1.0, 2.0, 3.0, 4.5]), "item_id must be integers or text"),
+        (*frame("users.parquet", item_id=[5, 7, 9]), "expected 'user_id' as the first column"),
+        (*frame("users.parquet", user_id=[5, 7, 9, 11]), None),  # one more, cold
+        (*frame("history.parquet", user_row=[0], item_row=[4]), "item_row must be from 0 to 3"),
+        (*frame("history.parquet", user_row=[-1], item_row=[0]), "user_row must be from 0 to 2"),
+        (*frame("history.parquet", user_row=[0.5], item_row=[0]), "user_row must be a column of"),
+        (*frame("history.parquet", user_row=[0]), "item_row must be a column of integers"),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_refused(
+    saved: Path, file: str, table: pl.DataFrame, expected: str | None
+) -> None:
+    table.write_parquet(saved / file)
+    write_checksums(saved)
+    if expected is None:
+        assert Recommender.load(saved).users.n == 4
+        return
+    with pytest.raises(DataError, match=expected) as caught:
+        Recommender.load(saved)
+    assert str(saved / file) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_are_finite_and_of_the_shape_of_the_tower(saved: Path, value: float) -> None:
+    file = saved / "weights.safetensors"
+    weights = load_file(file)
+    save_file(weights | {"item_tower.weight": torch.full((4, 2), value)}, file)
+    write_checksums(saved)
+    with pytest.raises(DataError, match=r"item_tower\.weight has values that are not finite"):
+        Recommender.load(saved)
+    save_file(weights | {"item_tower.weight": torch.zeros(5, 2)}, file)
+    write_checksums(saved)
+    with pytest.raises(DataError, match=r"does not hold the weights of this model: .*size mismatc"):
+        Recommender.load(saved)
+
+
+def test_saving_replaces_a_model_and_nothing_else(saved: Path) -> None:
+    recommender = Recommender.load(saved)
+    recommender.save(saved)
+    assert [path.name for path in saved.parent.iterdir()] == ["model"]  # no scratch folder
+    (saved / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"holds 'notes.txt', which is no file of a model"):
+        recommender.save(saved)
+    assert (saved / "notes.txt").read_text() == "mine"
 
 
 def test_texts_are_loaded_with_the_vectors_that_were_saved_and_no_encoder(

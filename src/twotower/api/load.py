@@ -33,7 +33,7 @@ def load(
         library: The library of lists for users who are passed as no frame or series.
 
     Returns:
-        The model: `recommend(users, k)` for known users, `recommend_to_new(interactions, k)` for
+        The model: `recommend(users, k)` for known users, `recommend_from(interactions, k)` for
         others.
 
     Raises:

@@ -66,9 +66,10 @@ class Recommend:
         recommender = self._load(run)
         newcomers = None if self.new_users is None else self._newcomers(run, self.new_users)
         if newcomers is None:
+            recommender.require_known(self.users)
             frame: pl.DataFrame = recommender.recommend(self.users, self.k, self.drop_seen)
         else:
-            frame = recommender.recommend_to_new(newcomers, self.k, self.drop_seen)
+            frame = recommender.recommend_from(newcomers, self.k, self.drop_seen)
         path = Path(self.file)
         write_table(frame, path)
         console = terminal(soft_wrap=False)

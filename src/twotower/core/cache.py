@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 from filelock import FileLock
 
+from twotower.core.checksums import file_checksum
 from twotower.core.files import write_atomically
 from twotower.core.secrets import mask_all
 
@@ -79,8 +80,7 @@ def _write(folder: Path, entry: Entry) -> None:
         if frame is not None:
             path = folder / f"{name}.parquet"
             frame.write_parquet(path)
-            with path.open("rb") as file:
-                checksums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            checksums[name] = file_checksum(path)
     content = {"checksums": checksums, "note": mask_all(entry.note)}
     meta = {**content, "checksum": _checksum(_canonical(content))}
     (folder / _META).write_text(json.dumps(meta, indent=2), encoding="utf-8")

@@ -197,6 +197,13 @@ class Result:
         )
         return [below, *self.notes]
 
-    def recommend(self, users: Any = None, k: int = 10, drop_seen: bool = True) -> Any:
+    def recommend(
+        self,
+        users: Any = None,
+        k: int = 10,
+        drop_seen: bool = True,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> Any:
         """Return the `k` best items for each user; see `Recommender.recommend`."""
-        return self.recommender.recommend(users, k, drop_seen)
+        return self.recommender.recommend(users, k, drop_seen, items, exclude)

@@ -1,7 +1,8 @@
-"""What callers pass to a `Recommender`, checked and translated to row numbers."""
+"""What callers pass to a `Recommender`, checked."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from torch import Tensor
 
 from twotower.core.errors import ConfigError, DataError
 from twotower.dataset.ids import asked_ids
+from twotower.serving.id_rows import IdRows
 
-__all__ = ["check_arguments", "row_numbers", "rows_of"]
+__all__ = ["allowed_rows", "check_arguments", "require_known"]
+
+logger = logging.getLogger(__name__)
 
 
-def check_arguments(k: Any, drop_seen: Any) -> None:
+def check_arguments(k: Any, drop_seen: Any = True) -> None:
     """Raise ConfigError unless `k` is an integer >= 1 and `drop_seen` a boolean."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ConfigError(f"k: got {k!r}; must be an integer >= 1")
@@ -23,29 +27,55 @@ def check_arguments(k: Any, drop_seen: Any) -> None:
         raise ConfigError(f"drop_seen: got {drop_seen!r}; must be True or False")
 
 
-def row_numbers(known: pl.Series, ids: pl.Series) -> Tensor:
-    """Return the row of each of `ids` in `known`, -1 where it is missing: [n] int64."""
-    places = pl.DataFrame({"id": known.cast(pl.String)}).with_row_index("row")
-    asked = pl.DataFrame({"id": ids.cast(pl.String)})
-    found = asked.join(places, on="id", how="left", maintain_order="left")["row"]
-    return torch.from_numpy(found.cast(pl.Int64).fill_null(-1).to_numpy(writable=True))
+def require_known(rows: Tensor, asked: pl.Series, known: pl.Series, key: str) -> None:
+    """Raise DataError if some of `asked` are not among the `known` ids.
 
-
-def rows_of(known: pl.Series, users: Any) -> Tensor:
-    """Return the rows of `users` in `known`: [n] int64; all rows where `users` is None.
-
-    Raises:
-        DataError: One of them is not in `known`.
+    Args:
+        rows: [n] of `asked`, -1 where unknown.
+        asked: The ids passed by the caller.
+        known: The ids of the model.
+        key: What they are: `users` or `items`.
     """
-    if users is None:
-        return torch.arange(len(known))
-    asked = asked_ids(users, "users")
-    rows = row_numbers(known, asked)
     unknown = asked.filter(pl.Series((rows < 0).numpy()))
     if len(unknown):
         raise DataError(
-            f"users: {len(unknown)} of {len(asked)} are not among the {len(known):,} users "
+            f"{key}: {len(unknown)} of {len(asked)} are not among the {len(known):,} {key} "
             f"that the model knows, the first is {unknown[0]!r}; must be such as "
             f"{', '.join(map(repr, known.head(3)))}"
         )
-    return rows
+
+
+def allowed_rows(rows: IdRows, n_items: int, items: Any, exclude: Any) -> Tensor | None:
+    """Return which items may be recommended: [n_items] bool, or None for all.
+
+    Items that the model does not know are ignored, with a warning if they are in `items`.
+
+    Args:
+        rows: Finds the rows of items.
+        n_items: The number of items that the model can rank.
+        items: The ids to choose from; None for all.
+        exclude: The ids to leave out; None for none.
+
+    Raises:
+        DataError: The model can rank none of `items`, or something is no id.
+    """
+    if items is None and exclude is None:
+        return None
+    allowed = torch.ones(n_items, dtype=torch.bool)
+    if items is not None:
+        asked = asked_ids(items, "items")
+        known = _ranked(rows.of(asked), n_items)
+        if not len(known):
+            raise DataError(f"items: the model can rank none of the {len(asked):,} items passed")
+        if len(known) < len(asked):
+            n = len(asked) - len(known)
+            logger.warning("items: the model cannot rank %d of %d; they are ignored", n, len(asked))
+        allowed[:] = False
+        allowed[known] = True
+    if exclude is not None:
+        allowed[_ranked(rows.of(asked_ids(exclude, "exclude")), n_items)] = False
+    return allowed
+
+
+def _ranked(rows: Tensor, n_items: int) -> Tensor:
+    return rows[(rows >= 0) & (rows < n_items)]

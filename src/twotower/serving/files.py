@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
-import torch
 import yaml
+from safetensors.torch import save_file
 from torch import Tensor
 
 from twotower.config import build_stored
+from twotower.core.checksums import CHECKSUMS, verify_checksums, write_checksums
 from twotower.core.errors import DataError
+from twotower.core.files import write_atomically
 from twotower.core.secrets import mask_all
 from twotower.model import TwoTower
+from twotower.serving import stored_values as values
 from twotower.tower import TowerFactory
 from twotower.tower.text.sentence import without_encoder
 from twotower.types import ITEM, USER, Histories, Side, Vocabulary
 
-__all__ = ["MODEL_FOLDER", "StoredModel", "is_model_folder", "load_model", "save_model"]
-__all__ += ["with_features"]
+__all__ = ["MODEL_FOLDER", "StoredModel", "is_model_folder", "load_model", "model_folder"]
+__all__ += ["save_model", "with_features"]
 
-MODEL_FOLDER = "model"  # in a run's artifacts
+MODEL_FOLDER = "model"  # the name of the model in a run
 
-_WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY = _FILES = (
-    "weights.pt",
+_INNER = Path("artifacts", "model")  # in the folder of an MLflow model
+_WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY, _ = _FILES = (
+    "weights.safetensors",
     "tower.yaml",
     "rows.yaml",
     "users.parquet",
     "items.parquet",
     "history.parquet",
+    CHECKSUMS,
 )
-_KNOWN = {USER: _USERS, ITEM: _ITEMS}
 
 
 class StoredModel(NamedTuple):
@@ -47,19 +50,39 @@ class StoredModel(NamedTuple):
     items: Side
 
 
+def model_folder(folder: Path) -> Path:
+    """Return where the model's own files are: in `folder`, or further down in an MLflow model."""
+    inner = folder / _INNER
+    return inner if (inner / _TOWER).is_file() else folder
+
+
 def is_model_folder(folder: Path) -> bool:
     """Return whether `folder` holds a model, or a part of one."""
     try:
-        return (folder / _TOWER).is_file()
+        return (model_folder(folder) / _TOWER).is_file()
     except (OSError, ValueError):  # a name that no folder can have
         return False
 
 
 def save_model(stored: StoredModel, folder: Path) -> None:
-    """Write `stored` to `folder`, which is created. `torch.load(weights_only=True)` reads the
-    weights."""
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save(stored.model.state_dict(), folder / _WEIGHTS)
+    """Write `stored` to `folder`, which is created or replaced as a whole.
+
+    Raises:
+        DataError: `folder` holds other files, which would be lost.
+    """
+    others = sorted({p.name for p in folder.iterdir()} - {*_FILES}) if folder.is_dir() else []
+    if others:
+        raise DataError(
+            f"{folder} holds {others[0]!r}, which is no file of a model; expected a new or empty "
+            "folder, or one that holds a model alone"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder, lambda scratch: _write(stored, scratch))
+
+
+def _write(stored: StoredModel, folder: Path) -> None:
+    folder.mkdir()
+    save_file(_contiguous(stored.model.state_dict()), folder / _WEIGHTS)
     (folder / _TOWER).write_text(yaml.safe_dump(mask_all(stored.tower), sort_keys=False))
     trained = {"users": stored.users.n_train, "items": stored.items.n_train}
     (folder / _ROWS).write_text(yaml.safe_dump({"of_train": trained}))
@@ -67,38 +90,49 @@ def save_model(stored: StoredModel, folder: Path) -> None:
     with_features(ITEM, stored.vocabulary.items, stored.items).write_parquet(folder / _ITEMS)
     rows, columns = stored.histories.rows.numpy(), stored.histories.items.numpy()
     pl.DataFrame({"user_row": rows, "item_row": columns}).write_parquet(folder / _HISTORY)
+    write_checksums(folder)
+
+
+def _contiguous(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as safetensors takes them: on the CPU, none sharing memory."""
+    found: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in weights.items():
+        kept = tensor.detach().cpu().contiguous()
+        if kept.numel() and kept.untyped_storage().data_ptr() in places:
+            kept = kept.clone()
+        places.add(kept.untyped_storage().data_ptr())
+        found[name] = kept
+    return found
 
 
 def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> StoredModel:
     """Return what `save_model` wrote to `folder`.
 
     Args:
-        folder: The folder.
+        folder: The folder, or that of the MLflow model around it.
         allow_targets: Packages, such as `my_package`, that the model's classes may come from in
             addition to twotower and torch.nn.
 
     Raises:
-        DataError: A file is missing or damaged.
+        DataError: A file is missing or damaged, or its values do not fit the others'.
         ConfigError: The model names other code. None of that code was run.
     """
+    folder = model_folder(folder)
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder} holds no complete model: {', '.join(missing)} not found")
-    tower, of_train = _mapping(folder / _TOWER), _of_train(folder / _ROWS)
-    known = {key: pl.read_parquet(folder / file) for key, file in _KNOWN.items()}
-    users = _side("user", known[USER], of_train["users"])
-    items = _side("item", known[ITEM], of_train["items"])
-    history = pl.read_parquet(folder / _HISTORY)
-    weights = _weights(folder / _WEIGHTS)
+    verify_checksums(folder)
+    tower, of_train = values.mapping(folder / _TOWER), values.of_train(folder / _ROWS)
+    users, user_ids = values.side("user", folder / _USERS, of_train["users"])
+    items, item_ids = values.side("item", folder / _ITEMS, of_train["items"])
+    rows, columns = values.history(folder / _HISTORY, users.n, items.n)
+    weights = values.weights(folder / _WEIGHTS)
     factory = build_stored("tower", without_encoder(tower, weights), TowerFactory, allow_targets)
     model = TwoTower.build(factory, users=users, items=items, seed=0)
     _load_weights(model, weights, folder / _WEIGHTS)
-    rows, columns = (
-        torch.from_numpy(history[name].to_numpy(writable=True)) for name in ("user_row", "item_row")
-    )
-    vocabulary = Vocabulary(known[USER][USER], known[ITEM][ITEM])
     histories = Histories.of(rows, columns, users.n, timed=True)
-    return StoredModel(model, tower, vocabulary, histories, users, items)
+    return StoredModel(model, tower, Vocabulary(user_ids, item_ids), histories, users, items)
 
 
 def with_features(key: str, ids: pl.Series, side: Side) -> pl.DataFrame:
@@ -107,48 +141,10 @@ def with_features(key: str, ids: pl.Series, side: Side) -> pl.DataFrame:
     return frame if side.features is None else frame.hstack(side.features)
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    """Return a YAML file as plain containers. Raise DataError unless it holds a mapping."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as plain YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds no mapping")
-    return content
-
-
-def _of_train(path: Path) -> dict[str, int]:
-    """Return the numbers of `users` and `items` in train. Raise DataError if one is missing."""
-    of_train = _mapping(path).get("of_train")
-    keys = {"users", "items"}
-    if not isinstance(of_train, dict) or {k for k in keys if type(of_train.get(k)) is int} != keys:
-        raise DataError(f"{path}: of_train must have the numbers `users` and `items`")
-    return of_train
-
-
-def _weights(path: Path) -> dict[str, Tensor]:
-    """Return tensors by name. Raise DataError if the file holds anything else."""
-    try:
-        weights = torch.load(path, weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} does not hold the weights of a model: {reason}") from error
-    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-        raise DataError(f"{path} does not hold the weights of a model: must be tensors by name")
-    return weights
-
-
 def _load_weights(model: TwoTower, weights: dict[str, Tensor], path: Path) -> None:
     """Set the weights of `model`. Raise DataError if they belong to another model."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
+        reason = " ".join(str(error).split())
         raise DataError(f"{path} does not hold the weights of this model: {reason}") from error
-
-
-def _side(kind: Literal["user", "item"], known: pl.DataFrame, n_train: int) -> Side:
-    """Return the side of `known`: ids in its first column, features in the others."""
-    features = known.drop(known.columns[0]) if known.width > 1 else None
-    return Side(kind, known.height, n_train, features)
