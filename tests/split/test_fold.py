@@ -38,7 +38,7 @@ def test_train_is_encoded_in_order_of_time() -> None:
     assert fold.train.users.tolist() == [2, 0, 1, 1]
     assert fold.train.items.tolist() == [2, 0, 0, 1]
     assert (fold.train.n_users, fold.train.n_items) == (3, 3)
-    assert fold.train.users.dtype == fold.train.items.dtype == torch.int64
+    assert fold.train.users.dtype == fold.train.items.dtype == torch.int32
 
 
 def test_timestamps_are_microseconds_in_the_order_of_train() -> None:

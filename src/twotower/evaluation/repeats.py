@@ -29,7 +29,15 @@ def repeat_note(frames: SplitFrames, part: str, evaluation: Evaluation) -> str |
     if held is None:
         return None
     pair = [USER, ITEM]
-    known = pl.concat([frame.select(pair) for frame in before if frame is not None])
+    # A join keeps a table of its right side: of the few held-out pairs, not of all known ones.
+    pairs = held.select(pair).unique()
+    known = pl.concat(
+        [
+            frame.select(pair).join(pairs, on=pair, how="semi")
+            for frame in before
+            if frame is not None
+        ]
+    )
     seen = held.join(known, on=pair, how="semi")
     if seen.is_empty():
         return None

@@ -12,6 +12,7 @@ from pydantic import InstanceOf
 
 from twotower.core.component import component
 from twotower.core.errors import DataError
+from twotower.preprocessing.repeats import without_repeats
 from twotower.types import ITEM, RATING, TIMESTAMP, USER
 
 _ROW = "__row"
@@ -48,7 +49,7 @@ class Preprocessing:
         Appends to `steps` one sentence for each thing done. Raises DataError when a filter needs
         a column that the log lacks, or leaves nothing.
         """
-        if TIMESTAMP in log.columns:
+        if TIMESTAMP in log.columns and not log[TIMESTAMP].is_sorted():  # a sort would copy it
             log = log.sort(TIMESTAMP, maintain_order=True)
         if self.duplicates != "keep":
             log = _drop_repeated(log, "first" if self.duplicates == "once" else "last", steps)
@@ -68,7 +69,7 @@ class Preprocessing:
 def _drop_repeated(
     log: pl.DataFrame, keep: Literal["first", "last"], steps: list[str]
 ) -> pl.DataFrame:
-    once = log.unique([USER, ITEM], keep=keep, maintain_order=True)
+    once = without_repeats(log, keep)
     repeated = len(log) - len(once)
     if repeated:
         steps.append(

@@ -187,14 +187,25 @@ def cut_by(
     rule that counts interactions their `turns`; None: the row number, for a rule that draws. So
     ties, which RePlay leaves to the sort of Polars or pandas, do not depend on the run or on ids.
     """
+    width = pl.Int32 if len(log) < 2**31 else pl.Int64  # of codes and row numbers
+    if isinstance(time, np.ndarray):
+        time = pl.Series(time, dtype=width)
     shown = log.select(
-        pl.col(USER).rank("dense").cast(pl.Int64),
-        pl.col(ITEM).rank("dense").cast(pl.Int64),
-        pl.int_range(pl.len()).alias(TIMESTAMP) if time is None else pl.Series(TIMESTAMP, time),
-        pl.int_range(pl.len()).alias(_ROW),
+        pl.col(USER).rank("dense").cast(width),
+        pl.col(ITEM).rank("dense").cast(width),
+        (pl.int_range(pl.len(), dtype=width) if time is None else time).alias(TIMESTAMP),
+        pl.int_range(pl.len(), dtype=width).alias(_ROW),
     )
-    train, test = split(shown)
-    return log[train[_ROW].sort()], log[test[_ROW].sort()]
+    parts = [part[_ROW] for part in split(shown)]
+    del shown, time
+    return _rows(log, parts[0]), _rows(log, parts[1])
+
+
+def _rows(log: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Return those rows, in the order of `log`."""
+    kept = np.zeros(len(log), dtype=bool)
+    kept[rows.to_numpy()] = True
+    return log.filter(kept)
 
 
 def _tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:

@@ -128,7 +128,7 @@ def _encode(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> tupl
         log.select(USER, ITEM)
         .join(users, left_on=USER, right_on="id", maintain_order="left")
         .join(items, left_on=ITEM, right_on="id", maintain_order="left", suffix="_item")
-        .select(pl.col(_ROW, f"{_ROW}_item").cast(pl.Int64))
+        .select(pl.col(_ROW, f"{_ROW}_item").cast(pl.Int32))
     )
     return _tensor(rows[_ROW]), _tensor(rows[f"{_ROW}_item"])
 
@@ -139,7 +139,8 @@ def _train_interactions(
     if TIMESTAMP not in train.columns:
         pairs = _encode(train, users, items)
         return TrainInteractions(*pairs, n_users, n_items, weights=_weights(train))
-    train = train.sort(TIMESTAMP, maintain_order=True)
+    if not train[TIMESTAMP].is_sorted():
+        train = train.sort(TIMESTAMP, maintain_order=True)
     times = train[TIMESTAMP]
     return TrainInteractions(
         *_encode(train, users, items),
@@ -147,7 +148,7 @@ def _train_interactions(
         n_items,
         timestamps=_tensor(times.cast(pl.Int64)),
         dated=times.dtype.is_temporal(),
-        turns=torch.from_numpy(turns(train)),
+        turns=torch.from_numpy(turns(train)).int(),
         turns_known=FILE_ORDER in train.columns,
         weights=_weights(train),
     )
@@ -170,14 +171,15 @@ def _tensor(series: pl.Series) -> Tensor:
 
 
 def _holdout(relevant: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]) -> Holdout:
-    users = torch.unique(relevant[0])
-    of_holdout = torch.isin(seen[0], users)
+    users = torch.unique(relevant[0]).long()
+    n_users = int(max(part.max() for part in (users, seen[0]) if len(part))) + 1
+    place = torch.full((n_users,), -1, dtype=torch.int32)  # of each user in the holdout
+    place[users] = torch.arange(len(users), dtype=torch.int32)
+    rows = place[seen[0]]
     return Holdout(
         users,
-        ItemLists.from_pairs(torch.searchsorted(users, relevant[0]), relevant[1], len(users)),
-        ItemLists.from_pairs(
-            torch.searchsorted(users, seen[0][of_holdout]), seen[1][of_holdout], len(users)
-        ),
+        ItemLists.from_pairs(place[relevant[0]], relevant[1], len(users)),
+        ItemLists.from_pairs(rows[rows >= 0], seen[1][rows >= 0], len(users)),
     )
 
 

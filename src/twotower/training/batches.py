@@ -69,8 +69,8 @@ class Batches:
     All tensors, the sampler and the generator are on one device.
 
     Attributes:
-        users: [n] int64.
-        positives: [n] int64.
+        users: [n], int32 or int64.
+        positives: [n], as `users`.
         negative_sampler: Samples the negatives of each batch.
         batch_size: Rows per batch; the last batch may be smaller.
         generator: Source of the negatives.
@@ -95,7 +95,7 @@ class Batches:
         sampler = self.negative_sampler.fresh()  # a pass does not depend on any other
         for start in range(0, len(self.users), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            users, positives = self.users[rows], self.positives[rows]
+            users, positives = self.users[rows].long(), self.positives[rows].long()
             negatives = sampler.sample(users, positives, self.generator)
             past = self.pasts.of(users, positives, rows) if self.pasts else None
             weights = None if self.weights is None else self.weights[rows]

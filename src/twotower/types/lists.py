@@ -16,7 +16,7 @@ __all__ = ["Histories", "ItemLists", "Past"]
 class _Ragged:
     """offsets: [n_rows + 1] int64, row r owns items[offsets[r]:offsets[r + 1]].
 
-    items: [n] int64.
+    items: [n] row numbers, int32 where they come from a fold.
     """
 
     offsets: Tensor
@@ -54,16 +54,28 @@ def _offsets(lengths: Tensor) -> Tensor:
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
+def _distinct(keys: Tensor) -> Tensor:
+    """Return `keys` ascending, each once; they are sorted in place."""
+    keys.numpy().sort()  # vectorized, and without the index that torch.sort returns
+    new = torch.ones(len(keys), dtype=torch.bool)
+    torch.ne(keys[1:], keys[:-1], out=new[1:])
+    return keys if new.all() else keys[new]
+
+
 @dataclass(frozen=True)
 class ItemLists(_Ragged):
     """One list of items per row, each ascending and without repeats."""
 
     @classmethod
     def from_pairs(cls, rows: Tensor, items: Tensor, n_rows: int) -> ItemLists:
-        """Group pairs ([n] rows, [n] items, int64) by row; repeated pairs count once."""
+        """Group pairs ([n] rows, [n] items) by row; repeated pairs count once."""
         stride = int(items.max()) + 1 if len(items) else 1
-        keys = torch.unique(rows * stride + items)  # ascending: by row, then by item
-        return cls(_offsets(torch.bincount(keys // stride, minlength=n_rows)), keys % stride)
+        keys = rows.long() * stride
+        keys += items
+        keys = _distinct(keys)  # ascending: by row, then by item
+        counts = torch.bincount(keys // stride, minlength=n_rows)
+        keys %= stride
+        return cls(_offsets(counts), keys.to(items.dtype))
 
     def contains(self, rows: Tensor, items: Tensor) -> Tensor:
         """Return whether each item is in the list of its row, by one binary search each.
@@ -121,6 +133,8 @@ class Histories(_Ragged):
     def below(self, n_items: int) -> Histories:
         """Return the lists without items of row number `n_items` or more."""
         kept = self.items < n_items
+        if kept.all():
+            return self
         counts = torch.bincount(self.rows[kept], minlength=self.n_rows)
         return Histories(_offsets(counts), self.items[kept])
 
@@ -136,4 +150,4 @@ class Histories(_Ragged):
         valid = places >= starts[:, None]
         if not len(self.items):
             return Past(torch.zeros_like(places), valid)
-        return Past(self.items[places.where(valid, 0)].where(valid, 0), valid)
+        return Past(self.items[places.where(valid, 0)].where(valid, 0).long(), valid)
