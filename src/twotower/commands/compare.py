@@ -76,7 +76,7 @@ class Compare:
                 "choosing on the test part leaves nothing to judge the choice by."
             )
         if self.file is not None:
-            for path in _write(compared, Path(self.file)):
+            for path in _write(compared, self.file):
                 print(visible(f"written to {path}"))
         return compared
 
@@ -201,8 +201,9 @@ def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:
     ]
 
 
-def _write(compared: Compared, file: Path) -> Iterator[Path]:
+def _write(compared: Compared, file: str) -> Iterator[str]:
+    stem, _, suffix = file.rpartition(".")
     for name, frame in compared.tables.items():
-        path = file.with_name(f"{file.stem}-{name}{file.suffix}")
+        path = f"{stem}-{name}.{suffix}"
         write_table(frame, path)
         yield path

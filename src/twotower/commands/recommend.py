@@ -70,13 +70,12 @@ class Recommend:
             frame: pl.DataFrame = recommender.recommend(self.users, self.k, self.drop_seen)
         else:
             frame = recommender.recommend_from(newcomers, self.k, self.drop_seen)
-        path = Path(self.file)
-        write_table(frame, path)
+        write_table(frame, self.file)
         console = terminal(soft_wrap=False)
         console.print(_table(frame.head(_PRINTED_ROWS), f"run {run.name} ({run.id})"))
         if frame.height > _PRINTED_ROWS:
             console.print(f"... and {frame.height - _PRINTED_ROWS:,} more rows")
-        console.print(f"written to {path}", soft_wrap=True)
+        console.print(f"written to {self.file}", soft_wrap=True)
         if newcomers is not None and (warning := _unknown(frame)):
             console.print(warning, soft_wrap=True, markup=False)
         return frame

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from twotower.core.errors import ConfigError
+from twotower.core.remote import filesystem, is_remote
 
 __all__ = ["require_writable_file", "require_writable_folder"]
 
@@ -16,6 +17,11 @@ def require_writable_folder(key: str, folder: str | Path) -> None:
 
     It need not exist yet, and is not created.
     """
+    if is_remote(folder):
+        raise ConfigError(
+            f"{key}: got {str(folder)!r}; must be a local folder, which locks and renames need; a "
+            "tracking server keeps files elsewhere: mlflow server --artifacts-destination s3://..."
+        )
     path = Path(folder)
     try:
         whole = path.absolute()
@@ -27,7 +33,13 @@ def require_writable_folder(key: str, folder: str | Path) -> None:
 
 
 def require_writable_file(key: str, file: str | Path) -> None:
-    """Raise ConfigError, which names `key`, unless `file` can be written or replaced."""
+    """Raise ConfigError, which names `key`, unless `file` can be written or replaced.
+
+    Of a URL only the protocol is checked.
+    """
+    if is_remote(file):
+        filesystem(str(file), key)
+        return
     path = Path(file)
     require_writable_folder(key, path.parent)
     if path.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from twotower.core.errors import DataError
+from twotower.core.remote import is_remote, local_copy
 from twotower.dataset.content import COMPRESSIONS, is_parquet, regular_file
 from twotower.dataset.parquet_files import parquet_files
 from twotower.dataset.text import TextFormat, read_text
@@ -28,7 +29,7 @@ class Table:
     first_row: the number of the first row in messages: 1 in a file, 0 in a frame.
     """
 
-    file: Path
+    file: Path | str
     frame: pl.DataFrame
     is_text: bool
     first_row: int = 1
@@ -40,7 +41,7 @@ def read_tables(
     """Read the tables at `path`, one per file, in order of their names.
 
     Args:
-        path: a file or a directory of Parquet files.
+        path: a file or a directory of Parquet files, or a URL of either.
         key: the config key that holds `path`, for messages.
         text: the format of text files.
         columns: (name of a required column, config key that names it); None reads all columns.
@@ -48,9 +49,19 @@ def read_tables(
     Raises:
         DataError: a path, suffix or content is missing or cannot be read.
     """
-    root = expanded(path)
     if not path:
         raise DataError(f"{key} is empty; it must name a file or directory")
+    if is_remote(path):
+        with local_copy(path, key) as local:
+            tables = _read_all(local, key, text, columns)
+            names = [str(table.file).replace(str(local), path) for table in tables]
+        return [replace(table, file=name) for table, name in zip(tables, names, strict=True)]
+    return _read_all(expanded(path), key, text, columns)
+
+
+def _read_all(
+    root: Path, key: str, text: TextFormat, columns: Sequence[tuple[str, str | None]] | None
+) -> list[Table]:
     files = parquet_files(root, key) if _is_directory(root) else [root]
     tables = [_read(file, key, text, columns) for file in files]
     if all(table.frame.is_empty() for table in tables):
@@ -129,7 +140,7 @@ def _separator(file: Path, key: str, text: TextFormat) -> str:
 
 
 def require_columns(
-    file: Path,
+    file: Path | str,
     present: Sequence[str],
     columns: Sequence[tuple[str, str | None]] | None,
     text: TextFormat | None = None,

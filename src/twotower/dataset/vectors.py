@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from twotower.core.errors import DataError
+from twotower.core.remote import is_remote, local_copy
 from twotower.dataset.columns import Place
 from twotower.dataset.content import regular_file
 from twotower.dataset.tables import Table, expanded
@@ -45,7 +47,13 @@ def with_arrays(tables: Sequence[Table], arrays: Mapping[str, str], key: str) ->
 
 
 def _read(path: str, key: str, n_rows: int) -> np.ndarray:
-    file = expanded(path)
+    if is_remote(path):
+        with local_copy(path, key) as local:
+            return _read_file(local, key, n_rows)
+    return _read_file(expanded(path), key, n_rows)
+
+
+def _read_file(file: Path, key: str, n_rows: int) -> np.ndarray:
     regular_file(file, key)
     try:
         array = np.load(file, allow_pickle=False)
