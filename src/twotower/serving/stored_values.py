@@ -69,7 +69,7 @@ def side(kind: Literal["user", "item"], path: Path, n_train: int) -> tuple[Side,
 
 
 def history(path: Path, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
-    """Return the row numbers of users and items, [n] int64 each.
+    """Return the row numbers of users and items, [n] int32 or int64 each.
 
     Raises:
         DataError: A number is missing, or is not below `n_users` or `n_items`.
@@ -77,7 +77,7 @@ def history(path: Path, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
     table = _table(path)
     found = []
     for name, n in (("user_row", n_users), ("item_row", n_items)):
-        if table.schema.get(name) != pl.Int64 or table[name].null_count():
+        if table.schema.get(name) not in (pl.Int32, pl.Int64) or table[name].null_count():
             raise DataError(f"{path}: {name} must be a column of integers, none missing")
         wrong = table[name].filter(~table[name].is_between(0, n - 1))
         if len(wrong):
