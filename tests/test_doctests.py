@@ -14,7 +14,7 @@ import twotower.evaluation
 import twotower.loss
 import twotower.model
 import twotower.negative_sampling
-import twotower.tower
+import twotower.tower.encoder
 import twotower.training
 import twotower.types
 

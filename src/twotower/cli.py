@@ -107,9 +107,9 @@ def _train(arguments: list[str]) -> None:
     elif shown := conf.shown_flags(parsed):
         source = conf.Source.of_flags(parsed)
         overrides = conf.lenient(conf.with_baselines(parsed.overrides), source)
-        _hydra([*source.flags, *shown, *overrides])
+        _hydra([*source.flags_of_hydra, *shown, *overrides], source)
     else:
-        _hydra(launch(parsed))
+        _hydra(launch(parsed), conf.Source.of_flags(parsed))
 
 
 def _complete(arguments: list[str]) -> None:
@@ -122,12 +122,13 @@ def _complete(arguments: list[str]) -> None:
     elif not space or command == "train":
         os.environ["COMP_LINE"] = f"{program} {rest}"  # Hydra only knows overrides
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
-        _hydra(arguments)
+        _hydra(arguments, conf.Source("train"))
 
 
-def _hydra(arguments: list[str]) -> None:
+def _hydra(arguments: list[str], source: conf.Source) -> None:
     sys.argv = [sys.argv[0], *arguments]
-    _job()
+    with source.searched():
+        _job()
 
 
 @hydra.main(version_base="1.3", config_path=str(conf.CONF_DIR), config_name="train")

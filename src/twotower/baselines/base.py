@@ -37,6 +37,7 @@ class Baseline(Protocol):
         >>> baseline: Baseline = Constant()
     """
 
+    @abstractmethod
     def fit(self, train: TrainInteractions) -> Scorer:
         """Return a scorer of all items of `train`.
 

@@ -12,6 +12,7 @@ only name what its `Targets` allow.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, get_args, get_origin
@@ -22,7 +23,7 @@ from twotower.config.elsewhere import is_key_elsewhere, key_elsewhere
 from twotower.config.instantiate import PARTIAL as _PARTIAL
 from twotower.config.instantiate import TARGET as _TARGET
 from twotower.config.instantiate import instantiate
-from twotower.config.kinds import child_hint, kind_error
+from twotower.config.kinds import child_hint, given_keywords, kind_error
 from twotower.config.suggest import suggest
 from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
@@ -81,7 +82,8 @@ def _node_errors(
         target = targets.locate(name)
     except Exception as error:  # an import may fail in any way; each is reported
         reason = str(error.__cause__ or error).partition("\n")[0]
-        yield ErrorEntry(_join(path, _TARGET), name, f"which cannot be imported: {reason}")
+        valid = "" if targets.packages is not None else _how_to_import(name, error)
+        yield ErrorEntry(_join(path, _TARGET), name, f"which cannot be imported: {reason}", valid)
         return
     if not isinstance(partial, bool):
         yield ErrorEntry(_join(path, _PARTIAL), partial, valid="must be true or false")
@@ -89,6 +91,8 @@ def _node_errors(
     if kind is not None and (wrong := kind_error(kind, target, partial)):
         yield ErrorEntry(_join(path, _TARGET), name, wrong)
         return
+    if partial and (given := given_keywords(kind)) is not None:
+        yield from _call_errors(path, node, target, given)
     found = list(_parameter_errors(path, node, (target, *readers), targets))
     yield from found
     for reader in readers:
@@ -97,6 +101,31 @@ def _node_errors(
         yield from _construction_errors(path, node, targets)
     else:  # the root is built once all is right
         yield from _rule_errors(path, node, target, found, targets)
+
+
+def _how_to_import(name: Any, error: Exception) -> str:
+    """Return what to do about a package that does not exist; empty for any other error."""
+    package = str(name).partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name != package:
+        return ""
+    return f"{package} must be installed, or the folder that holds it be on PYTHONPATH"
+
+
+def _call_errors(
+    path: str, node: Mapping[str, Any], target: Any, given: Sequence[str]
+) -> Iterator[ErrorEntry]:
+    """Yield errors if the run cannot call `target`; `given` are the keywords that it passes."""
+    places = inspect.signature(target).parameters
+    takes_any = any(place.kind is place.VAR_KEYWORD for place in places.values())
+    if not takes_any and (refused := [name for name in given if name not in places]):
+        takes = f"which does not take the argument {' or '.join(refused)}"
+        valid = f"must take {', '.join(given)}, which the run passes as keywords"
+        yield ErrorEntry(_join(path, _TARGET), node[_TARGET], takes, valid)
+    for name, place in places.items():
+        open_ended = place.kind in (place.VAR_POSITIONAL, place.VAR_KEYWORD)
+        required = place.default is place.empty and not open_ended and _foreign(target)
+        if required and name not in node and name not in given:
+            yield ErrorEntry(_join(path, name), problem="missing", valid="it must be set")
 
 
 def _rule_errors(
@@ -156,6 +185,10 @@ def _construction_errors(
 def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterator[ErrorEntry]:
     if value == _MISSING:
         yield ErrorEntry(path, valid="must be set")
+    elif isinstance(value, Mapping) and _TARGET in value and _takes_nodes(hint):
+        problem = f"holds the keys of {value[_TARGET]} themselves"
+        valid = "must hold nodes by their names, such as `mine: {_target_: ...}`"
+        yield ErrorEntry(path, problem=problem, valid=valid)
     elif isinstance(value, Mapping) and _TARGET in value:
         yield from _node_errors(path, value, hint, targets)
     elif is_typeddict(hint) and isinstance(value, Mapping):

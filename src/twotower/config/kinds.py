@@ -22,7 +22,10 @@ from typing import (
 
 from typing_extensions import get_protocol_members, is_protocol, is_typeddict
 
-__all__ = ["Contract", "KeywordsOf", "child_hint", "kind_error"]
+from twotower.config.instantiate import PARTIAL
+from twotower.config.members import hints_of, method_of, shown_method, unlike
+
+__all__ = ["Contract", "KeywordsOf", "child_hint", "given_keywords", "kind_error"]
 
 _UNKNOWN = (Any, object)
 
@@ -32,12 +35,16 @@ class Contract:
     """In `Annotated[...]`: what an object must be besides its hint; one of `kinds` is enough.
 
     kinds: classes, protocols, or the name of a class that is slow to import.
+    given: of what makes such an object, the keywords that the run passes to it; None if the run
+        passes others.
     """
 
     kinds: tuple[Any, ...]
+    given: tuple[str, ...] | None
 
-    def __init__(self, *kinds: Any) -> None:
+    def __init__(self, *kinds: Any, given: Sequence[str] | None = None) -> None:
         object.__setattr__(self, "kinds", kinds)
+        object.__setattr__(self, "given", None if given is None else tuple(given))
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,17 @@ def kind_error(hint: Any, target: Any, partial: bool) -> str | None:
     for result in results:
         reasons = [_mismatch(result, each, partial) for each in alternatives]
         if all(reasons):
-            return f"{reasons[0]}; {_accepted(alternatives)}"
+            nearest, *_ = min(reasons, key=_distance)
+            return f"{nearest}; {_accepted(alternatives)}"
     return None
+
+
+def given_keywords(hint: Any) -> tuple[str, ...] | None:
+    """Return the keywords that the run passes to what `hint` asks for; None if it is not known."""
+    if get_origin(hint) is not Annotated:
+        return None
+    found = [each.given for each in get_args(hint)[1:] if isinstance(each, Contract)]
+    return next((given for given in found if given is not None), None)
 
 
 def child_hint(hint: Any, key: Any) -> Any:
@@ -70,7 +86,7 @@ def child_hint(hint: Any, key: Any) -> Any:
     found = []
     for each in _alternatives(hint):
         if isinstance(each, KeywordsOf):
-            return _hints(each.target.__init__).get(key, Any)
+            return hints_of(each.target.__init__).get(key, Any)
         if is_typeddict(each):
             found.append(get_type_hints(each, include_extras=True).get(key, Any))
             continue
@@ -116,7 +132,7 @@ def _results(target: Any) -> list[Any] | str:
         return [target]
     if not inspect.isroutine(target):
         return "which is neither a class nor a function"
-    returned = _hints(target).get("return")
+    returned = hints_of(target).get("return")
     if returned is None:
         return "which is a function without a return annotation"
     if returned is Self:
@@ -124,88 +140,32 @@ def _results(target: Any) -> list[Any] | str:
     return list(_alternatives(returned))
 
 
-def _mismatch(result: Any, kind: Any, partial: bool) -> str | None:
-    """Return why an object of class `result` is not of `kind`."""
+def _mismatch(result: Any, kind: Any, partial: bool) -> list[str]:
+    """Return the reasons why an object of class `result` is not of `kind`."""
     if _is_callable_hint(kind):
         wanted = list(_alternatives(get_args(kind)[1] if get_args(kind) else Any))
         wrong = _none_of(result, wanted)
-        if partial or wrong is None:
-            return wrong if partial else "which the run has to call; _partial_ must be true"
-        call = _method(result, "__call__")
+        if partial or not wrong:
+            return wrong if partial else ["which the run has to call; _partial_ must be true"]
+        call = method_of(result, "__call__")
         made = "which is not called" if call is None else _results(call)
         if isinstance(made, str):
-            return made
-        return next((wrong for each in made if (wrong := _none_of(each, wanted))), None)
+            return [made]
+        return next((wrong for each in made if (wrong := _none_of(each, wanted))), [])
     if partial:
-        return "which _partial_=true keeps from being made; _partial_ must be false"
-    return _unlike(result, kind)
+        return ["which _partial_=true keeps from being made; _partial_ must be false"]
+    return unlike(result, kind)
 
 
-def _none_of(result: Any, kinds: Sequence[Any]) -> str | None:
-    """Return why an object of class `result` is of none of the `kinds`."""
-    reasons = [_unlike(result, kind) for kind in kinds]
-    return reasons[0] if reasons and all(reasons) else None
+def _none_of(result: Any, kinds: Sequence[Any]) -> list[str]:
+    """Return the reasons why an object of class `result` is of none of `kinds`, of the nearest."""
+    return min((unlike(result, kind) for kind in kinds), key=_distance, default=[])
 
 
-def _unlike(result: Any, kind: Any) -> str | None:
-    result, kind = get_origin(result) or result, get_origin(kind) or kind
-    name = getattr(result, "__name__", str(result))
-    if not inspect.isclass(result) or not inspect.isclass(kind) or kind in _UNKNOWN:
-        return f"which gives {name}"
-    if kind in result.__mro__:
-        return None
-    if not is_protocol(kind):
-        return None if issubclass(result, kind) else f"which gives {name}"
-    for member in sorted(get_protocol_members(kind)):
-        wanted = _method(kind, member)
-        if wanted is not None and not _fits(_method(result, member), wanted):
-            return f"which gives {name}, without the method {_shown(member, wanted)}"
-    return None
-
-
-def _fits(method: Any, wanted: Any) -> bool:
-    """Return whether `method` can be called as `wanted`, and the known hints of both agree."""
-    if method is None:
-        return False
-    try:
-        given = inspect.signature(method).parameters.values()
-        places = list(inspect.signature(wanted).parameters.values())
-        inspect.signature(method).bind(
-            *[None for p in places if p.kind is p.POSITIONAL_OR_KEYWORD],
-            **{p.name: None for p in places if p.kind is p.KEYWORD_ONLY},
-        )
-    except (TypeError, ValueError):
-        return False
-    here, there = _hints(method), _hints(wanted)
-    pairs = [(there.get(w.name), here.get(g.name)) for w, g in zip(places, given, strict=False)]
-    pairs.append((here.get("return"), there.get("return")))
-    return all(_is_a(narrow, wide) for narrow, wide in pairs)
-
-
-def _is_a(narrow: Any, wide: Any) -> bool:
-    """Return whether one plain class is a subclass of the other; True for all other hints."""
-    known = [each for each in (narrow, wide) if inspect.isclass(each) and not is_protocol(each)]
-    return len(known) < 2 or get_origin(narrow) or get_origin(wide) or issubclass(narrow, wide)
-
-
-def _method(owner: Any, name: str) -> Any:
-    """Return the function `name` of a class, None if it has none; for `__call__` of a torch module
-    its `forward`.
-    """
-    classes = getattr(owner, "__mro__", ())
-    if name == "__call__" and any("forward" in vars(each) for each in classes):
-        name = "forward"
-    found = next((vars(each)[name] for each in classes if name in vars(each)), None)
-    if isinstance(found, staticmethod | classmethod):
-        return getattr(owner, name)
-    return found if inspect.isroutine(found) else None
-
-
-def _hints(function: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
-        return {}
+def _distance(reasons: Sequence[str]) -> tuple[bool, int]:
+    """Return how far a class is from a kind: whether it is another, and how many members it lacks."""
+    related = not reasons or ", without the " in reasons[0] or PARTIAL in reasons[0]
+    return not related, len(reasons)
 
 
 def _is_callable_hint(hint: Any) -> bool:
@@ -234,14 +194,8 @@ def _kind_name(kind: Any) -> str:
     if kind.__module__ == "builtins":
         return kind.__name__
     members = [
-        _shown(name, method)
+        shown_method(name, method_of(kind, name))
         for name in sorted(get_protocol_members(kind) if is_protocol(kind) else ())
-        if (method := _method(kind, name)) is not None
     ]
     having = f" (with {', '.join(members)})" if members else ""
     return f"{kind.__module__}.{kind.__qualname__}{having}"
-
-
-def _shown(name: str, method: Any) -> str:
-    """Return a signature such as `sample(users, positives, generator)`."""
-    return f"{name}({', '.join(list(inspect.signature(method).parameters)[1:])})"

@@ -19,7 +19,7 @@ _MULTIRUN = "MULTIRUN"
 
 
 def launch(parsed: Namespace) -> list[str]:
-    """Return the arguments for Hydra: flags, then overrides.
+    """Return the arguments for a Hydra that starts within `Source.searched`: flags, then overrides.
 
     Raises:
         ConfigError: anything that can be found to be wrong before data is read.
@@ -42,7 +42,7 @@ def launch(parsed: Namespace) -> list[str]:
         place = conf.render("hydra.sweep.dir", conf.literal(str(_folder(source, config, command))))
         overrides = [place, *overrides]
     mode = ["--multirun"] if command.sweeps else []
-    return [*source.flags, *mode, *overrides]
+    return [*source.flags_of_hydra, *mode, *overrides]
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from hydra.core.utils import JobRuntime, setup_globals
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from twotower.config.tree import CONF_DIR
+from twotower.config.tree import CONF_DIR, installed
 
-__all__ = ["config_loader", "own_rules"]
+__all__ = ["config_loader", "own_rules", "searched"]
 
 _VERSION_BASE = "1.3"
 _one_at_a_time = threading.RLock()
@@ -30,7 +30,7 @@ _folders: ContextVar[tuple[SearchPathElement, ...]] = ContextVar("folders", defa
 
 
 class _Folders(SearchPathPlugin):
-    """Replaces the main folder while `config_loader` runs, and does nothing otherwise."""
+    """Replaces the main folder within `searched`, and does nothing otherwise."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         if folders := _folders.get():
@@ -40,23 +40,31 @@ class _Folders(SearchPathPlugin):
 
 
 def config_loader(main: str, config_dir: str | None) -> ConfigLoader:
-    """Return a loader that searches `main`, then `config_dir`.
+    """Return a loader that searches `main`, then `config_dir`, then installed plug-ins.
 
     Args:
         main: an absolute path, or an address such as `pkg://package.conf`.
         config_dir: an absolute path.
     """
+    with own_rules(), _without_application() as state, searched(main, config_dir):
+        initialize_config_dir(str(CONF_DIR), version_base=_VERSION_BASE)
+        return state.config_loader()
+
+
+@contextmanager
+def searched(main: str, config_dir: str | None) -> Iterator[None]:
+    """Let the Hydra that starts within search these folders; see `config_loader`."""
     folders = [SearchPathElement("main", main)]
     if config_dir is not None:
         folders.append(SearchPathElement("command-line", f"file://{config_dir}"))
+    for plugin in installed():
+        folders.append(SearchPathElement(f"plug-in {plugin.name}", f"file://{plugin.folder}"))
     Plugins.instance().register(_Folders)
-    with own_rules(), _without_application() as state:
-        token = _folders.set(tuple(folders))
-        try:
-            initialize_config_dir(str(CONF_DIR), version_base=_VERSION_BASE)
-        finally:
-            _folders.reset(token)
-        return state.config_loader()
+    token = _folders.set(tuple(folders))
+    try:
+        yield
+    finally:
+        _folders.reset(token)
 
 
 @contextmanager

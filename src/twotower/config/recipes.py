@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from twotower.config.instantiate import PARTIAL, TARGET
-from twotower.config.tree import CONF_DIR, choices
+from twotower.config.tree import CONF_DIR, choices, file_of
 
 __all__ = [
     "PLUMBING",
@@ -43,8 +43,10 @@ class Recipe:
 
 @cache
 def recipe(group: str, choice: str) -> Recipe:
-    """Read the file `conf/<group>/<choice>.yaml`."""
-    path = CONF_DIR / group / f"{choice}.yaml"
+    """Read the file `<group>/<choice>.yaml`; one that does not exist has no values."""
+    path = file_of(group, choice)
+    if path is None:  # a base that only the folder of a user has
+        return Recipe({}, {})
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     values: dict[str, Any] = {}
     parts: dict[str, tuple[str, str]] = {}

@@ -9,7 +9,7 @@ import yaml
 from hydra.core.override_parser.types import Override
 
 from twotower.config.parse import parse
-from twotower.config.tree import CONF_DIR, has_choice
+from twotower.config.tree import file_of
 from twotower.core.errors import ConfigError
 
 __all__ = ["REPEATS", "with_repeats", "with_seeds"]
@@ -89,7 +89,7 @@ def _has_folds(split: Override) -> bool:
     if split.is_sweep_override():
         return False
     choice = str(split.value())
-    if not has_choice("split", choice):
+    if (file := file_of("split", choice)) is None:
         return True
-    node = yaml.safe_load((CONF_DIR / "split" / f"{choice}.yaml").read_text(encoding="utf-8"))
+    node = yaml.safe_load(file.read_text(encoding="utf-8"))
     return "n_folds" in node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,8 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from twotower.config.loader import config_loader, own_rules
+from twotower.config.loader import config_loader, own_rules, searched
+from twotower.config.plugins import refuse_unused
 from twotower.config.recipes import nested_groups
 from twotower.config.tree import CONF_DIR, may_be_group
 from twotower.core.errors import ConfigError
@@ -50,6 +52,8 @@ class Source:
         for flag, folder in (("dir", self.config_dir), ("path", self.config_path)):
             if folder is not None and "://" not in folder and not Path(folder).is_dir():
                 raise ConfigError(f"--config-{flag}: got {folder!r}; must be an existing folder")
+        if self.config_dir is not None and self.config_path is None:
+            refuse_unused(Path(self.config_dir), "--config-dir", CONF_DIR)
 
     @classmethod
     def of_flags(cls, parsed: Namespace) -> Self:
@@ -76,12 +80,21 @@ class Source:
     @property
     def flags(self) -> list[str]:
         """The flags of `twotower train` that select this source."""
+        folder = [] if self.config_dir is None else ["--config-dir", self.config_dir]
+        return [*folder, *self.flags_of_hydra]
+
+    @property
+    def flags_of_hydra(self) -> list[str]:
+        """The flags for a Hydra that starts within `searched`."""
         flags = {
             "--config-path": self.config_path,
-            "--config-dir": self.config_dir,
             "--config-name": None if self.name == _TRAIN else self.name,
         }
         return [word for flag, value in flags.items() if value for word in (flag, value)]
+
+    def searched(self) -> AbstractContextManager[None]:
+        """Let the Hydra that starts within search the folders of this source."""
+        return searched(self._main, self._folder)
 
     def load(self, overrides: Sequence[str]) -> DictConfig:
         """Compose the config, with Hydra's node `hydra`; it is neither resolved nor checked.
@@ -123,11 +136,16 @@ class Source:
 
     @cached_property
     def _loader(self) -> ConfigLoader:
+        return config_loader(self._main, self._folder)
+
+    @property
+    def _main(self) -> str:
         main = self.config_path or str(CONF_DIR)
-        return config_loader(
-            main if "://" in main else str(Path(main).absolute()),
-            None if self.config_dir is None else str(Path(self.config_dir).absolute()),
-        )
+        return main if "://" in main else str(Path(main).absolute())
+
+    @property
+    def _folder(self) -> str | None:
+        return None if self.config_dir is None else str(Path(self.config_dir).absolute())
 
 
 TRAIN = Source(_TRAIN)

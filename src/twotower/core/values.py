@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -37,7 +37,7 @@ def value_errors(path: str, value: Any, hint: Any) -> Iterator[ErrorEntry]:
     elif get_origin(hint) is dict and is_kind(get_args(hint)[1]) and isinstance(value, Mapping):
         for key, each in value.items():
             yield from value_errors(f"{path}.{key}", each, get_args(hint)[1])
-    elif get_origin(hint) is Callable and not callable(value):
+    elif _is_callable(hint) and not callable(value):
         yield ErrorEntry(path, value, valid=f"must be a class or function, {_NODE} and _partial_")
     elif (adapter := _adapter(hint)) is not None:
         try:
@@ -53,6 +53,12 @@ def is_kind(hint: Any) -> bool:
     return is_protocol(hint) or (
         inspect.isclass(hint) and (inspect.isabstract(hint) or is_dataclass(hint))
     )
+
+
+def _is_callable(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return _is_callable(get_args(hint)[0])
+    return get_origin(hint) is Callable
 
 
 def _is_a(value: Any, kind: Any) -> bool:

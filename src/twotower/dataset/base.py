@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 from twotower.types import Interactions
@@ -10,6 +11,7 @@ from twotower.types import Interactions
 class Dataset(Protocol):
     """A source of interactions and, optionally, of user and item features."""
 
+    @abstractmethod
     def load(self) -> Interactions:
         """Return the complete log in canonical columns and order.
 

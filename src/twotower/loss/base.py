@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 from torch import Tensor
@@ -31,6 +32,7 @@ class Loss(Protocol):
         >>> loss: Loss = NegativeMargin()
     """
 
+    @abstractmethod
     def __call__(self, scores: Scores) -> Tensor:
         """Return the loss of one batch.
 

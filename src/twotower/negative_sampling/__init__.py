@@ -1,7 +1,7 @@
 """Negative samplers: which items a positive is contrasted with."""
 
 from twotower.negative_sampling.all import AllItems
-from twotower.negative_sampling.base import NegativeSampler, needs_other_rows
+from twotower.negative_sampling.base import NegativeSampler, SamplerFactory, needs_other_rows
 from twotower.negative_sampling.cross_batch import CrossBatchSampler
 from twotower.negative_sampling.hard import HardSampler
 from twotower.negative_sampling.in_batch import InBatchSampler
@@ -18,6 +18,7 @@ __all__ = [
     "MixedSampler",
     "NegativeSampler",
     "PopularitySampler",
+    "SamplerFactory",
     "SharedSampler",
     "UniformSampler",
     "needs_other_rows",

@@ -1,15 +1,23 @@
 """The contract of a negative sampler."""
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
 from torch import Generator, Tensor
 
+from twotower.config import Contract
 from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.types import Negatives, TrainInteractions
 
-__all__ = ["NegativeSampler", "check_num_negatives", "log_count", "needs_other_rows"]
+__all__ = [
+    "NegativeSampler",
+    "SamplerFactory",
+    "check_num_negatives",
+    "log_count",
+    "needs_other_rows",
+]
 
 
 class NegativeSampler(Protocol):
@@ -25,6 +33,7 @@ class NegativeSampler(Protocol):
     have no negatives, and `trainer.batch_size=1` is refused.
     """
 
+    @abstractmethod
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """Sample negatives for one batch.
 
@@ -44,6 +53,7 @@ class NegativeSampler(Protocol):
         """
         ...
 
+    @abstractmethod
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """Return how often the last sample was expected to contain each item.
 
@@ -66,6 +76,12 @@ class NegativeSampler(Protocol):
         A sampler without memory returns itself, the default.
         """
         return self
+
+
+# What a node of the group `negative_sampling` is instantiated as.
+SamplerFactory = Annotated[
+    Callable[..., NegativeSampler], Contract(NegativeSampler, given=("train", "device"))
+]
 
 
 def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:

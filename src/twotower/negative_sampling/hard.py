@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -14,6 +14,7 @@ from twotower.core.component import arguments_of, component, rule
 from twotower.core.errors import ErrorEntry, errors_under
 from twotower.negative_sampling.base import (
     NegativeSampler,
+    SamplerFactory,
     check_num_negatives,
     needs_other_rows,
 )
@@ -59,7 +60,7 @@ class HardSampler(NegativeSampler):
         self,
         num_negatives: PositiveInt,
         of_each: bool,
-        candidates: Callable[..., NegativeSampler],
+        candidates: SamplerFactory,
         *,
         train: TrainInteractions,
         device: torch.device,
@@ -84,7 +85,7 @@ class HardSampler(NegativeSampler):
 
     @staticmethod
     @rule
-    def candidates_are_not_hard(candidates: Callable[..., NegativeSampler]) -> Iterator[ErrorEntry]:
+    def candidates_are_not_hard(candidates: SamplerFactory) -> Iterator[ErrorEntry]:
         """Yield an error for candidates that are hard negatives themselves."""
         if "candidates" in arguments_of(candidates):
             yield ErrorEntry(
@@ -96,7 +97,7 @@ class HardSampler(NegativeSampler):
     @staticmethod
     @rule
     def candidates_suffice(
-        num_negatives: int, of_each: bool, candidates: Callable[..., NegativeSampler]
+        num_negatives: int, of_each: bool, candidates: SamplerFactory
     ) -> Iterator[ErrorEntry]:
         """Yield an error for too few candidates, or groups that cannot be equal."""
         drawn = _number(candidates)
@@ -111,9 +112,7 @@ class HardSampler(NegativeSampler):
             yield ErrorEntry("num_negatives", num_negatives, wrong, f"must be one of {divisors}")
 
     @staticmethod
-    def needs_other_rows(
-        num_negatives: int, of_each: bool, candidates: Callable[..., NegativeSampler]
-    ) -> bool:
+    def needs_other_rows(num_negatives: int, of_each: bool, candidates: SamplerFactory) -> bool:
         """See NegativeSampler."""
         return needs_other_rows(candidates)
 
@@ -132,7 +131,7 @@ class HardSampler(NegativeSampler):
         return self._candidates.expected_count(users, items)
 
 
-def _number(sampler: Callable[..., NegativeSampler]) -> int | None:
+def _number(sampler: SamplerFactory) -> int | None:
     """Return how many negatives a sampler draws; None if that depends on the batch."""
     given = arguments_of(sampler)
     if "components" in given:

@@ -1,14 +1,19 @@
 """A mixture of several samplers."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Generator, Tensor
 
 from twotower.core.component import arguments_of, component, rule
 from twotower.core.errors import ErrorEntry, errors_under
-from twotower.negative_sampling.base import NegativeSampler, log_count, needs_other_rows
+from twotower.negative_sampling.base import (
+    NegativeSampler,
+    SamplerFactory,
+    log_count,
+    needs_other_rows,
+)
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["MixedSampler"]
@@ -41,7 +46,7 @@ class MixedSampler(NegativeSampler):
 
     def __init__(
         self,
-        components: dict[str, Callable[..., NegativeSampler]],
+        components: dict[str, SamplerFactory],
         *,
         train: TrainInteractions,
         device: torch.device,
@@ -64,7 +69,7 @@ class MixedSampler(NegativeSampler):
     @staticmethod
     @rule
     def components_fit(
-        components: dict[str, Callable[..., NegativeSampler]],
+        components: dict[str, SamplerFactory],
     ) -> Iterator[ErrorEntry]:
         """Yield an error for no components, or components that differ in `exclude_seen`.
 
@@ -92,7 +97,7 @@ class MixedSampler(NegativeSampler):
             )
 
     @staticmethod
-    def needs_other_rows(components: dict[str, Callable[..., NegativeSampler]]) -> bool:
+    def needs_other_rows(components: dict[str, SamplerFactory]) -> bool:
         """See NegativeSampler."""
         return all(needs_other_rows(component) for component in components.values())
 
@@ -133,7 +138,7 @@ def _valid(draw: Negatives, n_rows: int) -> Tensor:
 
 
 def _exclusions(
-    components: Mapping[str, Callable[..., NegativeSampler]],
+    components: Mapping[str, SamplerFactory],
 ) -> Iterator[tuple[str, bool]]:
     """Yield the name and `exclude_seen` of each component that has it, nested ones included."""
     for name, part in components.items():

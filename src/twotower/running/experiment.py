@@ -20,7 +20,7 @@ from twotower.dataset.time_range import report_times
 from twotower.evaluation import Evaluation
 from twotower.evaluation.repeats import repeat_note
 from twotower.loss import Loss
-from twotower.negative_sampling import NegativeSampler
+from twotower.negative_sampling import SamplerFactory
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.running import artifacts
 from twotower.running.fitter import Fitter
@@ -72,7 +72,7 @@ class Experiment(Configured):
     dataset: Dataset
     preprocessing: Preprocessing
     split: Split
-    negative_sampling: Callable[..., NegativeSampler]
+    negative_sampling: SamplerFactory
     tower: TowerFactory
     loss: Loss
     optimizer: Callable[[Iterable[Tensor]], Optimizer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -22,6 +23,7 @@ class Tower(Protocol):
     the negatives or the loss.
     """
 
+    @abstractmethod
     def __call__(self, rows: Tensor) -> Tensor:
         """Return the embeddings of some rows, with gradients.
 
@@ -33,6 +35,7 @@ class Tower(Protocol):
         """
         ...
 
+    @abstractmethod
     def table(self) -> Tensor:
         """Return the embeddings of every row that the tower can serve, in the order of rows.
 
@@ -63,6 +66,7 @@ class HistoryEncoder(Protocol):
         """Whether the order of the items matters; the log must then have timestamps."""
         ...
 
+    @abstractmethod
     def encode(self, items: Tensor, valid: Tensor) -> Tensor:
         """Return the embeddings of B users.
 
@@ -78,4 +82,6 @@ class HistoryEncoder(Protocol):
 
 # What a node of the group `tower` is instantiated as: called with `side` and `generator`, it
 # returns a Tower or a HistoryEncoder.
-TowerFactory = Annotated[Callable[..., nn.Module], Contract(Tower, HistoryEncoder)]
+TowerFactory = Annotated[
+    Callable[..., nn.Module], Contract(Tower, HistoryEncoder, given=("side", "generator"))
+]

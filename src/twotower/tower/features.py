@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -11,13 +10,12 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
-from twotower.config import Contract
 from twotower.core.component import component
 from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.tower.columns import column_encoder, column_width
 from twotower.tower.id_vectors import IdVectors
 from twotower.tower.kinds import Columns, Kind, column_kinds
-from twotower.tower.text import TextEncoder
+from twotower.tower.text import TextFactory
 from twotower.types import Side
 
 __all__ = ["FeatureTower"]
@@ -49,7 +47,7 @@ class FeatureTower(nn.Module):
         vectors: Literal["frozen", "fine_tuned"],
         feature_dim: PositiveInt,
         hidden: list[PositiveInt],
-        text: Annotated[Callable[..., nn.Module], Contract(TextEncoder)],
+        text: TextFactory,
         *,
         side: Side,
         generator: Generator,

@@ -1,6 +1,5 @@
 """A user represented by the items they interacted with, in the item tower's embeddings."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -9,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from twotower.core.component import component
 from twotower.tower.embedding import EmbeddingTower
-from twotower.tower.encoder import Encoder
+from twotower.tower.encoder import EncoderFactory
 from twotower.types import Side
 
 __all__ = ["HistoryTower", "tower_of_side"]
@@ -40,7 +39,7 @@ class HistoryTower(nn.Module):
         init_std: float,
         similarity: Literal["dot", "cosine"],
         history_length: int,
-        encoder: Callable[..., Encoder],
+        encoder: EncoderFactory,
         *,
         generator: Generator,
     ) -> None:
@@ -69,7 +68,7 @@ def tower_of_side(
     init_std: PositiveFloat,
     similarity: Literal["dot", "cosine"],
     history_length: PositiveInt,
-    encoder: Callable[..., Encoder],
+    encoder: EncoderFactory,
     *,
     side: Side,
     generator: Generator,

@@ -1,10 +1,14 @@
 """The contract of history encoders."""
 
-from typing import Protocol
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Annotated, Protocol
 
 from torch import Tensor
 
-__all__ = ["Encoder"]
+from twotower.config import Contract
+
+__all__ = ["Encoder", "EncoderFactory"]
 
 
 class Encoder(Protocol):
@@ -21,6 +25,7 @@ class Encoder(Protocol):
 
     ordered: bool
 
+    @abstractmethod
     def __call__(self, items: Tensor, valid: Tensor) -> Tensor:
         """Return one vector per history.
 
@@ -32,3 +37,9 @@ class Encoder(Protocol):
             [B, emb_dim] float, finite. Where no item is valid, any finite vector: it is ignored.
         """
         ...
+
+
+# What a node of the group `tower/encoder` is instantiated as.
+EncoderFactory = Annotated[
+    Callable[..., Encoder], Contract(Encoder, given=("emb_dim", "history_length", "generator"))
+]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Annotated, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["TextEncoder"]
+from twotower.config import Contract
+
+__all__ = ["TextEncoder", "TextFactory"]
 
 
 class TextEncoder(Protocol):
@@ -18,6 +22,13 @@ class TextEncoder(Protocol):
     weights. Equal texts must get equal vectors, in any process.
     """
 
+    @abstractmethod
     def __call__(self, rows: Tensor) -> Tensor:
         """Return vectors [M, dim] for `rows` ([M] int64); zeros if a text is unknown or empty."""
         ...
+
+
+# What a node of the group `tower/text` is instantiated as.
+TextFactory = Annotated[
+    Callable[..., nn.Module], Contract(TextEncoder, given=("texts", "n_train", "dim", "generator"))
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
 __all__ = ["Schedule"]
@@ -20,6 +21,7 @@ class Schedule(Protocol):
         """Epochs of the whole schedule."""
         ...
 
+    @abstractmethod
     def factor(self, epoch: float) -> float:
         """Return the share of the full learning rate after `epoch` epochs or parts of them."""
         ...
