@@ -30,7 +30,9 @@ def unlike(result: Any, kind: Any) -> list[str]:
 
 
 def _undefined(result: type, kind: type) -> Iterator[str]:
-    """Yield what a subclass of `kind` has not defined."""
+    """Yield what a subclass of `kind` has not defined; a function may promise `kind` itself."""
+    if result is kind:
+        return
     for member in sorted(getattr(result, "__abstractmethods__", ())):
         yield f"without the method {shown_method(member, method_of(result, member))}"
     for member, hint in hints_of(kind).items():
