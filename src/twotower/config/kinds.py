@@ -163,7 +163,7 @@ def _none_of(result: Any, kinds: Sequence[Any]) -> list[str]:
 
 
 def _distance(reasons: Sequence[str]) -> tuple[bool, int]:
-    """Return how far a class is from a kind: whether it is another, and how many members it lacks."""
+    """Return whether a class is none of a kind at all, and how many members it lacks."""
     related = not reasons or ", without the " in reasons[0] or PARTIAL in reasons[0]
     return not related, len(reasons)
 

@@ -55,7 +55,7 @@ def _lacking(result: type, kind: type) -> Iterator[str]:
 
 
 def _has_attribute(owner: type, name: str) -> bool:
-    """Return whether objects of a class have an attribute: by its class, or set in one of its methods."""
+    """Return whether objects of a class have an attribute, of the class or set in a method."""
     methods = (
         inspect.unwrap(each)
         for base in owner.__mro__
@@ -73,7 +73,7 @@ def _has_attribute(owner: type, name: str) -> bool:
 
 
 def _fits(method: Any, wanted: Any) -> bool:
-    """Return whether `method` can be called as `wanted`, and the hints of both, where known, agree."""
+    """Return whether `method` can be called as `wanted`, and the known hints of both agree."""
     try:
         given = inspect.signature(method).parameters.values()
         places = list(inspect.signature(wanted).parameters.values())
