@@ -29,7 +29,7 @@ from twotower.sweeping.trial_spec import TrialSpec
 
 __all__ = ["main"]
 
-_COMMANDS = ("train", "sweep", "compare", "baselines", "recommend", "ui")
+_COMMANDS = ("train", "sweep", "compare", "baselines", "recommend", "ui", "sync")
 _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
@@ -39,6 +39,7 @@ twotower: experiments with two-tower dot-product recommenders
   twotower baselines [key=value ...]    measure the models to beat on the same split
   twotower recommend [key=value ...]    recommend items to users with the model of a run
   twotower ui [key=value ...]           open the MLflow UI on the runs
+  twotower sync [key=value ...]         deliver what runs logged while the store did not respond
   twotower --version                    print the installed version
 
 `twotower <command> --help` lists its keys and choices.
@@ -137,6 +138,7 @@ def _job(composed: DictConfig) -> float | None:
     from twotower.reporting.links import where_to_look
     from twotower.reporting.run import print_result
     from twotower.reporting.run_page import report_run
+    from twotower.tracking.base import UNDELIVERED
     from twotower.training import is_first_process
 
     if not is_first_process():
@@ -154,6 +156,8 @@ def _job(composed: DictConfig) -> float | None:
         if is_first_process():
             opens = where_to_look(config, result.experiment_id, result.run_id)
             print_result(result, opens)
+            if not experiment.tracking.is_delivered(result.run_id):
+                sys.exit(UNDELIVERED)
     except TwoTowerError as error:
         if HydraConfig.get().mode != RunMode.MULTIRUN:
             sys.exit(visible(f"twotower: {error}"))

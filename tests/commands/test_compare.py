@@ -20,9 +20,8 @@ N_USERS = 30
 
 @pytest.fixture
 def tracking(output_dir: Path) -> MlflowTracking:
-    return MlflowTracking(
-        f"sqlite:///{output_dir}/mlflow.db", "twotower", str(output_dir / "artifacts")
-    )
+    store, artifacts, outbox = (output_dir / name for name in ("mlflow.db", "artifacts", "outbox"))
+    return MlflowTracking(f"sqlite:///{store}", "twotower", str(artifacts), str(outbox))
 
 
 def tracked(

@@ -56,7 +56,7 @@ def test_what_is_found(tracking: MlflowTracking) -> None:
 
 def test_a_full_id_of_another_experiment(tracking: MlflowTracking) -> None:
     _ = tracking.experiment_id
-    other = finished(MlflowTracking(tracking.uri, "other", None), "elsewhere")
+    other = finished(MlflowTracking(tracking.uri, "other", None, tracking.outbox), "elsewhere")
     assert find_run(tracking.uri, "twotower", other).name == "elsewhere"
 
 

@@ -192,7 +192,8 @@ def test_files_of_every_kind(tracking: MlflowTracking, tmp_path: Path) -> None:
 def test_a_long_description_is_cut_with_a_pointer(tracking: MlflowTracking) -> None:
     with tracking.run(name="described", config={}, tags={}) as run:
         run.set_description("# Short")
-        assert logged(tracking, run.id).data.tags["mlflow.note.content"] == "# Short"
+    assert logged(tracking, run.id).data.tags["mlflow.note.content"] == "# Short"
+    with tracking.run(name="described", config={}, tags={}, run_id=run.id) as run:
         run.set_description("x" * 6000)
     shown = logged(tracking, run.id).data.tags["mlflow.note.content"]
     assert len(shown) == MAX_TAG

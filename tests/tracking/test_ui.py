@@ -43,7 +43,9 @@ def store(tmp_path_factory: pytest.TempPathFactory, migrated_db: Path) -> Mlflow
     """A store with one run."""
     folder = tmp_path_factory.mktemp("ui")
     shutil.copy(migrated_db, folder / "mlflow.db")
-    tracking = MlflowTracking(f"sqlite:///{folder}/mlflow.db", "twotower", f"{folder}/artifacts")
+    tracking = MlflowTracking(
+        f"sqlite:///{folder}/mlflow.db", "twotower", f"{folder}/artifacts", f"{folder}/outbox"
+    )
     with tracking.run(name="shown", config={"tower": {"emb_dim": 16}}, tags={}) as run:
         run.log_metrics({"test/ndcg_at_10": 0.15})
     return tracking
@@ -91,9 +93,9 @@ def test_the_page_and_the_runs(base: str, store: MlflowTracking) -> None:
     assert file.text == "tower:\n  emb_dim: 16\n"
 
 
-def test_a_run_on_a_server(base: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_on_a_server(base: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     # The path is local to this machine, so the server uses its own place instead.
-    tracking = MlflowTracking(base, "remote", "/not/used")
+    tracking = MlflowTracking(base, "remote", "/not/used", str(tmp_path / "outbox"))
     with tracking.run(name="sent", config={"a": 1}, tags={}) as run:
         run.log_metrics({"val/mrr": 0.5, "train/loss": math.nan, "val/loss": math.inf}, step=3)
         run.log_dataset(pl.DataFrame({"a": [1]}), "log", "train", "digest", "a file")

@@ -47,7 +47,9 @@ class TwoTowerSweeper(Sweeper):
         from twotower.core.errors import ConfigError, TwoTowerError
         from twotower.reporting.sweep.story import report_sweep
         from twotower.sweeping.sweep import Sweep
+        from twotower.sweeping.sweep_result import SweepResult
         from twotower.sweeping.sweep_spec import SweepSpec
+        from twotower.tracking.base import UNDELIVERED
 
         assert self._config is not None
         try:
@@ -67,7 +69,17 @@ class TwoTowerSweeper(Sweeper):
                 search=search,
                 resume=self._resume,
             )
-            return Sweep(spec, self._compose, self._launch).run(report_sweep)
+            results = []
+
+            def report(result: SweepResult) -> None:
+                results.append(result)
+                report_sweep(result)
+
+            table = Sweep(spec, self._compose, self._launch).run(report)
+            runs = [results[0].run.id, *(trial.run_id for trial in table.results)]
+            if not all(map(results[0].settings.tracking.is_delivered, runs)):
+                raise SystemExit(UNDELIVERED)
+            return table
         except TwoTowerError as error:
             raise SystemExit(f"twotower: {error}") from error
 

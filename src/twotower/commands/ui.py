@@ -28,7 +28,8 @@ class Ui:
     tracking: MlflowTracking
 
     def __call__(self) -> None:
-        """Serve until Ctrl-C."""
+        """End runs whose process has died, and serve until Ctrl-C."""
+        self.tracking.settle()
         serve(
             uri=self.tracking.uri,
             experiment_name=self.tracking.experiment_name,

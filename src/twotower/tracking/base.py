@@ -12,6 +12,9 @@ import polars as pl
 if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
     from matplotlib.figure import Figure
 
+# Exit code of a command whose results the store does not have yet: EX_TEMPFAIL of sysexits.h.
+UNDELIVERED = 75
+
 Context = Literal["train", "validation", "test"]
 
 
@@ -118,6 +121,14 @@ class Tracking(Protocol):
 
     def has_run(self, run_id: str | None) -> bool:
         """Return whether the store has that run; always true where nothing is tracked."""
+        ...
+
+    def is_delivered(self, run_id: str | None) -> bool:
+        """Return whether the store has everything that a closed run has logged."""
+        ...
+
+    def settle(self) -> None:
+        """Deliver what earlier processes left undelivered, and end the runs that they left open."""
         ...
 
     def end_orphan(self, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A frame as an MLflow dataset input: its description, not its rows."""
+"""A frame as an MLflow dataset: its description, not its rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import polars as pl
-from mlflow.entities import Dataset, DatasetInput, InputTag
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from twotower.core.secrets import mask
 from twotower.tracking.base import Context
@@ -23,24 +21,24 @@ _TYPES: dict[Any, str] = {
 }
 
 
-def dataset_input(
+def dataset_fields(
     frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
-) -> DatasetInput:
-    """Return schema, row count and digest of `frame`; MLflow keeps 36 characters of a digest.
+) -> dict[str, str]:
+    """Return the fields of `mlflow.entities.Dataset`; MLflow keeps 36 characters of a digest.
 
     MLflow keeps one dataset per name and digest in an experiment. The context is part of the name
     so that parts with the same digest stay separate.
     """
     is_web = source.startswith(("http://", "https://"))
-    dataset = Dataset(
-        name=f"{name}-{context}",
-        digest=digest[:MAX_DIGEST],
-        source_type="http" if is_web else "local",
-        source=json.dumps({"url" if is_web else "uri": mask(source)}),
-        schema=json.dumps({"mlflow_colspec": [_colspec(column) for column in frame]}),
-        profile=json.dumps({"num_rows": frame.height, "num_elements": frame.height * frame.width}),
-    )
-    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+    rows = {"num_rows": frame.height, "num_elements": frame.height * frame.width}
+    return {
+        "name": f"{name}-{context}",
+        "digest": digest[:MAX_DIGEST],
+        "source_type": "http" if is_web else "local",
+        "source": json.dumps({"url" if is_web else "uri": mask(source)}),
+        "schema": json.dumps({"mlflow_colspec": [_colspec(column) for column in frame]}),
+        "profile": json.dumps(rows),
+    }
 
 
 def _colspec(column: pl.Series) -> dict[str, Any]:

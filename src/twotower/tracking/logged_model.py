@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 
 from mlflow import MlflowClient
@@ -27,6 +26,7 @@ def enter_model(
     folder: str,
     metrics: Mapping[str, float],
     step: int,
+    at: int,
 ) -> None:
     """List the model that the run keeps in `folder`, once per run.
 
@@ -36,25 +36,31 @@ def enter_model(
             that the run has logged.
         step: The step at which the run has them. MLflow logs them again, so another step would
             add a point to their curves.
+        at: When, in ms since 1970.
     """
     run = client.get_run(run_id)
     if run.outputs is not None and run.outputs.model_outputs:
         return
-    model = client.create_logged_model(
-        experiment_id,
-        name=_REFUSED.sub(" ", name).strip()[:_LONGEST] or _TYPE,
-        source_run_id=run_id,
-        tags={"artifacts": f"runs:/{run_id}/{folder}"},
-        model_type=_TYPE,
+    # An earlier call may have been cut off after it created the model.
+    known = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    model = (
+        known[0]
+        if known
+        else client.create_logged_model(
+            experiment_id,
+            name=_REFUSED.sub(" ", name).strip()[:_LONGEST] or _TYPE,
+            source_run_id=run_id,
+            tags={"artifacts": f"runs:/{run_id}/{folder}"},
+            model_type=_TYPE,
+        )
     )
     inputs = run.inputs.dataset_inputs if run.inputs is not None else []
     parts = {each.tags[0].value: each.dataset for each in inputs}
-    now = int(time.time() * 1000)
     entered = []
     for key, value in metrics.items():
         part = parts.get(_PARTS.get(MetricName.parse(key).part or "", ""))
         data = {"dataset_name": part.name, "dataset_digest": part.digest} if part else {}
-        made = Metric(key, value, now, step, model_id=model.model_id, run_id=run_id, **data)
+        made = Metric(key, value, at, step, model_id=model.model_id, run_id=run_id, **data)
         entered.append(made)
     client.log_batch(run_id, metrics=entered)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)

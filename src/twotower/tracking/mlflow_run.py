@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
+import shutil
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Param
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask, mask_all
 from twotower.tracking.base import Context
-from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
-from twotower.tracking.datasets import dataset_input
-from twotower.tracking.logged_model import enter_model
-from twotower.tracking.overview import MAX_VIEW, refresh_overview
+from twotower.tracking.datasets import dataset_fields
+from twotower.tracking.outbox import Outbox
 from twotower.tracking.params import flat_params
 from twotower.tracking.signals import deferred_interrupts
-from twotower.tracking.store import store_lock
 
 if TYPE_CHECKING:  # matplotlib is slow to import and only plots need it
     from matplotlib.figure import Figure
@@ -41,35 +36,38 @@ ERROR_TAG = "error"
 MAX_TAG = 5000  # what databases with the narrowest column hold
 _METRIC_NAME = re.compile(r"[\w.: -]+(?:/[\w.: -]+)*")
 _MAX_NAME = 250
-_METRICS_A_CALL = 1000
 _PARAMS_A_CALL = 100
 _DOTS_PER_INCH = 150
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """A `Run` in an MLflow store.
+    """A `Run` in an MLflow store, which everything reaches through an outbox.
 
-    Signals do not interrupt a call to the store: an open transaction would keep SQLite locked, and
-    the run could not be ended.
+    Attributes:
+        logged: The value of each metric by name and step that the run had before it was reopened.
+            The same value is not logged again; of an epoch, the first value is kept.
     """
 
     client: MlflowClient
     id: str
     experiment_id: str
     url: str | None
+    outbox: Outbox
+    logged: Mapping[tuple[str, int], float]
 
     @deferred_interrupts()
     def log_config(self, config: Mapping[str, Any]) -> None:
-        """Log the config as `config.yaml` and as flat params, without credentials."""
+        """Log the config as `config.yaml` and as flat params, without credentials.
+
+        The params are in the store when this returns.
+        """
         masked = mask_all(config)
         self.log_yaml(masked, CONFIG_FILE)
         params = [Param(key, value) for key, value in flat_params(masked, CONFIG_FILE).items()]
         for start in range(0, len(params), _PARAMS_A_CALL):
             self.client.log_batch(self.id, params=params[start : start + _PARAMS_A_CALL])
 
-    @deferred_interrupts()
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log all `values` at once.
 
@@ -81,75 +79,75 @@ class MlflowRun:
         """
         for name in values:
             _check_metric_name(name)
-        infinite = {name: value for name, value in values.items() if math.isinf(value)}
-        storable = {**values, **dict.fromkeys(infinite, math.nan)}  # inf would become 1.8e308
-        now = int(time.time() * 1000)
-        metrics = [Metric(key, float(value), now, step or 0) for key, value in storable.items()]
-        for start in range(0, len(metrics), _METRICS_A_CALL):
-            self.client.log_batch(self.id, metrics=metrics[start : start + _METRICS_A_CALL])
+        new = {n: float(v) for n, v in values.items() if not self._has(n, float(v), step)}
+        infinite = {name: value for name, value in new.items() if math.isinf(value)}
+        storable = {**new, **dict.fromkeys(infinite, math.nan)}  # inf would become 1.8e308
+        if storable:
+            self.outbox.put("metrics", values=storable, step=step or 0, at=_now())
         if infinite:
             at = "" if step is None else f" at step {step}"
             self.set_tags({f"infinite.{name}": f"{value}{at}" for name, value in infinite.items()})
 
-    @deferred_interrupts()
+    def _has(self, name: str, value: float, step: int | None) -> bool:
+        known = self.logged.get((name, step or 0))
+        return known is not None and (step is not None or known == value)
+
     def log_dataset(
         self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
     ) -> None:
         """Log schema, row count and digest under the name `<name>-<context>`."""
-        self.client.log_inputs(self.id, [dataset_input(frame, name, context, digest, source)])
+        fields = dataset_fields(frame, name, context, digest, source)
+        self.outbox.put("dataset", dataset=fields, context=context)
 
-    @deferred_interrupts()
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        self.client.log_artifact(self.id, str(path), folder)
+        """See Run."""
+        self.outbox.put_file(path.name, lambda target: shutil.copyfile(path, target), folder)
 
-    @deferred_interrupts()
     def log_folder(self, path: Path, folder: str | None = None) -> None:
-        self.client.log_artifacts(self.id, str(path), folder)
+        """See Run."""
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                below = PurePosixPath(folder or "", *file.relative_to(path).parent.parts)
+                self.log_file(file, _folder(below))
 
-    @deferred_interrupts()
     def log_figure(self, figure: Figure, file: str) -> None:
-        self.client.log_figure(self.id, figure, file, save_kwargs={"dpi": _DOTS_PER_INCH})
+        """See Run."""
+        self._write(file, lambda path: figure.savefig(path, dpi=_DOTS_PER_INCH))
 
     def log_frame(self, frame: pl.DataFrame, file: str) -> None:
-        target = PurePosixPath(file)
-        with TemporaryDirectory() as folder:
-            path = Path(folder, target.name)
-            frame.write_parquet(path)
-            self.log_file(path, None if target.parent == PurePosixPath() else str(target.parent))
+        """See Run."""
+        self._write(file, frame.write_parquet)
 
-    @deferred_interrupts()
     def log_text(self, text: str, file: str) -> None:
-        self.client.log_text(self.id, mask(text), file)
+        """See Run."""
+        self._write(file, lambda path: path.write_text(mask(text), encoding="utf-8"))
 
     def log_yaml(self, value: Mapping[str, Any], file: str) -> None:
+        """See Run."""
         masked = mask_all(value)
         self.log_text(yaml.safe_dump(masked, sort_keys=False, allow_unicode=True), file)
 
-    @deferred_interrupts()
+    def _write(self, file: str, write: Callable[[Path], object]) -> None:
+        target = PurePosixPath(file)
+        self.outbox.put_file(target.name, write, _folder(target.parent))
+
     def save_chart_view(
         self, params: Sequence[str], metrics: Sequence[str], runs: Sequence[str]
     ) -> None:
-        view = chart_view(View(params, metrics, parent_id=self.id))
-        if len(view) <= MAX_VIEW:
-            self.client.set_experiment_tag(self.experiment_id, f"{VIEW_TAG}{self.id}", view)
-        for number, run_id in enumerate(runs):
-            self.client.set_tag(run_id, COLOR_TAG, color(number))
+        """See Run."""
+        self.outbox.put("chart_view", params=[*params], metrics=[*metrics], runs=[*runs])
 
-    @deferred_interrupts()
     def save_overview(self, monitor: str) -> None:
-        with store_lock(self.client.tracking_uri):
-            refresh_overview(self.client, self.experiment_id, monitor)
+        """See Run."""
+        self.outbox.put("overview", monitor=monitor)
 
-    @deferred_interrupts()
     def log_model(
         self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        try:
-            enter_model(
-                self.client, self.experiment_id, self.id, mask(name), folder, metrics, step or 0
-            )
-        except (MlflowException, AttributeError) as error:  # the server is older than MLflow 3
-            _log.info("the model is not listed by MLflow: %s", mask(str(error)))
+        """See Run."""
+        values = {key: float(value) for key, value in metrics.items()}
+        about = {"name": mask(name), "folder": folder, "metrics": values, "step": step or 0}
+        self.outbox.put("model", **about, at=_now())
 
     def set_description(self, markdown: str) -> None:
         """Show `markdown`. A text that is too long is cut, with a pointer to the whole."""
@@ -157,11 +155,9 @@ class MlflowRun:
             self.log_text(markdown, DESCRIPTION_FILE)
         self.set_tags({MLFLOW_RUN_NOTE: _shorten(markdown, f"whole text: {DESCRIPTION_FILE}")})
 
-    @deferred_interrupts()
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        entities = [RunTag(key, tag_value(value)) for key, value in tags.items()]
-        for start in range(0, len(entities), _PARAMS_A_CALL):
-            self.client.log_batch(self.id, tags=entities[start : start + _PARAMS_A_CALL])
+        """See Run."""
+        self.outbox.put("tags", tags={key: tag_value(value) for key, value in tags.items()})
 
     @deferred_interrupts()
     def reopen(self, tags: Mapping[str, str]) -> None:
@@ -173,7 +169,8 @@ class MlflowRun:
 
     @deferred_interrupts()
     def finish(self) -> None:
-        self.client.set_terminated(self.id, "FINISHED")
+        """End the run as FINISHED."""
+        self.outbox.put("end", status="FINISHED", at=_now())
 
     @deferred_interrupts()
     def fail(self, error: BaseException) -> None:
@@ -183,13 +180,31 @@ class MlflowRun:
         """
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
-            self.client.set_terminated(self.id, status)
             self.set_tags({ERROR_TAG: f"{type(error).__name__}: {error}".rstrip(": ")})
             if status == "FAILED":
-                text = "".join(traceback.format_exception(error))
-                self.log_text(mask(text), TRACEBACK_FILE)
-        except (MlflowException, OSError) as closing:
+                self.log_text("".join(traceback.format_exception(error)), TRACEBACK_FILE)
+            self.outbox.put("end", status=status, at=_now())
+        except OSError as closing:  # the disk is full
             error.add_note(f"Run {self.id} could not be ended as {status}: {mask(str(closing))}")
+
+
+def logged_metrics(client: MlflowClient, run_id: str) -> dict[tuple[str, int], float]:
+    """Return the first value of each metric of a run, by name and step."""
+    histories = (client.get_metric_history(run_id, n) for n in client.get_run(run_id).data.metrics)
+    found: dict[tuple[str, int], float] = {}
+    for history in histories:
+        for metric in sorted(history, key=lambda each: each.timestamp):
+            found.setdefault((metric.key, metric.step), metric.value)
+    return found
+
+
+def _folder(path: PurePosixPath) -> str | None:
+    return None if path == PurePosixPath() else str(path)
+
+
+def _now() -> int:
+    """Return the time as MLflow stores it, in ms."""
+    return int(time.time() * 1000)
 
 
 def _check_metric_name(name: str) -> None:

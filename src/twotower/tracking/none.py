@@ -44,5 +44,11 @@ class NoTracking:
     def has_run(self, run_id: str | None) -> bool:
         return True
 
+    def is_delivered(self, run_id: str | None) -> bool:
+        return True
+
+    def settle(self) -> None:
+        pass
+
     def end_orphan(self, run_id: str) -> None:
         pass
