@@ -167,7 +167,10 @@ def test_a_whole_run_whose_server_dies(
     assert "`twotower sync` delivers them" in err
     server.start()
     main(["sync", f"output_dir={output_dir}"])
-    (run,) = open_store(server.uri).search_runs(experiment_names=["twotower"])
+    client = open_store(server.uri)
+    experiment = client.get_experiment_by_name("twotower")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
     assert {"test/ndcg_at_10", "train/seconds"} <= run.data.metrics.keys()
     epochs = history(server.uri, run.info.run_id, "val/ndcg_at_10")
