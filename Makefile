@@ -21,6 +21,10 @@ test: $(VENV)/.installed-dev lint
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist worksteal -m slow $(ARGS)
 
+# Every check that causes a fault, see docs/reliability.md.
+faults: $(VENV)/.installed-dev
+	$(BIN)/pytest -n auto --dist worksteal tests/faults $(ARGS)
+
 # The fast part of the tests with the lowest versions that pyproject.toml allows, in an environment of
 # its own. Their deprecation warnings are not errors. Saved views in the MLflow UI need the tested version.
 LOWEST_VENV  ?= .venv-lowest
