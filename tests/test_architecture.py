@@ -46,7 +46,7 @@ HOMES = {
     "hydra": {"cli", "config"},
     "omegaconf": {"cli", "config"},
     "pytorch_lightning": {"training"},
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "serving"},
     "replay": {"preprocessing", "split", "evaluation"},
 }
 

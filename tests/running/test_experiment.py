@@ -106,7 +106,7 @@ def test_the_model_is_listed_with_its_metrics_and_data(small: list[str], output_
     assert metric.value == result.metrics["test/ndcg_at_10"]
     assert metric.dataset_name == "Synthetic-test"
     assert run.data.metrics["test/ndcg_at_10"] == metric.value
-    assert model.tags["artifacts"] == f"runs:/{run.info.run_id}/model"
+    assert model.params["emb_dim"] == "4"
 
 
 def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
@@ -129,8 +129,8 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
     for plot in ("loss", "metrics", "recommendation_popularity"):
         png = fetch(output_dir, run, f"plots/{plot}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
-    saved = Recommender.load(fetch(output_dir, run, "model"))
-    again = saved.recommend([3, 1], k=4).to_pandas()
+    saved = twotower.load(run.info.run_id, [f"output_dir={output_dir}"])
+    again = saved.recommend([3, 1], k=4)
     assert again.equals(result.recommend(users=[3, 1], k=4))
     assert again["user_id"].tolist() == [3] * 4 + [1] * 4
 

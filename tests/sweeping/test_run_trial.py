@@ -350,8 +350,7 @@ def test_a_finished_trial_is_nested_under_its_sweep(tracked: Place) -> None:
     assert (tags["trial.hash"], tags["trial.setting"]) == (SPEC.hash, SPEC.setting)
     assert run.data.metrics[MONITOR] == result.metrics[MONITOR]
     assert run.data.params["emb_dim"] == "4"
-    assert run.outputs is not None
-    assert len(run.outputs.model_outputs) == 1
+    assert run.outputs is None or not run.outputs.model_outputs  # trials are light
     assert min(curve(tracked, result.run_id)) == 1  # no point before the first epoch
     assert not [name for name in run.data.metrics if name.startswith("test")]
     path = download(address(tracked), run.info.run_id, "validation/per_user.parquet")
@@ -367,6 +366,8 @@ def test_a_trial_that_is_tested_later_is_the_same_run(tracked: Place) -> None:
     run = only_run(tracked)
     assert (run.info.run_id, run.info.status) == (untested.run_id, "FINISHED")
     assert run.data.metrics["test/ndcg_at_10"] == tested.metrics["test/ndcg_at_10"]
+    assert run.outputs is not None
+    assert len(run.outputs.model_outputs) == 1
     assert run.data.metrics[MONITOR] == tested.metrics[MONITOR]
     assert curve(tracked, untested.run_id) == before
     assert "mlflow.parentRunId" not in run.data.tags  # of no sweep

@@ -23,7 +23,8 @@ def load(
     """Load the model of a run, or one that was saved to a folder.
 
     Args:
-        run: The id of a run in MLflow, the start of one, its name, or `latest`; or the folder that
+        run: The id of a run in MLflow, the start of one, its name, or `latest`; an address
+            `runs:/<id>`, `models:/<name>@<alias>` or `models:/<name>/<version>`; or the folder that
             `Recommender.save` wrote, as a Path or a text that names it.
         overrides: Keys of `twotower recommend` that set where the runs are, such as
             `["output_dir=elsewhere"]` or `["tracking=server", "tracking.uri=http://..."]`.
@@ -34,7 +35,7 @@ def load(
 
     Returns:
         The model: `recommend(users, k)` for known users, `recommend_from(interactions, k)` for
-        others.
+        others; see `Recommender`.
 
     Raises:
         RunNotFoundError: There is no such run, or it holds no model.

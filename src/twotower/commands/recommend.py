@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
-import yaml
 from pydantic import PositiveInt
 from rich.table import Table
 
+from twotower.commands.models import found_model, load_model, trained_dataset
 from twotower.commands.new_users import AsTrained, NewColumns, read_new_users
 from twotower.core.component import component
 from twotower.core.console import terminal
@@ -19,11 +17,9 @@ from twotower.core.numbers import score
 from twotower.core.table_file import require_table_suffix, write_table
 from twotower.core.writable import require_writable_file
 from twotower.dataset.timestamps import TimestampUnit
-from twotower.serving.files import MODEL_FOLDER
 from twotower.serving.recommender import N_KNOWN, Recommender
-from twotower.tracking.load import FoundRun, download, find_run
-from twotower.tracking.mlflow_run import CONFIG_FILE
 from twotower.tracking.mlflow_tracking import MlflowTracking
+from twotower.tracking.models import FoundModel
 from twotower.types import USER
 
 __all__ = ["Recommend"]
@@ -62,9 +58,9 @@ class Recommend:
     def __call__(self) -> pl.DataFrame:
         """Print, write and return `user_id`, `item_id`, `rank`, `score` and, if known, `title`."""
         require_writable_file("file", self.file)
-        run = self._found()
-        recommender = self._load(run)
-        newcomers = None if self.new_users is None else self._newcomers(run, self.new_users)
+        found = found_model(self.tracking, self.run)
+        recommender = load_model(found, self.allow_targets)
+        newcomers = self._newcomers(found)
         if newcomers is None:
             recommender.require_known(self.users)
             frame: pl.DataFrame = recommender.recommend(self.users, self.k, self.drop_seen)
@@ -72,7 +68,7 @@ class Recommend:
             frame = recommender.recommend_from(newcomers, self.k, self.drop_seen)
         write_table(frame, self.file)
         console = terminal(soft_wrap=False)
-        console.print(_table(frame.head(_PRINTED_ROWS), f"run {run.name} ({run.id})"))
+        console.print(_table(frame.head(_PRINTED_ROWS), found.title))
         if frame.height > _PRINTED_ROWS:
             console.print(f"... and {frame.height - _PRINTED_ROWS:,} more rows")
         console.print(f"written to {self.file}", soft_wrap=True)
@@ -80,23 +76,14 @@ class Recommend:
             console.print(warning, soft_wrap=True, markup=False)
         return frame
 
+    def _newcomers(self, found: FoundModel) -> pl.DataFrame | None:
+        if self.new_users is None:
+            return None
+        return read_new_users(self.new_users, vars(self), trained_dataset(found))
+
     def recommender(self) -> Recommender:
         """Return the model of the run."""
-        return self._load(self._found())
-
-    def _found(self) -> FoundRun:
-        return find_run(self.tracking.uri, self.tracking.experiment_name, self.run)
-
-    def _load(self, run: FoundRun) -> Recommender:
-        with TemporaryDirectory(prefix="twotower-") as folder:
-            saved = download(self.tracking.uri, run.id, MODEL_FOLDER, Path(folder))
-            return Recommender.load(saved, self.allow_targets)
-
-    def _newcomers(self, run: FoundRun, file: str) -> pl.DataFrame:
-        with TemporaryDirectory(prefix="twotower-") as folder:
-            config = download(self.tracking.uri, run.id, CONFIG_FILE, Path(folder))
-            trained = yaml.safe_load(config.read_text("utf-8")).get("dataset", {})
-        return read_new_users(file, vars(self), trained)
+        return load_model(found_model(self.tracking, self.run), self.allow_targets)
 
 
 def _unknown(frame: pl.DataFrame) -> str | None:

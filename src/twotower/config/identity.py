@@ -18,6 +18,7 @@ ELSEWHERE = (
     "evaluation.test",
     "output_dir",
     "run_name",
+    "save_models",
     "tracking",
     "trainer.checkpoint_seconds",
     "trainer.progress_bar",

@@ -12,9 +12,8 @@ import polars as pl
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation import Measured
 from twotower.running.result import Judged, Result
-from twotower.serving.files import MODEL_FOLDER
 from twotower.tracking.base import Context, Run
-from twotower.tracking.tags import EVALUATION_TAG, MONITOR_TAG
+from twotower.tracking.tags import EVALUATION_TAG, KEPT, MODEL_TAG, MONITOR_TAG
 from twotower.types import Interactions, SplitFrames
 from twotower.types.metric_name import MetricName, headline_metrics
 
@@ -33,6 +32,7 @@ __all__ = [
 PER_USER = "per_user.parquet"
 RELEVANT = "relevant.parquet"
 METRICS = "metrics.json"
+_NOT_KEPT = "not kept, as save_models says; rerun with save_models=all to keep it"
 BEST_BASELINE = "best_baseline"  # tag: whose metrics are `baseline/...`
 
 
@@ -52,8 +52,8 @@ def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrame
             run.log_dataset(frame, name, context, digest, interactions.origin)
 
 
-def log(run: Run, result: Result) -> None:
-    """Log the metrics, frames and model of a finished run."""
+def log(run: Run, result: Result, *, keep_model: bool) -> None:
+    """Log the metrics, frames and, if `keep_model`, the model of a finished run."""
     if run.id is None:  # nothing is tracked
         return
     # Validation metrics were logged after each epoch.
@@ -64,11 +64,9 @@ def log(run: Run, result: Result) -> None:
     for judged in (result.validation, result.test):
         if judged is not None:
             log_judged(run, judged)
-    run.set_tags({MONITOR_TAG: result.monitor})
-    with tempfile.TemporaryDirectory(prefix="twotower-") as folder:
-        result.recommender.save(Path(folder))
-        run.log_folder(Path(folder), MODEL_FOLDER)
-    _list_model(run, result)
+    run.set_tags({MONITOR_TAG: result.monitor, MODEL_TAG: KEPT if keep_model else _NOT_KEPT})
+    if keep_model:
+        _log_model(run, result)
     if result.test is not None:
         run.log_frame(result.test.recommendation_lists, "recommendations.parquet")
 
@@ -92,15 +90,20 @@ def summary(result: Result) -> dict[str, float]:
     }
 
 
-def _list_model(run: Run, result: Result) -> None:
-    """List the model in MLflow with its test metrics, or its validation metrics if not tested."""
+def _log_model(run: Run, result: Result) -> None:
+    """Log the model with its test metrics, or its validation metrics if not tested."""
+    from twotower.serving.mlflow_model import save_mlflow_model  # imports MLflow
+
     part, step = "test", None
     if result.test is None:
         assert result.selected is not None, "a run without both is refused before it starts"
         part, step = "val", result.selected.history.height + 1  # of the kept epoch's values
     parsed = {MetricName.parse(name): value for name, value in result.metrics.items()}
     metrics = {str(n): v for n, v in parsed.items() if n.part == part and n.model is None}
-    run.log_model(result.name, MODEL_FOLDER, metrics, step)
+    with tempfile.TemporaryDirectory(prefix="twotower-") as scratch:
+        folder = Path(scratch, "model")
+        save_mlflow_model(result.recommender, folder)
+        run.log_model(folder, metrics, step)
 
 
 def _to_beat(run: Run, result: Result) -> dict[str, float]:

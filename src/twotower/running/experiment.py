@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import NonNegativeInt
 from torch import Tensor
@@ -69,6 +70,7 @@ class Experiment(Configured):
     seed: NonNegativeInt
     output_dir: str
     run_name: str | None
+    save_models: Literal["best", "all", "none"]
     dataset: Dataset
     preprocessing: Preprocessing
     split: Split
@@ -114,7 +116,7 @@ class Experiment(Configured):
             interactions, frames = self.load()
             artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
             result = self._result(frames, name, run, trial)
-            artifacts.log(run, result)
+            artifacts.log(run, result, keep_model=self._keeps_model(result, trial))
             report(run, result)
             if trial is None:  # a sweep saves it once for all of its trials
                 run.save_overview(self.evaluation.val_monitor)
@@ -190,6 +192,10 @@ class Experiment(Configured):
             )
         repeats = repeat_note(frames, judged.part, self.evaluation)
         return [*notes, repeats] if repeats and self.evaluation.drop_seen else notes
+
+    def _keeps_model(self, result: Result, trial: TrialContext | None) -> bool:
+        chosen = trial is None or result.test is not None
+        return self.save_models == "all" or (self.save_models == "best" and chosen)
 
     @property
     def _judge(self) -> Judge:

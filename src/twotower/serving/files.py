@@ -22,12 +22,11 @@ from twotower.tower import TowerFactory
 from twotower.tower.text.sentence import without_encoder
 from twotower.types import ITEM, USER, Histories, Side, Vocabulary
 
-__all__ = ["MODEL_FOLDER", "StoredModel", "is_model_folder", "load_model", "model_folder"]
+__all__ = ["INNER", "StoredModel", "is_model_folder", "load_model", "model_folder"]
 __all__ += ["save_model", "with_features"]
 
-MODEL_FOLDER = "model"  # the name of the model in a run
+INNER = Path("artifacts", "model")  # in the folder of an MLflow model
 
-_INNER = Path("artifacts", "model")  # in the folder of an MLflow model
 _WEIGHTS, _TOWER, _ROWS, _USERS, _ITEMS, _HISTORY, _ = _FILES = (
     "weights.safetensors",
     "tower.yaml",
@@ -52,7 +51,7 @@ class StoredModel(NamedTuple):
 
 def model_folder(folder: Path) -> Path:
     """Return where the model's own files are: in `folder`, or further down in an MLflow model."""
-    inner = folder / _INNER
+    inner = folder / INNER
     return inner if (inner / _TOWER).is_file() else folder
 
 
@@ -84,6 +83,7 @@ def _write(stored: StoredModel, folder: Path) -> None:
     folder.mkdir()
     save_file(_contiguous(stored.model.state_dict()), folder / _WEIGHTS)
     (folder / _TOWER).write_text(yaml.safe_dump(mask_all(stored.tower), sort_keys=False))
+    (folder / _WEIGHTS).chmod((folder / _TOWER).stat().st_mode)  # safetensors: for the owner alone
     trained = {"users": stored.users.n_train, "items": stored.items.n_train}
     (folder / _ROWS).write_text(yaml.safe_dump({"of_train": trained}))
     with_features(USER, stored.vocabulary.users, stored.users).write_parquet(folder / _USERS)

@@ -80,10 +80,10 @@ class Run(Protocol):
         ...
 
     def log_model(
-        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
+        self, folder: Path, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        """List the model in `folder` of the run among the models of the experiment, with `metrics`
-        that the run has logged at `step`."""
+        """Log the MLflow model in `folder` as the model of the run, `runs:/<id>/model`, with
+        `metrics` that the run has logged at `step`."""
         ...
 
     def set_description(self, markdown: str) -> None:

@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from twotower.core.secrets import mask
 from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
 from twotower.tracking.journal import Journal, JournalEntry
-from twotower.tracking.logged_model import enter_model
+from twotower.tracking.logged_model import MODEL_NAME, log_model
 from twotower.tracking.overview import MAX_VIEW, refresh_overview
 from twotower.tracking.store import store_lock
 
@@ -90,16 +90,16 @@ class Delivery:
         tags = [InputTag(MLFLOW_DATASET_CONTEXT, context)]
         self.client.log_inputs(self.run_id, [DatasetInput(Dataset(**dataset), tags)])
 
-    def _model(self, name: str, folder: str, metrics: dict[str, float], step: int, at: int) -> None:
+    def _model(self, file: str, metrics: dict[str, float], step: int, at: int) -> None:
+        folder = self.journal.staged(file)
         try:
-            enter_model(
-                self.client, self.experiment_id, self.run_id, name, folder, metrics, step, at
-            )
+            log_model(self.client, self.run_id, folder, metrics, step, at)
         except (MlflowException, AttributeError) as error:
             if isinstance(error, MlflowException) and error.error_code != "ENDPOINT_NOT_FOUND":
                 raise
             # The server is older than MLflow 3.
-            _log.info("the model is not listed by MLflow: %s", mask(str(error)))
+            _log.info("the model is a folder of the run only: %s", mask(str(error)))
+            self.client.log_artifacts(self.run_id, str(folder), MODEL_NAME)
 
     def _chart_view(self, params: list[str], metrics: list[str], runs: list[str]) -> None:
         view = chart_view(View(params, metrics, parent_id=self.run_id))

@@ -102,11 +102,20 @@ class Journal:
             write: Writes it to the path that it is passed.
             folder: None for the top of the run.
         """
+        self.append("file", file=self.keep(name, write), folder=folder)
+
+    def keep(self, name: str, write: Callable[[Path], object]) -> str:
+        """Keep a file or folder until an entry with the value returned as its `file` is delivered.
+
+        Args:
+            name: Of the file or folder.
+            write: Writes it to the path that it is passed.
+        """
         place = uuid.uuid4().hex
         path = self.folder / _FILES / place / name
         path.parent.mkdir(parents=True)
         write(path)
-        self.append("file", file=f"{place}/{name}", folder=folder)
+        return f"{place}/{name}"
 
     def staged(self, file: str) -> Path:
         """Return the path of the `file` of an entry."""
@@ -143,7 +152,7 @@ class Journal:
         mark.write_text(str(self._delivered))
         mark.replace(self.folder / _MARK)
         for entry in delivered:
-            if entry.kind == "file":
+            if "file" in entry.data:
                 shutil.rmtree(self.staged(entry.data["file"]).parent, ignore_errors=True)
 
     def close(self, *, remove: bool) -> None:

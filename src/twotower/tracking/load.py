@@ -18,7 +18,7 @@ from twotower.core.errors import RunNotFoundError
 from twotower.core.secrets import mask
 from twotower.tracking.address import resolve_uri, sqlite_path
 from twotower.tracking.store import get_run, is_there, open_store
-from twotower.tracking.tags import BASELINE_TAG, SWEEP_TAG
+from twotower.tracking.tags import BASELINE_TAG, KEPT, MODEL_TAG, SWEEP_TAG
 
 LATEST = "latest"
 _FULL_ID = re.compile(r"[0-9a-f]{32}")
@@ -49,8 +49,8 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     """Return a run by its id, the start of its id, its name, or `latest`.
 
     The newest of several runs with the same name is returned. `latest` is the run that FINISHED
-    last; runs of sweeps and baselines are skipped, since they have no model. A full id is looked up
-    in every experiment, anything else in the named one.
+    last; runs without a model are skipped, such as those of sweeps and baselines. A full id is
+    looked up in every experiment, anything else in the named one.
 
     Raises:
         RunNotFoundError: There is no such run, or the start of an id is ambiguous. The message
@@ -58,7 +58,7 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
     """
     client = open_existing(uri)
     if _FULL_ID.fullmatch(run) and (known := get_run(client, run)):
-        return _found_run(known)
+        return found_run(known)
     experiment = client.get_experiment_by_name(experiment_name)
     if experiment is None:
         names = ", ".join(sorted(e.name for e in client.search_experiments()))
@@ -68,7 +68,7 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
         )
     if run == LATEST:
         done = _search_all(client, experiment.experiment_id, _FINISHED, _LAST_ENDED_FIRST)
-        with_model = (each for each in done if not {SWEEP_TAG, BASELINE_TAG} & each.tags.keys())
+        with_model = (each for each in done if _has_model(each))
         if (last := next(with_model, None)) is not None:
             return last
     for filter_text in _filters(run):
@@ -76,7 +76,7 @@ def find_run(uri: str, experiment_name: str, run: str) -> FoundRun:
         if found and filter_text.startswith("attributes.run_id") and len(found) > 1:
             raise RunNotFoundError(f"run={run!r} is the start of several ids: {_listing(found)}")
         if found:
-            return _found_run(found[0])
+            return found_run(found[0])
     recent = _search(client, experiment.experiment_id, "")
     raise RunNotFoundError(
         f"No run={run!r} in experiment {experiment_name!r} at {mask(uri)}. "
@@ -120,6 +120,11 @@ def find_sweep(uri: str, experiment_name: str, sweep: str) -> FoundRun:
     if _is_sweep(found):
         return found
     raise RunNotFoundError(f"sweep={sweep!r} is run {found.id} ({found.name}), {_no_sweep(found)}")
+
+
+def _has_model(run: FoundRun) -> bool:
+    others = {SWEEP_TAG, BASELINE_TAG} & run.tags.keys()
+    return not others and run.tags.get(MODEL_TAG, KEPT) == KEPT
 
 
 def _is_sweep(run: FoundRun) -> bool:
@@ -201,13 +206,14 @@ def _search_all(
         page = client.search_runs(
             [experiment_id], filter_text, ViewType.ACTIVE_ONLY, _PAGE, order, token
         )
-        yield from map(_found_run, page)
+        yield from map(found_run, page)
         token = page.token
         if not token:
             return
 
 
-def _found_run(run: MlflowEntity) -> FoundRun:
+def found_run(run: MlflowEntity) -> FoundRun:
+    """Return the run of MLflow's own type as one of ours."""
     return FoundRun(
         id=run.info.run_id,
         name=run.info.run_name,
@@ -223,5 +229,5 @@ def _found_run(run: MlflowEntity) -> FoundRun:
 def _listing(runs: list[MlflowEntity]) -> str:
     if not runs:
         return "none."
-    found = [_found_run(run) for run in runs]
+    found = [found_run(run) for run in runs]
     return "".join(f"\n  {r.id}  {r.name}  {r.status}  {r.started:%Y-%m-%d %H:%M}" for r in found)

@@ -142,12 +142,11 @@ class MlflowRun:
         self.outbox.put("overview", monitor=monitor)
 
     def log_model(
-        self, name: str, folder: str, metrics: Mapping[str, float], step: int | None = None
+        self, folder: Path, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         """See Run."""
         values = {key: float(value) for key, value in metrics.items()}
-        about = {"name": mask(name), "folder": folder, "metrics": values, "step": step or 0}
-        self.outbox.put("model", **about, at=_now())
+        self.outbox.put_model(folder, metrics=values, step=step or 0, at=_now())
 
     def set_description(self, markdown: str) -> None:
         """Show `markdown`. A text that is too long is cut, with a pointer to the whole."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twotower.core.secrets import mask
@@ -62,6 +64,11 @@ class Outbox:
         """Keep a copy of a file in the journal; see `Journal.stage`."""
         self.journal.stage(name, write, folder)
         self._wake()
+
+    def put_model(self, folder: Path, **data: Any) -> None:
+        """Keep a copy of the folder of a model in the journal; see `Delivery`."""
+        staged = self.journal.keep(folder.name, lambda target: shutil.copytree(folder, target))
+        self.put("model", file=staged, **data)
 
     def deliver_now(self) -> None:
         """Deliver everything in this thread. Raise the store's error if it cannot be done."""
@@ -139,12 +146,9 @@ class Outbox:
             _log.warning("tracking: %s responds again; everything is delivered", self._address)
 
     def _seconds_for(self, group: list[JournalEntry]) -> float:
-        sizes = [
-            self.journal.staged(entry.data["file"]).stat().st_size
-            for entry in group
-            if entry.kind == "file"
-        ]
-        return _WARN_SECONDS + sum(sizes) / _BYTES_PER_SECOND
+        staged = [self.journal.staged(e.data["file"]) for e in group if "file" in e.data]
+        files = [file for path in staged for file in (path, *path.rglob("*"))]
+        return _WARN_SECONDS + sum(file.stat().st_size for file in files) / _BYTES_PER_SECOND
 
     def _rest(self, seconds: float) -> None:
         """Wait; less if the run closes meanwhile."""
