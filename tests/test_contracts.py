@@ -568,7 +568,7 @@ def epochs_of(
         batches.trainer = SimpleNamespace(  # type: ignore[assignment]
             current_epoch=epoch, global_rank=0, world_size=world_size
         )
-        yield batches.train_dataloader()
+        yield batches.train_batches()
 
 
 @pytest.mark.parametrize("world_size", [1, 2])

@@ -66,7 +66,7 @@ def epoch(batches: FoldBatches, number: int) -> Batches:
     batches.trainer = SimpleNamespace(  # type: ignore[assignment]
         current_epoch=number, global_rank=0, world_size=1
     )
-    return batches.train_dataloader()
+    return batches.train_batches()
 
 
 def pools(batches: Batches) -> list[list[int]]:

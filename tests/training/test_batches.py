@@ -73,11 +73,11 @@ def negatives(epoch: Batches) -> list[list[int]]:
 
 
 def train_pairs(**keys: int) -> Pairs:
-    return pairs(batches(**keys).train_dataloader())
+    return pairs(batches(**keys).train_batches())
 
 
 def test_an_epoch_is_all_pairs_in_batches_of_one_size_and_a_rest() -> None:
-    epoch = batches().train_dataloader()
+    epoch = batches().train_batches()
     assert [len(batch.users) for batch in epoch] == [4, 4, 3]  # 11 pairs
     assert len(epoch) == 3
     assert sorted(train_pairs()) == PAIRS
@@ -92,7 +92,7 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_negatives_are_new_in_each_epoch_and_the_same_for_one_seed() -> None:
     first, again, second = (
-        negatives(batches(epoch=epoch, batch_size=11).train_dataloader()) for epoch in (0, 0, 1)
+        negatives(batches(epoch=epoch, batch_size=11).train_batches()) for epoch in (0, 0, 1)
     )
     assert first == again
     assert first != second
@@ -118,8 +118,7 @@ def test_other_pairs_sit_out_in_other_epochs() -> None:
 
 def test_processes_draw_negatives_of_their_own() -> None:
     ours, theirs = (
-        negatives(batches(rank=rank, world_size=2, batch_size=5).train_dataloader())
-        for rank in (0, 1)
+        negatives(batches(rank=rank, world_size=2, batch_size=5).train_batches()) for rank in (0, 1)
     )
     assert ours != theirs
 
@@ -138,7 +137,7 @@ def test_with_a_half_life_newer_interactions_come_more_often() -> None:
     n = len(times)
     train = TrainInteractions(torch.zeros_like(times), torch.arange(n), 1, n, times)
     drawn = batches(replace(fold(), train=train), batch_size=n, half_life=3.0)
-    (batch,) = drawn.train_dataloader()
+    (batch,) = drawn.train_batches()
     assert len(batch.users) == n
     # Standard errors are below sqrt(3000) / 2 = 27.4.
     oldest, middle, newest = torch.bincount(batch.positives // 1000, minlength=3).tolist()
@@ -172,7 +171,7 @@ def pasts(timestamps: bool, length: int) -> dict[tuple[int, int], set[tuple[int,
     made = replace(fold(), train=train, histories=train.histories)
     drawn = batches(made, batch_size=3, history_length=length)
     shown: dict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
-    for batch in drawn.train_dataloader():
+    for batch in drawn.train_batches():
         assert batch.past is not None
         assert batch.past.items.shape == (len(batch.users), length)
         rows = zip(batch.users, batch.positives, batch.past.items, batch.past.valid, strict=True)
@@ -228,7 +227,7 @@ def test_weights_follow_their_interactions(half_life: float | None) -> None:
     days = torch.arange(len(PAIRS)) * 86_400 * 1_000_000
     weights = torch.arange(len(PAIRS)).float()
     train = replace(made.train, weights=weights, timestamps=days)
-    epoch = batches(replace(made, train=train), half_life=half_life).train_dataloader()
+    epoch = batches(replace(made, train=train), half_life=half_life).train_batches()
     by_pair = dict(zip(PAIRS, weights.tolist(), strict=True))
     found = [weight for batch in epoch for weight in batch.weights.tolist()]  # type: ignore[union-attr]
     assert found == [by_pair[pair] for pair in pairs(epoch)]
@@ -239,4 +238,4 @@ def test_validation_has_no_weights() -> None:
     made = fold()
     made = replace(made, train=replace(made.train, weights=torch.ones(len(PAIRS))))
     assert all(batch.weights is None for batch in batches(made).val_dataloader())
-    assert all(batch.weights is None for batch in batches().train_dataloader())
+    assert all(batch.weights is None for batch in batches().train_batches())

@@ -25,6 +25,8 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 
 from twotower.config import compose
 from twotower.core.errors import ConfigError
+from twotower.training.batches import Batch
+from twotower.training.fused import FusedStep
 from twotower.training.scheduler import Schedule
 from twotower.training.scheduler.cosine import Cosine
 from twotower.training.scheduler.linear import LinearDecay
@@ -85,15 +87,21 @@ def test_wrong_values_are_refused(make: Callable[[], Schedule], key: str) -> Non
 
 
 def step_sizes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record the learning rate of each step of Adam."""
+    """Record the learning rate of each step of Adam, by either kernel."""
     sizes: list[float] = []
-    original = torch.optim.Adam.step
+    dense, fused = torch.optim.Adam.step, FusedStep.__call__
 
-    def step(self: torch.optim.Adam, closure: Any) -> object:
-        sizes.append(self.param_groups[0]["lr"])
-        return original(self, closure)
+    def dense_step(self: torch.optim.Adam, closure: Any = None) -> object:
+        if closure is not None:
+            sizes.append(self.param_groups[0]["lr"])
+        return dense(self, closure)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    def fused_step(self: FusedStep, batch: Batch, rate: float) -> object:
+        sizes.append(rate)
+        return fused(self, batch, rate)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", dense_step)
+    monkeypatch.setattr(FusedStep, "__call__", fused_step)
     return sizes
 
 

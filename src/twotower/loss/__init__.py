@@ -1,6 +1,6 @@
 """Losses: functions of a batch's scores, which know no sampler and no tower."""
 
-from twotower.loss.base import Loss, needs_negatives, weight_error
+from twotower.loss.base import Loss, StatesGradient, needs_negatives, weight_error
 from twotower.loss.bce import BinaryCrossEntropy
 from twotower.loss.bpr import BayesianPersonalisedRanking
 from twotower.loss.bsl import BilateralSoftmax
@@ -24,6 +24,7 @@ __all__ = [
     "Loss",
     "SampledSoftmax",
     "Squared",
+    "StatesGradient",
     "Warp",
     "WeightedBinaryCrossEntropy",
     "needs_negatives",

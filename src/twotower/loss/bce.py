@@ -4,8 +4,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import valid_counts, weighted, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import valid_counts, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["BinaryCrossEntropy"]
 
@@ -40,3 +40,13 @@ class BinaryCrossEntropy:
         negative = where_valid(negative, scores, 0.0)
         total = weighted(positive, scores).sum() + weighted(negative, scores).sum()
         return total / (positive.numel() + valid_counts(scores).sum())
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, negative = scores.positive, scores.negative
+        total = weighted(softplus(-positive), scores).sum()
+        total += weighted(softplus(negative), scores).sum()
+        n = positive.numel() + scores.counts.sum()
+        weigh_rows_(positive.sigmoid_().sub_(1), scores, 1 / n)
+        weigh_rows_(negative.sigmoid_(), scores, 1 / n)
+        return total / n

@@ -1,11 +1,12 @@
 """Bayesian personalised ranking: a positive should score above each of its negatives."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_valid, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import mean_of_valid, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["BayesianPersonalisedRanking"]
 
@@ -39,3 +40,12 @@ class BayesianPersonalisedRanking:
         """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         return mean_of_valid(softplus(negative - scores.positive[:, None]), scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        negative = scores.negative.sub_(scores.positive[:, None])
+        pairs = scores.counts.sum().clamp(min=1)
+        total = weighted(softplus(negative), scores).sum()
+        weigh_rows_(negative.sigmoid_(), scores, 1 / pairs)
+        torch.sum(negative, 1, out=scores.positive).neg_()
+        return total / pairs

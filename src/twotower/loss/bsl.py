@@ -7,8 +7,8 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.core.component import component
-from twotower.loss.masking import valid_counts, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import log_sum_exp_, valid_counts, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["BilateralSoftmax"]
 
@@ -79,3 +79,19 @@ class BilateralSoftmax:
         negative = torch.logsumexp(logits, 1) - counts.clamp(min=1).log()
         negative = torch.where(counts > 0, negative, 0.0)
         return self.negative_weight * self.tau2 * negative.mean() - positive
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, logits = scores.positive, scores.negative.div_(self.tau2)
+        rows = positive.numel()
+        if self.tau1 is None:
+            first = positive.mean()
+            positive.fill_(-1 / rows)
+        else:
+            logarithm = torch.logsumexp(positive / self.tau1, 0)
+            first = self.tau1 * (logarithm - math.log(rows))
+            positive.div_(self.tau1).sub_(logarithm).exp_().neg_()
+        second = log_sum_exp_(logits) - scores.counts.clamp(min=1).log()
+        second = torch.where(scores.counts > 0, second, 0.0).mean()
+        logits.mul_(self.negative_weight / rows)
+        return self.negative_weight * self.tau2 * second - first

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_rows, row_means, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import mean_of_rows, row_means, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["CosineContrastive"]
 
@@ -55,3 +55,12 @@ class CosineContrastive:
         negative = relu(where_valid(scores.negative, scores, 0.0) - self.margin)  # [B, N]
         rows = 1 - scores.positive + self.negative_weight * row_means(negative, scores)  # [B]
         return mean_of_rows(rows, scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, negative = scores.positive, scores.negative.sub_(self.margin).relu_()
+        weight = self.negative_weight / scores.counts.clamp(min=1)  # [B]
+        total = weighted(1 - positive + weight * negative.sum(1), scores).mean()
+        weigh_rows_(negative.sign_(), scores, weight / positive.numel())
+        weigh_rows_(positive.fill_(1), scores, -1 / positive.numel())
+        return total

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, valid_counts, weighted, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import item_weights, valid_counts, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["GeneralisedBinaryCrossEntropy"]
 
@@ -72,3 +73,17 @@ class GeneralisedBinaryCrossEntropy:
         negative = where_valid(negative, scores, 0.0)
         total = weighted(positive, scores).sum() + weighted(negative, scores).sum()
         return total / (positive.numel() + places)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, negative = scores.positive, scores.negative
+        places = scores.counts.sum()
+        weights = torch.exp(-scores.log_expected_count).expand_as(negative)
+        n_items = torch.where(negative > -torch.inf, weights, 0.0).sum()
+        beta = 1 - self.t * (1 - places / n_items.where(places > 0, 1.0))
+        total = beta * weighted(softplus(-positive), scores).sum()
+        total += weighted(softplus(negative), scores).sum()
+        n = positive.numel() + places
+        weigh_rows_(positive.sigmoid_().sub_(1), scores, beta / n)
+        weigh_rows_(negative.sigmoid_(), scores, 1 / n)
+        return total / n

@@ -1,12 +1,13 @@
 """Pairwise hinge: a positive should score above each of its negatives by a margin."""
 
+import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import relu
 
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_valid, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import mean_of_valid, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["Hinge"]
 
@@ -43,3 +44,12 @@ class Hinge:
         """Return the loss of a batch; see Loss."""
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         return mean_of_valid(relu(self.margin - scores.positive[:, None] + negative), scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        hinge = scores.negative.sub_(scores.positive[:, None]).add_(self.margin).relu_()
+        pairs = scores.counts.sum().clamp(min=1)
+        total = weighted(hinge, scores).sum()
+        weigh_rows_(hinge.sign_(), scores, 1 / pairs)
+        torch.sum(hinge, 1, out=scores.positive).neg_()
+        return total / pairs

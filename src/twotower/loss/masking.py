@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from twotower.types import Scores
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["item_weights", "mean_of_rows", "mean_of_valid", "row_means", "valid_counts"]
-__all__ += ["weighted", "where_valid"]
+__all__ += ["log_sum_exp_", "weigh_rows_", "weighted", "where_valid"]
 
 
 def where_valid(values: Tensor, scores: Scores, other: float) -> Tensor:
@@ -42,7 +42,7 @@ def mean_of_rows(values: Tensor, scores: Scores) -> Tensor:
     return weighted(values, scores).mean()
 
 
-def weighted(values: Tensor, scores: Scores) -> Tensor:
+def weighted(values: Tensor, scores: Scores | MaskedScores) -> Tensor:
     """Return `values` ([B] or [B, N]) multiplied by the weights of their rows.
 
     A row of weight 2 has the gradient of two rows. Weights are 1 on average over the train part, so
@@ -70,3 +70,27 @@ def item_weights(scores: Scores) -> Tensor:
     """
     weights = torch.exp(-scores.log_expected_count).expand_as(scores.negative)
     return where_valid(weights, scores, 0.0)
+
+
+def weigh_rows_(gradient: Tensor, scores: MaskedScores, scale: float | Tensor) -> Tensor:
+    """Multiply a gradient ([B] or [B, N]) by `scale` (a number, or [B]) and the rows' weights."""
+    if scores.weights is not None:
+        scale = scores.weights.to(gradient.dtype) * scale
+    if isinstance(scale, Tensor) and scale.dim() and gradient.dim() == 2:
+        scale = scale[:, None]
+    return gradient.mul_(scale)
+
+
+def log_sum_exp_(logits: Tensor) -> Tensor:
+    """Return the log of the sum of exponentials of each row, and overwrite `logits` by the softmax.
+
+    Args:
+        logits: [B, N]; -inf for negatives that are not valid, whose softmax is 0. A row of these
+            alone has the sum -inf and the softmax 0.
+
+    Returns:
+        [B].
+    """
+    total = torch.logsumexp(logits, 1)
+    logits.sub_(total.clamp(min=torch.finfo(logits.dtype).min)[:, None]).exp_()
+    return total

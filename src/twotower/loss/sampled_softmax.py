@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_rows, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import log_sum_exp_, mean_of_rows, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["SampledSoftmax"]
 
@@ -64,3 +64,15 @@ class SampledSoftmax:
         # log(e^p + e^x) - p = softplus(x - p), which keeps its digits where the loss is small.
         rest = torch.logsumexp(logits, 1)  # [B]
         return mean_of_rows(softplus(rest - scores.positive / self.temperature), scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, logits = scores.positive, scores.negative.div_(self.temperature)
+        if self.logq_correction:
+            logits.sub_(scores.log_expected_count)
+        rest = log_sum_exp_(logits) - positive / self.temperature  # [B]
+        torch.sigmoid(rest, out=positive)
+        weigh_rows_(positive, scores, 1 / (positive.numel() * self.temperature))
+        logits.mul_(positive[:, None])
+        positive.neg_()
+        return weighted(softplus(rest), scores).mean()

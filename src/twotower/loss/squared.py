@@ -1,11 +1,12 @@
 """Squared error against 1 for positives and 0 for all other items, as in implicit ALS."""
 
+import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, mean_of_rows, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import item_weights, mean_of_rows, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["Squared"]
 
@@ -50,3 +51,14 @@ class Squared:
         negative = where_valid(scores.negative, scores, 0.0)  # [B, N]
         rest = (item_weights(scores) * negative.square()).sum(1)  # [B]
         return mean_of_rows((scores.positive - 1).square() + self.alpha0 * rest, scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        error = scores.positive.sub_(1)
+        negative = scores.negative.masked_fill_(scores.negative == -torch.inf, 0)
+        weights = torch.exp(-scores.log_expected_count)
+        rest = (weights * negative.square()).sum(1)  # [B]
+        total = weighted(error.square() + self.alpha0 * rest, scores).mean()
+        weigh_rows_(negative.mul_(weights), scores, 2 * self.alpha0 / error.numel())
+        weigh_rows_(error, scores, 2 / error.numel())
+        return total

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from twotower.core.component import component
-from twotower.loss.masking import item_weights, mean_of_rows, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import item_weights, mean_of_rows, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["Warp"]
 
@@ -61,3 +61,14 @@ class Warp:
         harmonic = torch.digamma(rank + 1) + _EULER  # [B]
         per_rank = harmonic / torch.where(rank > 0, rank, 1.0)
         return mean_of_rows(per_rank * (weights * hinge).sum(1), scores)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        hinge = scores.negative.sub_(scores.positive[:, None]).add_(self.margin).relu_()
+        weights = torch.exp(-scores.log_expected_count).expand_as(hinge)  # [B, N]
+        rank = torch.where(hinge > 0, weights, 0.0).sum(1)  # [B]
+        per_rank = (torch.digamma(rank + 1) + _EULER) / torch.where(rank > 0, rank, 1.0)
+        total = weighted(per_rank * (weights * hinge).sum(1), scores).mean()
+        weigh_rows_(hinge.sign_().mul_(weights), scores, per_rank / per_rank.numel())
+        torch.sum(hinge, 1, out=scores.positive).neg_()
+        return total

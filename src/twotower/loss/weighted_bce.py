@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_rows, row_means, where_valid
-from twotower.types import Scores
+from twotower.loss.masking import mean_of_rows, row_means, weigh_rows_, weighted, where_valid
+from twotower.types import MaskedScores, Scores
 
 __all__ = ["WeightedBinaryCrossEntropy"]
 
@@ -47,3 +47,13 @@ class WeightedBinaryCrossEntropy:
         negative = row_means(softplus(where_valid(scores.negative, scores, 0.0)), scores)  # [B]
         weight = self.negative_weight
         return mean_of_rows(positive + weight * negative, scores) / (1 + weight)
+
+    def gradient_(self, scores: MaskedScores) -> Tensor:
+        """Return the loss of a batch; see StatesGradient."""
+        positive, negative = scores.positive, scores.negative
+        rows, counts = positive.numel(), scores.counts.clamp(min=1)
+        total = softplus(-positive) + self.negative_weight * softplus(negative).sum(1) / counts
+        share = 1 / (rows * (1 + self.negative_weight))
+        weigh_rows_(positive.sigmoid_().sub_(1), scores, share)
+        weigh_rows_(negative.sigmoid_(), scores, share * self.negative_weight / counts)
+        return weighted(total, scores).sum() * share

@@ -33,6 +33,11 @@ class EmbeddingTower(nn.Module):
         torch.Size([2, 4])
         >>> tower.table()[:, -1].tolist()
         [1.0, 1.0, 1.0]
+
+    Attributes:
+        weight: [n_train, emb_dim] parameter; one column less if `ends_in_one`.
+        cosine: Whether embeddings are normalised.
+        ends_in_one: Whether embeddings end in a constant 1, after the columns of `weight`.
     """
 
     def __init__(
@@ -56,9 +61,9 @@ class EmbeddingTower(nn.Module):
             generator: Source of the initial weights.
         """
         super().__init__()
-        self._cosine = similarity == "cosine"
-        self._ends_in_one = bias and side.kind == "user"
-        width = emb_dim - 1 if self._ends_in_one else emb_dim
+        self.cosine = similarity == "cosine"
+        self.ends_in_one = bias and side.kind == "user"
+        width = emb_dim - 1 if self.ends_in_one else emb_dim
         weight = torch.empty(side.n_train, width).normal_(std=init_std, generator=generator)
         self.weight = nn.Parameter(weight)
 
@@ -86,6 +91,6 @@ class EmbeddingTower(nn.Module):
         return self._finished(self.weight)
 
     def _finished(self, rows: Tensor) -> Tensor:
-        if self._ends_in_one:
+        if self.ends_in_one:
             return torch.cat([rows, rows.new_ones(*rows.shape[:-1], 1)], -1)
-        return nn.functional.normalize(rows, dim=-1) if self._cosine else rows
+        return nn.functional.normalize(rows, dim=-1) if self.cosine else rows

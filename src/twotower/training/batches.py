@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from torch import Generator, Tensor
@@ -11,7 +12,7 @@ from torch import Generator, Tensor
 from twotower.negative_sampling import NegativeSampler
 from twotower.types import Histories, Negatives, Past
 
-__all__ = ["Batch", "Batches", "Pasts"]
+__all__ = ["Batch", "Batches", "Chunk", "Chunks", "Pasts"]
 
 
 class Batch(NamedTuple):
@@ -100,3 +101,37 @@ class Batches:
             past = self.pasts.of(users, positives, rows) if self.pasts else None
             weights = None if self.weights is None else self.weights[rows]
             yield Batch(users, positives, negatives, past, weights)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Batches that one call of a training step takes from a pass, in their order.
+
+    Attributes:
+        batches: Of the whole pass, shared by its chunks.
+        size: How many are taken; the last chunk may find fewer.
+        ends_epoch: Whether this is the last chunk.
+    """
+
+    batches: Iterator[Batch]
+    size: int
+    ends_epoch: bool
+
+    def __iter__(self) -> Iterator[Batch]:
+        return islice(self.batches, self.size)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """One pass over batches, `size` at a time."""
+
+    batches: Batches
+    size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.size)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        batches, count = iter(self.batches), len(self)
+        for number in range(1, count + 1):
+            yield Chunk(batches, self.size, number == count)

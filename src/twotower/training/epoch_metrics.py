@@ -11,7 +11,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from twotower.core.errors import DataError, TrainingError
-from twotower.training.batches import Batch
 from twotower.training.module import TwoTowerModule
 from twotower.training.positives_without_negatives import PositivesWithoutNegatives
 from twotower.types import Histories, Scorer
@@ -100,11 +99,13 @@ class EpochMetrics(Callback):
             self._metrics["train/lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: Trainer, module: LightningModule, outputs: Any, *_: Any
     ) -> None:
-        """Keep the loss and the number of positives without negatives."""
+        """Keep the losses and the number of positives without negatives."""
+        if not len(outputs["unpenalised"]):
+            return
         self._train_losses.append(outputs["unpenalised"])
-        self._without_negatives.count(len(batch.users), outputs["without_negatives"])
+        self._without_negatives.count(outputs["positives"], outputs["without_negatives"])
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Check the training loss before a diverged model is ranked."""
@@ -153,7 +154,7 @@ class EpochMetrics(Callback):
         """Average the losses of the epoch's batches; raise TrainingError if they diverged."""
         if not self._train_losses:
             return
-        mean = trainer.strategy.reduce(torch.stack(self._train_losses).mean(), reduce_op="mean")
+        mean = trainer.strategy.reduce(torch.cat(self._train_losses).mean(), reduce_op="mean")
         self._train_losses.clear()
         self._without_negatives.close_epoch(trainer)
         loss = float(mean)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from twotower.core import seeding
 from twotower.core.errors import DataError, errors_under
 from twotower.negative_sampling import NegativeSampler
-from twotower.training.batches import Batches, Pasts
+from twotower.training.batches import Batches, Chunks, Pasts
 from twotower.types import (
     Fold,
     PositiveDistribution,
@@ -43,6 +43,7 @@ class FoldBatches(LightningDataModule):
         seed: int,
         device: torch.device,
         history_length: int | None,
+        chunk_size: int | None = None,
     ) -> None:
         """Place the fold's pairs on `device`.
 
@@ -55,6 +56,7 @@ class FoldBatches(LightningDataModule):
             seed: Seed of order and negatives.
             device: Where batches are made and used.
             history_length: Items of a user's history that the model reads; None if it reads none.
+            chunk_size: Batches per training step of the module; None for single ones.
 
         Raises:
             DataError: If `half_life` is set and the log has no timestamps.
@@ -67,12 +69,18 @@ class FoldBatches(LightningDataModule):
         with errors_under("negative_sampling"):
             self._sampler = sampler(train=fold.train, device=device)
         self._batch_size = batch_size
+        self._chunk_size = chunk_size
         self._seed = seed
         self._device = device
         self._train = (fold.train.users.to(device), fold.train.items.to(device))
         self._holdout = tuple(pairs.to(device) for pairs in _known_pairs(fold))
 
-    def train_dataloader(self) -> Batches:
+    def train_dataloader(self) -> Batches | Chunks:
+        """Return the batches of the trainer's current epoch, in chunks if the module takes them."""
+        batches = self.train_batches()
+        return batches if self._chunk_size is None else Chunks(batches, self._chunk_size)
+
+    def train_batches(self) -> Batches:
         """Return the batches of the trainer's current epoch."""
         assert self.trainer is not None
         epoch, rank, world_size = (

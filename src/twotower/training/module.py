@@ -1,6 +1,7 @@
 """The LightningModule: it steps the model and configures the optimizer, nothing else."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -44,12 +45,24 @@ class TwoTowerModule(LightningModule):
         self.l2 = l2
         self.schedule = schedule
 
-    def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
-        """Return the scalars of one batch.
+    @property
+    def batches_per_epoch(self) -> int:
+        """Training batches of an epoch, in this process."""
+        return int(self.trainer.num_training_batches)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        assert self.trainer.max_epochs is not None
+        return int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs
+
+    def training_step(self, batch: Batch, _: int) -> dict[str, Any]:
+        """Return the loss of one batch, and what is recorded of it.
 
         Returns:
-            `loss`, which is minimised; `unpenalised`, the same without the L2 term; and
-            `without_negatives`, how many positives had none (0 if the loss needs none).
+            `loss`, which is minimised; `unpenalised`, [1], the same without the L2 term;
+            `positives`, how many there were; and `without_negatives`, how many of them had none
+            (0 if the loss needs none).
         """
         scored = self.model.score(*batch)
         loss = self.loss(scored.scores)
@@ -57,7 +70,12 @@ class TwoTowerModule(LightningModule):
         without = loss.new_zeros((), dtype=torch.int64)
         if needs_negatives(self.loss) and scored.scores.valid is not None:
             without = (~scored.scores.valid.any(1)).sum()
-        return {"loss": penalised, "unpenalised": loss.detach(), "without_negatives": without}
+        return {
+            "loss": penalised,
+            "unpenalised": loss.detach()[None],
+            "positives": len(batch.users),
+            "without_negatives": without,
+        }
 
     def validation_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch of held-out positives, without the L2 term: a scalar."""
@@ -69,7 +87,6 @@ class TwoTowerModule(LightningModule):
         schedule = self.schedule
         if schedule is None:
             return optimizer
-        assert self.trainer.max_epochs is not None
-        per_epoch = int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs
+        per_epoch = self.steps_per_epoch
         steps = LambdaLR(optimizer, lambda step: schedule.factor(step / per_epoch))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}

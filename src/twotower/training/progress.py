@@ -13,6 +13,7 @@ from tqdm.notebook import tqdm as notebook_tqdm
 
 from twotower.core.numbers import score
 from twotower.training.epoch_metrics import EpochMetrics
+from twotower.training.module import TwoTowerModule
 
 __all__ = ["ProgressBar", "ProgressLines", "progress_callback"]
 
@@ -67,7 +68,8 @@ class ProgressBar(Callback):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Open the bar."""
         assert trainer.max_epochs is not None
-        batches = int(trainer.num_training_batches)
+        assert isinstance(module, TwoTowerModule)
+        batches = module.batches_per_epoch
         self._bar = tqdm(
             total=trainer.max_epochs * batches,
             initial=trainer.current_epoch * batches,  # of a resumed fit
@@ -76,10 +78,12 @@ class ProgressBar(Callback):
             disable=not trainer.is_global_zero,
         )
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, *_: Any
+    ) -> None:
         """Move the bar."""
         assert self._bar is not None
-        self._bar.update()
+        self._bar.update(len(outputs["unpenalised"]))
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Show the epoch and the metrics of the one before it."""

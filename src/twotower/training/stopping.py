@@ -10,6 +10,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import EarlyStopping
 
 from twotower.training.fitted import Fitted
+from twotower.training.module import TwoTowerModule
 from twotower.training.scheduler import Schedule
 
 __all__ = ["Patience", "training_notes", "unfinished_schedule"]
@@ -31,8 +32,8 @@ class Patience(EarlyStopping):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Convert steps to validations, now that the length of an epoch is known."""
-        steps_per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        between = max(1, steps_per_epoch) * (trainer.check_val_every_n_epoch or 1)
+        assert isinstance(module, TwoTowerModule)
+        between = max(1, module.steps_per_epoch) * (trainer.check_val_every_n_epoch or 1)
         self.patience = max(self.patience, math.ceil(self._steps / between))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
+import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback
@@ -26,6 +27,8 @@ from twotower.training.conflicts import conflicts
 from twotower.training.epoch_metrics import EpochMetrics, OnEpoch, Validate
 from twotower.training.fitted import Fitted
 from twotower.training.fold_batches import FoldBatches
+from twotower.training.fused import why_not_fused, why_objective_not_fused
+from twotower.training.fused.module import FusedModule
 from twotower.training.lightning_arguments import argument_errors
 from twotower.training.lightning_trainer import (
     is_first_process,
@@ -67,6 +70,8 @@ class Trainer:
     strategy: Literal["auto", "ddp"]
     threads: PositiveInt | Literal["auto"]
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
+    kernel: Literal["auto", "fused", "autograd"]
+    steps_per_call: PositiveInt
     checkpoint_seconds: NonNegativeFloat
     progress_bar: bool
     lightning: Annotated[dict[str, Any], KeywordsOf(LightningTrainer)]
@@ -89,15 +94,32 @@ class Trainer:
 
     def conflicts(self, objective: Objective) -> list[ErrorEntry]:
         """Return why no positive would have a negative, or a step would fail."""
-        return list(
-            conflicts(
-                objective,
-                batch_size=self.batch_size,
-                precision=self.precision,
-                scheduler=self.scheduler,
-                arguments=self.lightning,
-            )
+        errors = conflicts(
+            objective,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            scheduler=self.scheduler,
+            arguments=self.lightning,
         )
+        why = why_objective_not_fused(objective, self.precision, self.lightning)
+        return [*errors, *([_not_fused(why)] if self.kernel == "fused" and why else [])]
+
+    def _is_fused(
+        self, model: TwoTower, objective: Objective, device: torch.device, processes: int
+    ) -> bool:
+        """Return whether the fused kernel is used, and log why not.
+
+        Raises:
+            ConfigError: If it is asked for and cannot be used.
+        """
+        if self.kernel == "autograd":
+            return False
+        why = why_objective_not_fused(objective, self.precision, self.lightning)
+        why = why or why_not_fused(model, device, processes)
+        if why and self.kernel == "fused":
+            raise ConfigError(_not_fused(why))
+        logger.info("trainer.kernel: %s", f"autograd, since {why}" if why else "fused")
+        return not why
 
     @property
     def anneals(self) -> bool:
@@ -110,6 +132,12 @@ class Trainer:
         """What sets the learning rate of each step; None where nothing does."""
         constant = isinstance(self.scheduler, ConstantRate)
         return self.scheduler if isinstance(self.scheduler, Schedule) and not constant else None
+
+    @property
+    def _chunk_size(self) -> int:
+        """Steps per call; 1 where Lightning counts calls to limit the batches of an epoch."""
+        limited = self.lightning.get("limit_train_batches") is not None
+        return 1 if limited else self.steps_per_call
 
     def check_device(self) -> None:
         """Raise ConfigError if this machine lacks what the trainer asks for."""
@@ -182,7 +210,9 @@ class Trainer:
                 last=last if folder is not None else None,
             )
             runner = self._lightning_trainer(watching, epochs, validates=validate is not None)
-            module = TwoTowerModule(
+            device = runner.strategy.root_device
+            fused = self._is_fused(model, objective, device, runner.world_size)
+            module = (FusedModule if fused else TwoTowerModule)(
                 model, objective.loss, objective.optimizer, self.l2, self._schedule
             )
             batches = FoldBatches(
@@ -191,8 +221,9 @@ class Trainer:
                 batch_size=self.batch_size,
                 half_life=self.half_life,
                 seed=seed,
-                device=runner.strategy.root_device,
+                device=device,
                 history_length=model.history_length,
+                chunk_size=self._chunk_size if fused else None,
             )
             with using_threads(self.threads, model):
                 run_fit(runner, module, batches, last)
@@ -249,6 +280,10 @@ class Trainer:
             validate_every=self.validate_every if validates else None,
             arguments=self.lightning,
         )
+
+
+def _not_fused(why: str) -> ErrorEntry:
+    return ErrorEntry("trainer.kernel", "fused", f"but {why}", "must be auto or autograd")
 
 
 def _fitted(module: TwoTowerModule, metrics: EpochMetrics, best: BestWeights | None) -> Fitted:

@@ -5,7 +5,7 @@ tensors: a `Fold` holds what one training run may see (`TrainInteractions`) and 
 on (`Holdout`). Ids are the source's own in frames and row numbers of a `Vocabulary` in tensors.
 """
 
-from twotower.types.batch import Hardest, Negatives, Scores
+from twotower.types.batch import Hardest, MaskedScores, Negatives, Scores
 from twotower.types.fold import Fold, Holdout, Side, TrainInteractions, Vocabulary
 from twotower.types.frames import (
     FILE_ORDER,
@@ -37,6 +37,7 @@ __all__ = [
     "Holdout",
     "Interactions",
     "ItemLists",
+    "MaskedScores",
     "Negatives",
     "OneRanking",
     "Past",

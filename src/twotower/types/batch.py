@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Hardest", "Negatives", "Scores"]
+__all__ = ["Hardest", "MaskedScores", "Negatives", "Scores"]
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,20 @@ class Scores:
     valid: Tensor | None
     log_expected_count: Tensor
     embeddings: tuple[Tensor, Tensor] | None = None
+    weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class MaskedScores:
+    """What a loss that states its own gradient sees of a batch, and overwrites with the gradient.
+
+    positive: [B], negative: [B, N] float32, the scores; -inf for a negative that is not valid.
+    counts: [B] int64, the number of valid negatives of each row.
+    log_expected_count: [B, N] or [N]; weights: [B] float or None, as in `Scores`.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    counts: Tensor
+    log_expected_count: Tensor
     weights: Tensor | None = None
