@@ -58,6 +58,7 @@ CHOICES = [
 # Groups where each choice is a class of its own, in a file of its own.
 ONE_FILE_PER_CHOICE = (
     *("baselines", "loss", "negative_sampling", "split", "tower", "tower/encoder", "tower/text"),
+    "tower/prior",
 )
 FOLDERS = {"trainer": "training", "trainer/scheduler": "training/scheduler"}
 
@@ -87,7 +88,8 @@ def node_of(group: str, choice: str) -> dict[str, Any]:
     node = composed(group, choice)
     for key in group.split("/"):
         node = node[key]
-    return dict(node[choice] if group == "baselines" else node)
+    node = node[choice] if group == "baselines" else node
+    return {key: value for key, value in node.items() if key != "prior"}
 
 
 # Keys of conf/train.yaml that only `SweepSettings` reads.
@@ -98,6 +100,10 @@ def one_run(config: dict[str, Any]) -> dict[str, Any]:
     """A whole config without the keys that describe several runs; that of another command as is."""
     of_run = config["_target_"].endswith(".Experiment")
     return {key: value for key, value in config.items() if not of_run or key not in OF_SWEEPS}
+
+
+# Keys of a node that are not arguments of the class it names; a model reads `tower.prior`.
+NOT_FOR_THE_CLASS = {"_target_", "_partial_", "prior"}
 
 
 def own_nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -127,7 +133,7 @@ def test_a_choice_composes_and_yaml_is_the_one_place_of_its_values(group: str, c
     for node in nodes:
         parameters = inspect.signature(get_object(node["_target_"])).parameters.values()
         from_yaml = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        assert node.keys() - {"_target_", "_partial_"} == {p.name for p in from_yaml}
+        assert node.keys() - NOT_FOR_THE_CLASS == {p.name for p in from_yaml}
         assert [p.name for p in from_yaml if p.default is not p.empty] == [], node["_target_"]
 
 

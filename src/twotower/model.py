@@ -13,7 +13,8 @@ from twotower.core import seeding
 from twotower.core.errors import errors_under
 from twotower.negative_sampling.hardest import hardest_places, kept
 from twotower.tower import HistoryEncoder
-from twotower.types import Histories, Negatives, Past, Scores, Side
+from twotower.tower.prior import ItemPrior, split_prior
+from twotower.types import Histories, Negatives, Past, Scores, Side, TrainInteractions
 
 __all__ = ["DotProductScorer", "TwoTower"]
 
@@ -23,7 +24,10 @@ _ROWS = 16
 
 
 class TwoTower(nn.Module):
-    """score(u, i) = user_tower(u) . item_tower(i)
+    """score(u, i) = user_tower(u) . item_tower(i) + prior(i)
+
+    With a prior it is one dot product still: users get a last component of 1, items their prior,
+    whatever the similarity. In what follows D is emb_dim, plus 1 with a prior.
 
     Example:
         >>> import torch
@@ -40,33 +44,47 @@ class TwoTower(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(self, user_tower: nn.Module, item_tower: nn.Module) -> None:
+    def __init__(
+        self, user_tower: nn.Module, item_tower: nn.Module, prior: ItemPrior | None = None
+    ) -> None:
         """Combine two towers of the same emb_dim.
 
         Args:
             user_tower: A twotower.tower.Tower or a twotower.tower.HistoryEncoder.
             item_tower: A twotower.tower.Tower.
+            prior: A score per item that is added to every user's; None for none.
         """
         super().__init__()
         self.user_tower = user_tower
         self.item_tower = item_tower
+        self.prior = prior
 
     @classmethod
     def build(
-        cls, tower: Callable[..., nn.Module], *, users: Side, items: Side, seed: int
+        cls,
+        tower: Callable[..., nn.Module],
+        *,
+        users: Side,
+        items: Side,
+        seed: int,
+        train: TrainInteractions | None = None,
     ) -> TwoTower:
-        """Build both towers from one factory.
+        """Build both towers from one factory, and the prior that it holds.
 
         Args:
-            tower: Called with `side` and `generator`, returns the tower of that side.
+            tower: Called with `side` and `generator`, returns the tower of that side. It may be a
+                functools.partial with a `prior`, which is not passed on.
             users: The user side.
             items: The item side.
             seed: Seed of the initial weights.
+            train: What a prior is computed from; None where weights will be loaded.
         """
+        tower, prior = split_prior(tower)
         generator = seeding.generator(seed, seeding.INITIALISATION)
         with errors_under("tower"):
             user_tower = tower(side=users, generator=generator)
-            return cls(user_tower, tower(side=items, generator=generator))
+            item_tower = tower(side=items, generator=generator)
+        return cls(user_tower, item_tower, prior.of_items(items, train) if prior else None)
 
     @property
     def history_length(self) -> int | None:
@@ -86,17 +104,13 @@ class TwoTower(nn.Module):
             users: [B] int64.
             past: Their histories; required if, and only if, the model reads histories.
         """
-        tower = self.user_tower
-        if not isinstance(tower, HistoryEncoder):
-            vectors: Tensor = tower(users)
-            return vectors
-        assert past is not None
-        return tower.encode(self.encode_items(past.items), past.valid)
+        vectors = self._user_vectors(users, past)
+        return vectors if self.prior is None else _with_last(vectors, vectors.new_ones(1))
 
     def encode_items(self, items: Tensor) -> Tensor:
         """Return item embeddings, [..., D], for `items` ([...] int64)."""
         vectors: Tensor = self.item_tower(items)
-        return vectors
+        return vectors if self.prior is None else _with_last(vectors, self.prior(items))
 
     def forward(self, users: Tensor, items: Tensor, past: Past | None = None) -> Tensor:
         """Return the scores of user-item pairs, [B].
@@ -125,13 +139,14 @@ class TwoTower(nn.Module):
             past: Histories of `users`, if the model reads them.
             weights: [B] of the rows, for the loss; None: all 1.
         """
-        user = self.encode_users(users, past)  # [B, D]
-        positive = self.encode_items(positives)  # [B, D]
+        # The prior is added to the scores: losses and penalties of embeddings see the towers' own.
+        user = self._user_vectors(users, past)  # [B, emb_dim]
+        positive = self.item_tower(positives)  # [B, emb_dim]
         negatives, negative = self._encode_negatives(user, negatives)
         return BatchScores(
             scores=Scores(
-                positive=(user * positive).sum(-1),
-                negative=_dot(user, negative),
+                positive=self._with_prior((user * positive).sum(-1), positives),
+                negative=self._with_prior(_dot(user, negative), negatives.items),
                 valid=negatives.valid,
                 log_expected_count=negatives.log_expected_count,
                 embeddings=(user, positive),
@@ -141,28 +156,42 @@ class TwoTower(nn.Module):
         )
 
     def _encode_negatives(self, user: Tensor, drawn: Negatives) -> tuple[Negatives, Tensor]:
-        """Return the negatives of `user` [B, D] and their embeddings.
+        """Return the negatives of `user` [B, emb_dim] and the item tower's embeddings of them.
 
         The hardest candidates are selected without gradient. Items of a pool are encoded once,
         however many rows keep them.
 
         Returns:
-            The negatives, and [B, N, D], or [N, D] for a shared pool.
+            The negatives, and [B, N, emb_dim], or [N, emb_dim] for a shared pool.
         """
         if drawn.hardest is None:
-            return drawn, self.encode_items(drawn.items)
+            return drawn, self.item_tower(drawn.items)
         shared = drawn.items.dim() == 1
         with torch.set_grad_enabled(shared and torch.is_grad_enabled()):
-            candidates = self.encode_items(drawn.items)
+            candidates = self.item_tower(drawn.items)
         with torch.no_grad():
-            scores = _dot(user, candidates)  # [B, N]
+            scores = self._with_prior(_dot(user, candidates), drawn.items)  # [B, N]
             places = hardest_places(scores, drawn.valid, drawn.hardest)  # [B, n]
         negatives = kept(drawn, places)
         if not shared:
-            return negatives, self.encode_items(negatives.items)
+            return negatives, self.item_tower(negatives.items)
         # index_select: its backward takes a fraction of the time of candidates[places].
         return negatives, candidates.index_select(0, places.flatten()).view(*places.shape, -1)
 
+    def _user_vectors(self, users: Tensor, past: Past | None) -> Tensor:
+        """Return the user tower's embeddings, [B, emb_dim]."""
+        tower = self.user_tower
+        if not isinstance(tower, HistoryEncoder):
+            vectors: Tensor = tower(users)
+            return vectors
+        assert past is not None
+        return tower.encode(self.item_tower(past.items), past.valid)
+
+    def _with_prior(self, scores: Tensor, items: Tensor) -> Tensor:
+        """Return `scores` ([B] or [B, N]) plus the prior of `items` (of that shape, or [N])."""
+        return scores if self.prior is None else scores + self.prior(items)
+
+    @torch.inference_mode()
     def scorer(self, histories: Histories) -> DotProductScorer:
         """Return a scorer of the current model; each row is encoded once.
 
@@ -177,6 +206,8 @@ class TwoTower(nn.Module):
         """Return the embeddings of all items that can be ranked, [n_items, D]."""
         with _evaluating(self):
             table: Tensor = self.item_tower.table()  # type: ignore[operator]
+            if self.prior is not None:
+                table = _with_last(table, self.prior.table(len(table)))
             return table.detach()
 
     @torch.inference_mode()
@@ -187,20 +218,36 @@ class TwoTower(nn.Module):
             items: [n_items, D] of `item_table`.
             histories: [n_users] histories of the users, if the model reads histories.
         """
-        tower = self.user_tower
         with _evaluating(self):
-            if not isinstance(tower, HistoryEncoder):
-                table: Tensor = tower.table()  # type: ignore[operator]
-                return table.detach()
-            histories = histories.to(items.device)
-            users = torch.arange(len(histories.offsets) - 1, device=items.device)
-            encoded = [
-                tower.encode(items[past.items], past.valid)[: len(rows)]
-                for rows in torch.split(users, _BLOCK)
-                if len(rows)
-                for past in [histories.latest(_padded(rows), tower.history_length)]
-            ]
-            return torch.cat([items[:0], *encoded]).detach()
+            table = self._user_vector_table(self.tower_part(items), histories)
+            if self.prior is not None:
+                table = _with_last(table, table.new_ones(1))
+            return table.detach()
+
+    def tower_part(self, table: Tensor) -> Tensor:
+        """Return [n, emb_dim]: the embeddings of a table, [n, D], without what the prior adds."""
+        return table if self.prior is None else table[:, :-1]
+
+    def _user_vector_table(self, items: Tensor, histories: Histories) -> Tensor:
+        """Return the user tower's embeddings, [n_users, emb_dim].
+
+        Args:
+            items: [n_items, emb_dim] of the item tower.
+            histories: See `user_table`.
+        """
+        tower = self.user_tower
+        if not isinstance(tower, HistoryEncoder):
+            table: Tensor = tower.table()  # type: ignore[operator]
+            return table
+        histories = histories.to(items.device)
+        users = torch.arange(len(histories.offsets) - 1, device=items.device)
+        encoded = [
+            tower.encode(items[past.items], past.valid)[: len(rows)]
+            for rows in torch.split(users, _BLOCK)
+            if len(rows)
+            for past in [histories.latest(_padded(rows), tower.history_length)]
+        ]
+        return torch.cat([items[:0], *encoded])
 
 
 @contextmanager
@@ -218,6 +265,12 @@ def _padded(rows: Tensor) -> Tensor:
     """Return [m] with the last of `rows` [n] repeated until m is a multiple of _ROWS."""
     missing = -len(rows) % _ROWS
     return torch.cat([rows, rows[-1:].expand(missing)]) if missing else rows
+
+
+def _with_last(vectors: Tensor, last: Tensor) -> Tensor:
+    """Return [..., D + 1]: `vectors` [..., D] with `last` ([...] or [1]) as their last number."""
+    last = last.to(vectors.dtype).expand(vectors.shape[:-1])
+    return torch.cat([vectors, last[..., None]], -1)
 
 
 def _dot(user: Tensor, negative: Tensor) -> Tensor:

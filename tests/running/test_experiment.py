@@ -388,3 +388,31 @@ def test_new_users_are_served_by_their_histories(two_tastes: list[str]) -> None:
 def test_an_encoder_that_reads_an_order_needs_timestamps(two_tastes: list[str]) -> None:
     with pytest.raises(DataError, match="tower: the user tower reads histories in order of time"):
         twotower.run([*two_tastes, "split=random", "tower=history", "tower/encoder=gru"])
+
+
+def test_a_prior_is_computed_from_what_each_fit_is_trained_on(
+    untracked: list[str], tmp_path: Path
+) -> None:
+    result = twotower.run([*untracked, "tower/prior=popularity", "tower.prior.learned=true"])
+    assert result.selected is not None
+    selected, refit = result.selected.model.prior, result.fitted.model.prior
+    assert selected is not None
+    assert refit is not None
+    histories = result.recommender.histories.items  # of train and validation
+    logs = (torch.bincount(histories, minlength=len(refit.values)).double() + 1).log()
+    expected = (logs - logs.mean()) / logs.std(correction=0)
+    torch.testing.assert_close(refit.values, expected.float())
+    assert not torch.equal(selected.values, refit.values)
+    assert refit.weight.item() not in (1.0, selected.weight.item())  # both were trained
+    result.recommender.save(tmp_path / "model")
+    loaded = Recommender.load(tmp_path / "model")
+    assert loaded.recommend(None, 5).equals(pl.from_pandas(result.recommender.recommend(None, 5)))
+
+
+def test_a_prior_is_not_learned_by_a_loss_of_embeddings() -> None:
+    with pytest.raises(ConfigError, match=r"tower\.prior\.learned: got True, but DirectAU"):
+        build(
+            compose(
+                "train", ["tower/prior=popularity", "tower.prior.learned=true", "loss=direct_au"]
+            )
+        )

@@ -48,17 +48,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("drop_cold", [True, False])
+@pytest.mark.parametrize(("drop_cold", "prior"), [(True, "none"), (False, "popularity")])
 @pytest.mark.parametrize("tower", TOWERS)
 def test_every_way_to_lists_gives_the_same(
-    data: list[str], tower: str, drop_cold: bool, tmp_path: Path
+    data: list[str], tower: str, drop_cold: bool, prior: str, tmp_path: Path
 ) -> None:
     drop = f"split.drop_cold_items={str(drop_cold).lower()}"
-    config = conf.compose("train", [*TOWERS[tower], *data, drop])
+    config = conf.compose("train", [*TOWERS[tower], *data, drop, f"tower/prior={prior}"])
     experiment = conf.build(config)
     _, frames = experiment.load()
     fold = fold_of(frames, "test", experiment.split, on_train=True)
-    model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
+    model = TwoTower.build(
+        experiment.tower, users=fold.users, items=fold.items, seed=0, train=fold.train
+    )
     recommender = Recommender(
         model, config["tower"], fold.vocabulary, fold.histories, fold.users, fold.items
     )

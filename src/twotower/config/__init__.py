@@ -20,7 +20,7 @@ from twotower.config.describe import describe
 from twotower.config.flags import parse_flags, shown_flags
 from twotower.config.hydra_part import check_hydra
 from twotower.config.instantiate import Configured
-from twotower.config.kinds import Contract, KeywordsOf
+from twotower.config.kinds import AlsoReads, Contract, KeywordsOf
 from twotower.config.overrides import lenient
 from twotower.config.render import command, literal, render, render_value
 from twotower.config.repeats import REPEATS, with_repeats, with_seeds
@@ -30,6 +30,7 @@ from twotower.config.tree import CONF_DIR
 __all__ = [
     "CONF_DIR",
     "REPEATS",
+    "AlsoReads",
     "Axis",
     "Configured",
     "Contract",

@@ -23,7 +23,7 @@ from twotower.config.elsewhere import is_key_elsewhere, key_elsewhere
 from twotower.config.instantiate import PARTIAL as _PARTIAL
 from twotower.config.instantiate import TARGET as _TARGET
 from twotower.config.instantiate import instantiate
-from twotower.config.kinds import child_hint, given_keywords, kind_error
+from twotower.config.kinds import child_hint, given_keywords, kind_error, readers_of
 from twotower.config.suggest import suggest
 from twotower.config.targets import Targets
 from twotower.config.tree import choices, is_group
@@ -57,6 +57,7 @@ def check(
         readers: classes that are built from keys of `config` next to the one it names.
     """
     known = [ErrorEntry(None, problem=e) if isinstance(e, str) else e for e in errors]
+    readers = [*readers, *readers_of(kind)]
     entries = [*known, *_node_errors(path, config, kind, targets, readers)]
     if entries:
         count = "1 error" if len(entries) == 1 else f"{len(entries)} errors"
@@ -190,7 +191,9 @@ def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterato
         valid = "must hold nodes by their names, such as `mine: {_target_: ...}`"
         yield ErrorEntry(path, problem=problem, valid=valid)
     elif isinstance(value, Mapping) and _TARGET in value:
-        yield from _node_errors(path, value, hint, targets)
+        yield from _node_errors(path, value, hint, targets, readers_of(hint))
+    elif isinstance(value, Mapping) and _is_left_of_another(value, hint):
+        yield ErrorEntry(path, problem="missing", valid="it must be set")
     elif is_typeddict(hint) and isinstance(value, Mapping):
         yield from _parameter_errors(path, value, (hint,), targets)
     elif _holds_nodes(value) or (isinstance(value, Mapping) and _takes_nodes(hint)):
@@ -201,6 +204,12 @@ def _value_errors(path: str, value: Any, hint: Any, targets: Targets) -> Iterato
         yield ErrorEntry(path, value, valid=_choice_hint(path))
     else:
         yield from value_errors(path, value, hint)
+
+
+def _is_left_of_another(value: Mapping[str, Any], hint: Any) -> bool:
+    """Whether a mapping has only keys that are not for the class that its node would name."""
+    keys = {key for reader in readers_of(hint) for key in parameters(reader, own=True)}
+    return bool(keys) and value.keys() <= keys
 
 
 def _takes_nodes(hint: Any) -> bool:

@@ -25,7 +25,15 @@ from typing_extensions import get_protocol_members, is_protocol, is_typeddict
 from twotower.config.instantiate import PARTIAL
 from twotower.config.members import hints_of, method_of, shown_method, unlike
 
-__all__ = ["Contract", "KeywordsOf", "child_hint", "given_keywords", "kind_error"]
+__all__ = [
+    "AlsoReads",
+    "Contract",
+    "KeywordsOf",
+    "child_hint",
+    "given_keywords",
+    "kind_error",
+    "readers_of",
+]
 
 _UNKNOWN = (Any, object)
 
@@ -52,6 +60,22 @@ class KeywordsOf:
     """In `Annotated[dict[str, Any], ...]`: the values are arguments of that class."""
 
     target: Any
+
+
+@dataclass(frozen=True)
+class AlsoReads:
+    """In `Annotated[...]`: the node has further keys, which are not for the class that it names.
+
+    target: a TypedDict of these keys.
+    """
+
+    target: Any
+
+
+def readers_of(hint: Any) -> list[Any]:
+    """Return what reads keys of a node that is hinted by `hint`, besides the class it names."""
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return [each.target for each in metadata if isinstance(each, AlsoReads)]
 
 
 def kind_error(hint: Any, target: Any, partial: bool) -> str | None:

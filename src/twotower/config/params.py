@@ -85,7 +85,7 @@ def _has_plain_keys(node: Mapping[str, Any]) -> bool:
 def _of_component(nodes: Nodes, path: str, around: Recipe) -> Iterator[Param]:
     node, key = nodes[-1], path.rpartition(".")[2]
     group, default = around.parts.get(key, (_group_of(node[TARGET], path), None))
-    default = default or default_choices().get(path)
+    default = default or default_choices().get(path.replace(".", "/"))
     choice = _nearest(group, node) if group is not None else None
     yield Param(path, choice or _called(str(node[TARGET])), choice == default)
     written = recipe(group, choice) if group is not None and choice is not None else Recipe({}, {})

@@ -117,7 +117,7 @@ def fillings() -> tuple[Filling, ...]:
     Two levels are followed, since a pair of towers may hold pairs without end. Groups that take a
     list are left out: their choices are selected in another form.
     """
-    outer = _fillings({group: group for group in default_choices()})
+    outer = _fillings({group.replace("/", "."): group for group in default_choices()})
     inner = {
         f"{each.at}.{key}": group for each in outer for key, (group, _) in each.recipe.parts.items()
     }

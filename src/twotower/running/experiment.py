@@ -29,6 +29,7 @@ from twotower.running.judge import Judge
 from twotower.running.reference import References
 from twotower.running.result import Judged, Result
 from twotower.running.rules import (
+    a_learned_prior_is_scored,
     a_part_is_measured,
     objective_fits,
     validation_is_cut,
@@ -39,7 +40,7 @@ from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
-from twotower.tower import TowerFactory
+from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
@@ -53,7 +54,15 @@ Report = Callable[[Run, Result], object]  # what people look at: see `twotower.r
 logger = logging.getLogger(__name__)
 
 
-@component(rules=(objective_fits, validation_is_cut, a_part_is_measured, weights_are_applied))
+@component(
+    rules=(
+        objective_fits,
+        validation_is_cut,
+        a_part_is_measured,
+        weights_are_applied,
+        a_learned_prior_is_scored,
+    )
+)
 @dataclass(frozen=True)
 class Experiment(Configured):
     """One run as conf/train.yaml describes it, one field per key; conf/ documents each of them.
@@ -75,7 +84,7 @@ class Experiment(Configured):
     preprocessing: Preprocessing
     split: Split
     negative_sampling: SamplerFactory
-    tower: TowerFactory
+    tower: TwoTowerFactory
     loss: Loss
     optimizer: Callable[[Iterable[Tensor]], Optimizer]
     trainer: Trainer

@@ -10,7 +10,7 @@ from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
 from twotower.model import TwoTower
 from twotower.running.trial_context import TrialContext
-from twotower.tower import TowerFactory
+from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run
 from twotower.training import Fitted, Objective, Trainer
 from twotower.types import Fold, Scorer
@@ -34,7 +34,7 @@ class Fitter:
         trial: The context of the run in a sweep; None for a single run.
     """
 
-    tower: TowerFactory
+    tower: TwoTowerFactory
     trainer: Trainer
     objective: Objective
     evaluation: Evaluation
@@ -111,7 +111,9 @@ class Fitter:
             )
 
     def _model(self, fold: Fold) -> TwoTower:
-        model = TwoTower.build(self.tower, users=fold.users, items=fold.items, seed=self.seed)
+        model = TwoTower.build(
+            self.tower, users=fold.users, items=fold.items, seed=self.seed, train=fold.train
+        )
         if model.needs_order and fold.train.timestamps is None:
             raise DataError(
                 "tower: the user tower reads histories in order of time, and the log has no "

@@ -12,12 +12,19 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from twotower.core.errors import ErrorEntry
 from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
-from twotower.loss import Loss, weight_error
+from twotower.loss import Loss, needs_negatives, weight_error
 from twotower.negative_sampling import NegativeSampler
 from twotower.split.base import Split
+from twotower.tower.prior import TwoTowerFactory, split_prior
 from twotower.training import Objective, Trainer
 
-__all__ = ["a_part_is_measured", "objective_fits", "validation_is_cut", "weights_are_applied"]
+__all__ = [
+    "a_learned_prior_is_scored",
+    "a_part_is_measured",
+    "objective_fits",
+    "validation_is_cut",
+    "weights_are_applied",
+]
 
 
 def objective_fits(
@@ -80,3 +87,14 @@ def weights_are_applied(dataset: Dataset, loss: Loss) -> Iterator[ErrorEntry]:
     weighted = isinstance(columns, Mapping) and columns.get("weight") is not None
     if weighted and (error := weight_error(loss)):
         yield error
+
+
+def a_learned_prior_is_scored(tower: TwoTowerFactory, loss: Loss) -> Iterator[ErrorEntry]:
+    """Yield an error if the weight of a prior is learned by a loss that sees no scores."""
+    if getattr(split_prior(tower)[1], "learned", False) and not needs_negatives(loss):
+        yield ErrorEntry(
+            "tower.prior.learned",
+            True,
+            f"but {type(loss).__name__} is a loss of embeddings, which do not include the prior",
+            "must be false, or loss one of scores, such as bce",
+        )

@@ -17,7 +17,7 @@ from twotower.dataset.vectors import checked_vectors
 from twotower.model import TwoTower
 from twotower.serving.files import StoredModel
 from twotower.serving.id_rows import IdRows
-from twotower.tower import TowerFactory
+from twotower.tower.prior import TwoTowerFactory
 from twotower.tower.text.sentence import SavedText, SentenceText, without_encoder
 from twotower.types import ITEM, USER, Histories, Side, Vocabulary
 
@@ -92,7 +92,8 @@ def _rebuilt(stored: StoredModel, users: Side, items: Side) -> TwoTower:
     _refuse_sentences(stored, users, items)
     packages = {type(module).__module__.partition(".")[0] for module in stored.model.modules()}
     node = without_encoder(stored.tower, old)
-    factory = build_stored("tower", node, TowerFactory, sorted(packages - {"twotower", "torch"}))
+    allowed = sorted(packages - {"twotower", "torch"})
+    factory = build_stored("tower", node, TwoTowerFactory, allowed)
     model = TwoTower.build(factory, users=users, items=items, seed=0)
     # What is learned is of train's rows, and keeps its shape; what is stored of features is longer.
     kept = {

@@ -18,7 +18,7 @@ from twotower.core.files import write_atomically
 from twotower.core.secrets import mask_all
 from twotower.model import TwoTower
 from twotower.serving import stored_values as values
-from twotower.tower import TowerFactory
+from twotower.tower.prior import TwoTowerFactory
 from twotower.tower.text.sentence import without_encoder
 from twotower.types import ITEM, USER, Histories, Side, Vocabulary
 
@@ -128,7 +128,7 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> StoredModel:
     items, item_ids = values.side("item", folder / _ITEMS, of_train["items"])
     rows, columns = values.history(folder / _HISTORY, users.n, items.n)
     weights = values.weights(folder / _WEIGHTS)
-    factory = build_stored("tower", without_encoder(tower, weights), TowerFactory, allow_targets)
+    factory = build_stored("tower", without_encoder(tower, weights), TwoTowerFactory, allow_targets)
     model = TwoTower.build(factory, users=users, items=items, seed=0)
     _load_weights(model, weights, folder / _WEIGHTS)
     histories = Histories.of(rows, columns, users.n, timed=True)

@@ -171,7 +171,8 @@ class Recommender:
         Args:
             items: Original ids; None for all that the model can rank.
             k: The length of each list.
-            by: `cosine` of the embeddings or their `dot` product, which favors popular items.
+            by: `cosine` of the embeddings or their `dot` product, which favors popular items. A
+                prior (tower/prior) is no part of either.
 
         Returns:
             A frame with columns `item_id`, `similar_id`, `rank`, `score` and, where known, the
@@ -182,14 +183,14 @@ class Recommender:
             ConfigError: `k` or `by` is not valid.
         """
         check_arguments(k)
-        table, rows = self._tables.items, self._tables.known_items(items)
+        table, rows = self.model.tower_part(self._tables.items), self._tables.known_items(items)
         frame = similar(table, rows, self.vocabulary.items.alias(ITEM), self.items, k, by)
         return in_library(frame, library_of(items) or self.library)
 
     def similar_users(self, users: Any = None, k: int = 10, by: Similarity = "cosine") -> Any:
         """Return the `k` users most similar to each of `users`; see `similar_items`."""
         check_arguments(k)
-        table, rows = self._tables.users, self._tables.known_users(users)
+        table, rows = self.model.tower_part(self._tables.users), self._tables.known_users(users)
         frame = similar(table, rows, self.vocabulary.users.alias(USER), self.users, k, by)
         return in_library(frame, library_of(users) or self.library)
 
