@@ -13,6 +13,7 @@ from twotower.config import build, compose
 from twotower.tower import EmbeddingTower, HistoryEncoder, HistoryTower
 from twotower.tower.encoder import AttentionEncoder, MeanEncoder
 from twotower.tower.history import tower_of_side
+from twotower.tower.prior import split_prior
 from twotower.types import Side
 
 ITEMS = torch.tensor([[[7.0, 7.0], [6.0, 0.0], [0.0, 8.0]], [[7.0, 7.0]] * 3])
@@ -51,7 +52,8 @@ def test_values_in_invalid_places_never_matter(
     chosen = [f"tower/encoder={encoder}", f"tower.similarity={similarity}"]
     node = compose("train", ["tower=history", "tower.emb_dim=4", *chosen])["tower"]
     side = Side("user", n=9, n_train=7, features=None)
-    tower = build(node)(side=side, generator=torch.Generator().manual_seed(0)).eval()
+    factory, _ = split_prior(build(node))
+    tower: Any = factory(side=side, generator=torch.Generator().manual_seed(0)).eval()
     clean = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(1))
     valid = torch.arange(5) >= torch.tensor([2, 0, 5])[:, None]
 

@@ -14,6 +14,7 @@ from twotower.core.errors import ConfigError
 from twotower.model import TwoTower
 from twotower.tower import EmbeddingTower, HistoryEncoder
 from twotower.tower.features import FeatureTower
+from twotower.tower.prior import split_prior
 from twotower.types import Past, Side
 
 USERS = Side("user", 4, 3, pl.DataFrame({"age": [1, 2, 3, 4]}))
@@ -22,7 +23,8 @@ ITEMS = Side("item", 5, 4, pl.DataFrame({"genres": [["a"], ["b"], ["a"], [], ["a
 
 def tower(side: Side, *overrides: str) -> nn.Module:
     node = compose("train", ["tower=pair", *overrides])["tower"]
-    made: nn.Module = build(node)(side=side, generator=torch.Generator().manual_seed(0))
+    factory, _ = split_prior(build(node))
+    made: nn.Module = factory(side=side, generator=torch.Generator().manual_seed(0))
     return made
 
 
