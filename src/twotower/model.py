@@ -21,6 +21,7 @@ __all__ = ["DotProductScorer", "TwoTower"]
 _BLOCK = 1024  # users whose histories are encoded at a time
 # Matrix products of fewer rows take other kernels, which round differently.
 _ROWS = 16
+_WIDTH = 8
 
 
 class TwoTower(nn.Module):
@@ -327,4 +328,8 @@ class DotProductScorer:
     def score_all(self, users: Tensor) -> Tensor:
         """See Scorer."""
         rows = _padded(users.to(self.users.device))
-        return (self.users[rows] @ self.items.T)[: len(users)]
+        user, item = self.users[rows], self.items
+        if len(item) < _ROWS:  # there, rows of some widths, such as 5, depend on where they are
+            missing = -item.shape[1] % _WIDTH
+            user, item = (nn.functional.pad(each, (0, missing)) for each in (user, item))
+        return (user @ item.T)[: len(users)]

@@ -93,11 +93,13 @@ class ItemPrior(nn.Module):
     def forward(self, items: Tensor) -> Tensor:
         """Return the prior scores, [...], of `items` ([...] int64)."""
         known = items < len(self.values)
-        return (self.weight * self.values[items.where(known, 0)]).where(known, 0.0)
+        scores = self.weight * self.values[items.where(known, 0)]
+        return scores.where(known, 0.0)
 
     def table(self, n: int) -> Tensor:
         """Return the prior scores of the first `n` items, [n]."""
-        return self(torch.arange(n, device=self.values.device))
+        scores: Tensor = self(torch.arange(n, device=self.values.device))
+        return scores
 
 
 def _standardised(values: Tensor) -> Tensor:
