@@ -1,9 +1,10 @@
 """twotower: config-driven experiments with two-tower dot-product recommenders.
 
-`run` trains and evaluates one model, `load` returns the model of a run, and `compare` compares
-runs. Names and defaults are those of the command line: an override `"tower.emb_dim=32"` means the
-same in both. The names in `__all__` and their signatures are stable: they change only with a new
-minor version, after a version that warns; whatever else can be imported may change at any time.
+`run` trains and evaluates one model, `sweep` one per setting; `load` returns the model of a run,
+and `compare` compares runs. Names and defaults are those of the command line: an override
+`"tower.emb_dim=32"` means the same in both. The names in `__all__` and their signatures are stable:
+they change only with a new minor version, after a version that warns; whatever else can be imported
+may change at any time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twotower.api.compare import compare
 from twotower.api.load import load
 from twotower.api.run import run
+from twotower.api.sweep import sweep
 from twotower.core.errors import (
     ConfigError,
     DataError,
@@ -44,6 +46,7 @@ __all__ = [
     "compare",
     "load",
     "run",
+    "sweep",
 ]
 
 __version__ = version("twotower")

@@ -12,6 +12,8 @@ from twotower.core import errors
 SIGNATURES = {
     "run": "(overrides=(), *, interactions=None, test=None, users=None, items=None, "
     "config_dir=None, name=None)",
+    "sweep": "(params, overrides=(), *, interactions=None, test=None, users=None, items=None, "
+    "config_dir=None, name=None)",
     "load": "(run='latest', overrides=(), *, allow_targets=(), config_dir=None, library='pandas')",
     "compare": "(runs=None, overrides=(), *, sweep=None, config_dir=None, library='pandas')",
 }

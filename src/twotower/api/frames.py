@@ -33,7 +33,10 @@ def given_frames(*, interactions: Any, test: Any, users: Any, items: Any) -> Giv
 
 
 def with_frames(
-    given: GivenFrames, overrides: Sequence[str], config_dir: str | Path | None
+    given: GivenFrames,
+    overrides: Sequence[str],
+    config_dir: str | Path | None,
+    varying: Sequence[str] | None = None,
 ) -> list[str]:
     """Keep the frames on disk, and return overrides that select them as the dataset.
 
@@ -41,16 +44,23 @@ def with_frames(
         given: The frames.
         overrides: As on the command line.
         config_dir: A folder of the user's with further choices.
+        varying: For a sweep the overrides that sweep over other keys, which are not returned.
 
     Raises:
         ConfigError: An override is wrong, or selects another dataset.
         DataError: A frame cannot be read.
     """
-    for line in overrides:
+    for line in (*overrides, *(varying or ())):
         if line.lstrip("+").startswith("dataset=") and line != _SELECTED:
             raise ConfigError(f"{line}: got interactions= as well; must be one of the two")
     selected = [_SELECTED, *(line for line in overrides if line != _SELECTED)]
-    node = conf.compose("train", [*selected, f"{_DIGEST}=to_come"], config_dir)["dataset"]
+    lines = [*selected, f"{_DIGEST}=to_come"]
+    if varying is not None:
+        folder = None if config_dir is None else str(config_dir)
+        source = conf.Source("train", folder, searchpath=conf.searchpath_of(lines))
+        swept = conf.with_repeats(conf.with_baselines([*lines, *varying]))
+        lines, *_ = conf.combinations(swept, source)
+    node = conf.compose("train", lines, config_dir)["dataset"]
     columns = [name for name, _ in named_columns(node["columns"])]
     digest = given.keep(Path(node["frames_dir"]), columns)
     return [*selected, conf.render(_DIGEST, digest)]

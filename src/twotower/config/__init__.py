@@ -12,6 +12,7 @@ from twotower.config.compose import (
     compose_from,
     hydra_folder,
     hydra_node,
+    hydra_value,
     lines_of,
     plain,
     shared,
@@ -24,7 +25,7 @@ from twotower.config.kinds import AlsoReads, Contract, KeywordsOf
 from twotower.config.overrides import lenient
 from twotower.config.render import command, literal, render, render_value
 from twotower.config.repeats import REPEATS, with_repeats, with_seeds
-from twotower.config.source import Source
+from twotower.config.source import Source, searchpath_of
 from twotower.config.tree import CONF_DIR
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "describe",
     "hydra_folder",
     "hydra_node",
+    "hydra_value",
     "lenient",
     "lines_of",
     "literal",
@@ -57,6 +59,7 @@ __all__ = [
     "plain",
     "render",
     "render_value",
+    "searchpath_of",
     "shared",
     "shown_flags",
     "with_baselines",

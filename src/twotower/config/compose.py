@@ -33,6 +33,7 @@ __all__ = [
     "compose_from",
     "hydra_folder",
     "hydra_node",
+    "hydra_value",
     "lines_of",
     "plain",
     "shared",
@@ -111,6 +112,11 @@ def hydra_folder(source: Source, overrides: Sequence[str], key: str) -> str | No
     except (HydraException, OmegaConfBaseException):
         return None
     return None if folder is None else str(folder)
+
+
+def hydra_value(source: Source, overrides: Sequence[str], key: str) -> Any:
+    """Return a part of Hydra's own config, such as `hydra.sweeper.search`, for `build_part`."""
+    return OmegaConf.select(source.load(lenient(overrides, source)), key)
 
 
 def shared(source: Source, fixed: Sequence[str]) -> dict[str, Any]:

@@ -128,7 +128,13 @@ class TrainingError(TwoTowerError):
 
 
 class SweepError(TwoTowerError):
-    """Trials of a sweep failed or diverged. The message counts them; the others have finished."""
+    """Trials of a sweep failed or diverged. The message counts them; the others have finished.
+
+    Attributes:
+        table: the results of all trials; from `twotower.sweep` the frame that it would return.
+    """
+
+    table: Any = None
 
 
 class RunNotFoundError(TwoTowerError):

@@ -150,10 +150,12 @@ def _raise_unfinished(table: SweepTable) -> None:
     }
     if any(counts.values()):
         ended = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
-        raise SweepError(
+        error = SweepError(
             f"{ended} of {len(table.results)} trials; the others are done"
             + ("; rerun the command to retry the failed ones" if counts["failed"] else "")
         )
+        error.table = table
+        raise error
 
 
 @contextmanager

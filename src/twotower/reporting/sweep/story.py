@@ -18,11 +18,18 @@ from twotower.reporting.sweep.tracked import track
 from twotower.sweeping.sweep_result import SweepResult
 from twotower.types.metric_name import MetricName
 
-__all__ = ["report_sweep"]
+__all__ = ["record_sweep", "report_sweep"]
 
 
 def report_sweep(result: SweepResult) -> SweepReport:
-    """Print the table of a sweep, write its report into its folder, and log both to its run."""
+    """Record a sweep, and print its table."""
+    report = record_sweep(result)
+    print_sweep(report, terminal())
+    return report
+
+
+def record_sweep(result: SweepResult) -> SweepReport:
+    """Write the report of a sweep into its folder, and log it to its run."""
     table, run, spec = result.table, result.run, result.spec
     compared, notes = _compared(result)
     finished = [trial for setting in table.settings for trial in setting.finished]
@@ -47,7 +54,6 @@ def report_sweep(result: SweepResult) -> SweepReport:
     )
     figures = sweep_figures(table)
     track(report, compared, figures, write_files(report, figures, spec.folder), run)
-    print_sweep(report, terminal())
     return report
 
 
