@@ -12,7 +12,6 @@ from twotower.config.launch import PlannedSweep, planned_sweep
 from twotower.core.errors import ConfigError
 from twotower.reporting.run_page import report_run
 from twotower.sweeping.run_trial import run_trial
-from twotower.sweeping.search import Search
 from twotower.sweeping.sweep import Sweep
 from twotower.sweeping.sweep_spec import SweepSpec
 from twotower.sweeping.trial_spec import TrialSpec
@@ -84,7 +83,7 @@ class _Trials:
 
     source: conf.Source
     planned: PlannedSweep
-    search: Search
+    search: Any  # those that prune have `watch`
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         return conf.compose_from(self.source, [*self.planned.hydra, *overrides])
