@@ -6,8 +6,8 @@
 A made-up log, sorted by item, is written as Parquet (columns user_id, item_id, timestamp; a user
 has 100 interactions, an item 500 on average), read, prepared with split=last_n, encoded and
 trained on for one epoch. Each size and path is a process of its own. The peak of a phase is the
-resident memory above that of the started process, bytes per row the highest of these over the
-number of rows.
+resident memory above that of the started process, without pages of mapped files; bytes per row are
+the highest of these over the number of rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,21 +88,44 @@ class Phases:
     """Seconds and peak resident memory of named phases."""
 
     def __init__(self) -> None:
-        self.base = _status("VmRSS")
+        self.base = anonymous_memory()
         self.measured: dict[str, tuple[float, int]] = {}
 
     def run(self, name: str, work: Callable[[], Any]) -> Any:
         """Return what `work` returns."""
-        Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from VmRSS
+        sampler = _Sampler()
         started = time.perf_counter()
         result = work()
-        self.measured[name] = (time.perf_counter() - started, _status("VmHWM") - self.base)
+        self.measured[name] = (time.perf_counter() - started, sampler.stop() - self.base)
         return result
 
 
-def _status(key: str) -> int:
-    """Return a memory size of this process in bytes, such as VmHWM."""
-    found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+class _Sampler(threading.Thread):
+    """Reads the memory of this process every 10 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._stopped = threading.Event()
+        self._peak = 0
+        self.start()
+
+    def run(self) -> None:
+        while not self._stopped.wait(0.01):
+            self._peak = max(self._peak, anonymous_memory())
+
+    def stop(self) -> int:
+        """Return the peak in bytes."""
+        self._stopped.set()
+        self.join()
+        return max(self._peak, anonymous_memory())
+
+
+def anonymous_memory() -> int:
+    """Return the resident memory of this process in bytes, without pages of mapped files.
+
+    Those are the operating system's cache of the disk, which it drops when memory is short.
+    """
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
 
@@ -115,6 +139,7 @@ def measure(log: Path, path: str, output: Path) -> dict[str, Any]:
     from twotower.training import Objective
 
     overrides = [*SETTING, f"dataset.path={log}", f"output_dir={output}"]
+    overrides.append(f"dataset.streaming={str(path == 'streaming').lower()}")
     experiment: Experiment = build(compose("train", overrides))
     phases = Phases()
     frames = phases.run("prepare", lambda: experiment.load()[1])
@@ -150,7 +175,7 @@ def show(path: str, rows: int, measured: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 10e6])
-    parser.add_argument("--paths", nargs="+", default=["memory"])
+    parser.add_argument("--paths", nargs="+", default=["memory", "streaming"])
     parser.add_argument("--folder", type=Path, help="for the logs; default: a temporary one")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # log and path, of a child
     options = parser.parse_args()

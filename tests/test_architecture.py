@@ -40,6 +40,9 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 SIDEWAYS = {
     ("twotower.split.prepare", "twotower.preprocessing.preprocessing"),
     ("twotower.split.prepare", "twotower.dataset.digest"),
+    ("twotower.split.streaming.prepare", "twotower.preprocessing.preprocessing"),
+    ("twotower.split.streaming.prepare", "twotower.preprocessing.streamed"),
+    ("twotower.split.streaming.prepare", "twotower.dataset.digest"),
 }
 
 HOMES = {

@@ -43,6 +43,7 @@ def log_file(path: Path, **changes: Any) -> LogFile:
         "timestamp_unit": "order",
         "order": "time",
         "timestamp_format": None,
+        "streaming": False,
     }
     return LogFile(**(values | changes))
 

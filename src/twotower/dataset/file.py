@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field, PositiveInt
 
-from twotower.core.component import component
-from twotower.core.errors import ConfigError
+from twotower.core.component import component, rule
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.dataset.canonical import interactions_of
 from twotower.dataset.columns import Place
 from twotower.dataset.lists import Lists
@@ -22,6 +25,7 @@ from twotower.dataset.mapping import (
     of_test,
     ordered,
 )
+from twotower.dataset.parquet_log import AUTO_ROWS, ParquetLog, open_parquet_log
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
 from twotower.dataset.timestamps import TimeFormat, TimestampUnit
@@ -29,6 +33,8 @@ from twotower.dataset.vectors import with_arrays
 from twotower.types import ITEM, USER, Interactions
 
 Part = Literal["log", "users", "items"]
+
+logger = logging.getLogger(__name__)
 
 
 @component
@@ -52,6 +58,21 @@ class LogFile:
     timestamp_unit: TimestampUnit
     timestamp_format: str | None
     order: Order
+    streaming: bool | Literal["auto"]
+
+    @staticmethod
+    @rule
+    def a_streamed_log_is_whole(
+        streaming: bool | Literal["auto"], test_path: str | None, columns: Columns
+    ) -> Iterator[ErrorEntry]:
+        """Yield an error for what is not read in batches."""
+        if streaming is not True:
+            return
+        wrong, valid = "which dataset.streaming=true does not read", "must be null"
+        if test_path is not None:
+            yield ErrorEntry("test_path", test_path, wrong, valid)
+        if columns.get("weight") is not None:
+            yield ErrorEntry("columns.weight", columns["weight"], wrong, valid)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for text files that cannot be written so, and vectors without ids."""
@@ -90,14 +111,48 @@ class LogFile:
             columns = of_test(self.columns)
             frames["test"] = self._log(self.test_path, "dataset.test_path", columns)
         lists = Lists({str(name): mark for name, mark in self.lists.items()})
-        if self.users_path is not None:
-            frames["users"] = self._features(self.users_path, "users", USER, None, lists)
-        if self.items_path is not None:
-            title = None if self.title is None else str(self.title)
-            frames["items"] = self._features(self.items_path, "items", ITEM, title, lists)
+        for part, features in (("users", self._users(lists)), ("items", self._items(lists))):
+            if features is not None:
+                frames[part] = features
         lists.refuse_unused()
         origin = " and ".join(filter(None, [self.path, self.test_path]))
         return interactions_of(frames, origin=origin, sources=self._sources())
+
+    def stream(self) -> ParquetLog | None:
+        """Return the log as batches, or None where `load` reads it.
+
+        Raises:
+            ConfigError: The log is to be streamed and is not Parquet.
+            DataError: See `load`.
+        """
+        parquet = self.path.lower().endswith(".parquet") or not Path(self.path).suffix
+        if self.streaming is False or (self.streaming == "auto" and not parquet):
+            return None
+        lists = Lists({str(name): mark for name, mark in self.lists.items()})
+        users, items = self._users(lists), self._items(lists)
+        lists.refuse_unused()
+        times = TimeFormat(self.timestamp_unit, self.timestamp_format)
+        log = open_parquet_log(self.path, self.columns, times, self.order, users, items)
+        if self.streaming == "auto":
+            small = log.n_rows < AUTO_ROWS
+            logger.info(
+                "dataset.streaming=auto: %s rows are %s, as %s %s",
+                *(f"{log.n_rows:,}", "read into memory" if small else "streamed from disk"),
+                *("fewer than" if small else "at least", f"{AUTO_ROWS:,}"),
+            )
+            return None if small else log
+        return log
+
+    def _users(self, lists: Lists) -> pl.DataFrame | None:
+        if self.users_path is None:
+            return None
+        return self._features(self.users_path, "users", USER, None, lists)
+
+    def _items(self, lists: Lists) -> pl.DataFrame | None:
+        if self.items_path is None:
+            return None
+        title = None if self.title is None else str(self.title)
+        return self._features(self.items_path, "items", ITEM, title, lists)
 
     def _sources(self) -> dict[str, str]:
         files = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import polars as pl
 
@@ -73,6 +73,13 @@ def timestamps(values: pl.Series, place: Place, times: TimeFormat) -> pl.Series:
         epoch = bool((read.filter(bad) == dt.datetime(1970, 1, 1)).all())
         place.refuse(bad, values, _outside(), remedy + (unknown if epoch else ""))
     return read
+
+
+def resolved_unit(values: pl.Series, times: TimeFormat) -> TimestampUnit:
+    """Return the unit that `timestamps` reads numbers in, `times.unit` of what is no number."""
+    if not values.dtype.is_numeric() or times.text is not None or times.unit != "auto":
+        return times.unit
+    return cast(TimestampUnit, _likeliest(values.cast(pl.Float64)))
 
 
 def _outside() -> str:

@@ -49,11 +49,27 @@ class Preprocessing:
         Appends to `steps` one sentence for each thing done. Raises DataError when a filter needs
         a column that the log lacks, or leaves nothing.
         """
+        n_rows = len(log)
+        log = self.without_repeats(log)
+        if len(log) < n_rows:
+            steps.append(self.repeats_note(n_rows - len(log), n_rows))
+        return _apply(self.filters, log, "preprocessing.filters", "the log", steps)
+
+    def without_repeats(self, log: pl.DataFrame) -> pl.DataFrame:
+        """Return `log` sorted by time if it is known, each pair once unless all are kept."""
         if TIMESTAMP in log.columns and not log[TIMESTAMP].is_sorted():  # a sort would copy it
             log = log.sort(TIMESTAMP, maintain_order=True)
-        if self.duplicates != "keep":
-            log = _drop_repeated(log, "first" if self.duplicates == "once" else "last", steps)
-        return _apply(self.filters, log, "preprocessing.filters", "the log", steps)
+        if self.duplicates == "keep":
+            return log
+        return without_repeats(log, "first" if self.duplicates == "once" else "last")
+
+    def repeats_note(self, repeated: int, n_rows: int) -> str:
+        """Return a sentence on the repeated rows that are dropped."""
+        return (
+            f"{repeated:,} of {n_rows:,} interactions repeat"
+            f" {'an earlier' if self.duplicates == 'once' else 'a later'} (user, item) pair"
+            " and are dropped (preprocessing.duplicates=keep keeps them)"
+        )
 
     def relevant(self, holdout: pl.DataFrame, part: str, steps: list[str]) -> pl.DataFrame:
         """Return the relevant rows of `holdout`, each (user, item) pair once.
@@ -66,26 +82,12 @@ class Preprocessing:
         return kept.unique([USER, ITEM], keep="first", maintain_order=True)
 
 
-def _drop_repeated(
-    log: pl.DataFrame, keep: Literal["first", "last"], steps: list[str]
-) -> pl.DataFrame:
-    once = without_repeats(log, keep)
-    repeated = len(log) - len(once)
-    if repeated:
-        steps.append(
-            f"{repeated:,} of {len(log):,} interactions repeat"
-            f" {'an earlier' if keep == 'first' else 'a later'} (user, item) pair"
-            " and are dropped (preprocessing.duplicates=keep keeps them)"
-        )
-    return once
-
-
 def _apply(
     filters: Sequence[Filter], log: pl.DataFrame, key: str, whole: str, steps: list[str]
 ) -> pl.DataFrame:
     for position, filter_ in enumerate(filters):
         name = f"{key}[{position}] ({type(filter_).__name__})"
-        kept = _transform(filter_, log, name, whole)
+        kept = transformed(filter_, log, name, whole)
         if kept.is_empty():
             raise DataError(
                 f"{name} leaves nothing of {whole}: {len(log):,} interactions went in."
@@ -96,7 +98,8 @@ def _apply(
     return log
 
 
-def _transform(filter_: Filter, log: pl.DataFrame, name: str, whole: str) -> pl.DataFrame:
+def transformed(filter_: Filter, log: pl.DataFrame, name: str, whole: str) -> pl.DataFrame:
+    """Return what a filter keeps of `log`, in its order; `name` and `whole` are for messages."""
     # A copy, because RePlay's TimePeriodFilter fills its open ends from the first frame it meets.
     # Rows are put back in order, because RePlay's filters join and sort without keeping it.
     try:

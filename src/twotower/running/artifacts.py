@@ -14,7 +14,7 @@ from twotower.evaluation import Measured
 from twotower.running.result import Judged, Result
 from twotower.tracking.base import Context, Run
 from twotower.tracking.tags import EVALUATION_TAG, KEPT, MODEL_TAG, MONITOR_TAG
-from twotower.types import Interactions, SplitFrames
+from twotower.types import Interactions, SplitFrames, StreamedFrames
 from twotower.types.metric_name import MetricName, headline_metrics
 
 __all__ = [
@@ -47,7 +47,8 @@ def log_data(run: Run, name: str, interactions: Interactions, frames: SplitFrame
         "test": frames.test,
     }
     for context, frame in parts.items():
-        if frame is not None:
+        streamed = context == "train" and isinstance(frames, StreamedFrames)  # not in memory
+        if frame is not None and not streamed:
             digest = frames_digest({context: frame})
             run.log_dataset(frame, name, context, digest, interactions.origin)
 

@@ -16,7 +16,7 @@ from twotower.baselines import Baseline
 from twotower.config import Configured
 from twotower.core.component import component
 from twotower.core.writable import require_writable_folder
-from twotower.dataset import Dataset
+from twotower.dataset import Dataset, Streamable
 from twotower.dataset.time_range import report_times
 from twotower.evaluation import Evaluation
 from twotower.evaluation.repeats import repeat_note
@@ -32,6 +32,7 @@ from twotower.running.rules import (
     a_learned_prior_is_scored,
     a_part_is_measured,
     objective_fits,
+    streaming_fits,
     validation_is_cut,
     weights_are_applied,
 )
@@ -40,6 +41,7 @@ from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
 from twotower.split.prepare import prepare
+from twotower.split.streaming.prepare import prepare_streamed
 from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
@@ -61,6 +63,7 @@ logger = logging.getLogger(__name__)
         a_part_is_measured,
         weights_are_applied,
         a_learned_prior_is_scored,
+        streaming_fits,
     )
 )
 @dataclass(frozen=True)
@@ -133,12 +136,21 @@ class Experiment(Configured):
 
     def load(self) -> tuple[Interactions, SplitFrames]:
         """Return the dataset and its parts. The parts are cached in `output_dir`."""
-        interactions = self.dataset.load()
-        logger.info("data: %s", interactions.origin)
-        report_times(interactions)
         nodes = {key: self.config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
-        frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
+        log = self.dataset.stream() if isinstance(self.dataset, Streamable) else None
+        frames: SplitFrames
+        if log is not None:
+            logger.info("data: %s, %s interactions, streamed", log.origin, f"{log.n_rows:,}")
+            frames = prepare_streamed(log, self.preprocessing, self.split, cache, nodes)
+            interactions = Interactions(
+                frames.train, log.users, log.items, None, log.origin, log.digest
+            )
+        else:
+            interactions = self.dataset.load()
+            logger.info("data: %s", interactions.origin)
+            report_times(interactions)
+            frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
         self.evaluation.check_features(frames.users, frames.items)
         for part in ("validation", "test"):
             if note := repeat_note(frames, part, self.evaluation):

@@ -14,6 +14,8 @@ from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
 from twotower.loss import Loss, needs_negatives, weight_error
 from twotower.negative_sampling import NegativeSampler
+from twotower.preprocessing.preprocessing import Preprocessing
+from twotower.preprocessing.streamed import unsupported
 from twotower.split.base import Split
 from twotower.tower.prior import TwoTowerFactory, split_prior
 from twotower.training import Objective, Trainer
@@ -22,6 +24,7 @@ __all__ = [
     "a_learned_prior_is_scored",
     "a_part_is_measured",
     "objective_fits",
+    "streaming_fits",
     "validation_is_cut",
     "weights_are_applied",
 ]
@@ -98,3 +101,19 @@ def a_learned_prior_is_scored(tower: TwoTowerFactory, loss: Loss) -> Iterator[Er
             f"but {type(loss).__name__} is a loss of embeddings, which do not include the prior",
             "must be false, or loss one of scores, such as bce",
         )
+
+
+def streaming_fits(
+    dataset: Dataset, preprocessing: Preprocessing, split: Split, trainer: Trainer
+) -> Iterator[ErrorEntry]:
+    """Yield an error for each setting that needs the whole log at once, if it is streamed."""
+    if getattr(dataset, "streaming", False) is not True:
+        return
+    if not split.by_user:
+        choice = type(split).__module__.rpartition(".")[2]
+        wrong = "which needs the whole log at once, but dataset.streaming=true"
+        yield ErrorEntry("split", choice, wrong, "must be one of last_n, ratio, time")
+    yield from unsupported(preprocessing)
+    if trainer.half_life is not None:
+        wrong = "but dataset.streaming=true draws each interaction once per epoch"
+        yield ErrorEntry("trainer.half_life", trainer.half_life, wrong, "must be null")

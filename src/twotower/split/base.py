@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -57,6 +57,18 @@ class Split(ABC):
         return True
 
     @property
+    def by_user(self) -> bool:
+        """Whether each user's interactions are cut whatever those of others are.
+
+        Such a split can be cut in parts, for logs larger than memory.
+        """
+        return False
+
+    def settled(self, times: Callable[[], Iterable[pl.Series]]) -> Split:
+        """Return the split with what depends on the whole log, which `times` yields in parts."""
+        return self
+
+    @property
     def judging_more(self) -> str:
         """Return how to evaluate more users, by config key; shown if a holdout has few."""
         return "split=last_n and split=ratio judge more users"
@@ -108,14 +120,14 @@ class Split(ABC):
         steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
         if given is None:
             self._note_ties(log, test, "test", steps)
-        self._refuse_empty(history, "train", steps)
+        self.refuse_empty(history, "train", steps)
         test_known, test = self._hold(history, test, "test", steps)
         if not self.validation:
             return Parts(history, None, None, test, test_known, history)
         train, validation = self.cut(history, "validation")
         steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
         self._note_ties(history, validation, "validation", steps)
-        self._refuse_empty(train, "train", steps)
+        self.refuse_empty(train, "train", steps)
         validation_known, validation = self._hold(train, validation, "validation", steps)
         return Parts(train, validation, validation_known, test, test_known, history)
 
@@ -131,7 +143,7 @@ class Split(ABC):
         self, before: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> tuple[pl.DataFrame | None, pl.DataFrame]:
         """Return the known interactions, or None, and the ground truth."""
-        self._refuse_empty(held, part, steps)
+        self.refuse_empty(held, part, steps)
         known, truth = self.reveal(held, part)
         if known is not None:
             steps.append(
@@ -149,13 +161,13 @@ class Split(ABC):
                 warm = filter_cold(held, before, kind, USER, ITEM)
                 steps.append(f"{part}: {len(held) - len(warm):,} interactions of cold {kind} drop")
                 held = warm
-                self._refuse_empty(held, part, steps)
+                self.refuse_empty(held, part, steps)
         return held
 
     def _note_ties(
         self, log: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> None:
-        tied = 0 if not self.needs_time or FILE_ORDER in log.columns else _tied_users(log, held)
+        tied = 0 if not self.needs_time or FILE_ORDER in log.columns else tied_users(log, held)
         if tied:
             steps.append(
                 f"{part}: {tied:,} of {held[USER].n_unique():,} users are cut between interactions"
@@ -163,7 +175,8 @@ class Split(ABC):
                 " (dataset.order=file takes the order of the lines instead)"
             )
 
-    def _refuse_empty(self, frame: pl.DataFrame, part: str, steps: list[str]) -> None:
+    def refuse_empty(self, frame: pl.DataFrame, part: str, steps: list[str]) -> None:
+        """Raise DataError if a part has no rows."""
         if frame.is_empty():
             raise DataError(
                 f"{self} leaves the {part} part empty. So far: {'; '.join(steps)}."
@@ -208,7 +221,7 @@ def _rows(log: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     return log.filter(kept)
 
 
-def _tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
+def tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
     """Return how many users have rows of one moment on both sides of the cut."""
     moment = [USER, TIMESTAMP]
     some = held.group_by(moment).len("held")

@@ -27,6 +27,11 @@ class LastNSplit(Split):
     strategy: Literal["interactions", "timedelta"]
 
     @property
+    def by_user(self) -> bool:
+        """See Split."""
+        return True
+
+    @property
     def judging_more(self) -> str:
         return "a larger split.n and looser preprocessing.relevant_filters judge more users"
 

@@ -50,7 +50,7 @@ def prepare(
     if cache_dir is None:
         entry = make()
     else:
-        entry = cached(cache_dir / _key(interactions.digest, config), make)
+        entry = cached(cache_dir / cache_key(interactions.digest, config), make)
     for step in entry.note["steps"]:
         logger.info(step)
     return _as_frames(entry)
@@ -105,7 +105,8 @@ def _identity(digest: str, interactions: Interactions) -> str:
     return hashlib.sha256(f"{digest} {frames_digest(features)}".encode()).hexdigest()
 
 
-def _key(data_digest: str, config: Mapping[str, Any]) -> str:
+def cache_key(data_digest: str, config: Mapping[str, Any]) -> str:
+    """Return the name of the cache entry of data and config; see `prepare`."""
     made_by = {"format": FORMAT, **{name: version(name) for name in LIBRARIES}}
     identity = json.dumps([data_digest, config, made_by], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()[:24]

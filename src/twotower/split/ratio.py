@@ -30,6 +30,11 @@ class RatioSplit(Split):
     split_by_fractions: bool
 
     @property
+    def by_user(self) -> bool:
+        """See Split."""
+        return True
+
+    @property
     def judging_more(self) -> str:
         return "a larger split.test_size and looser preprocessing.relevant_filters judge more users"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from replay.splitters import TimeSplitter
 from twotower.core.component import component, rule
 from twotower.core.errors import ErrorEntry
 from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.streaming.order_statistic import order_statistic
 from twotower.types import TIMESTAMP
 
 
@@ -47,6 +48,23 @@ class TimeSplit(Split):
         if start is not None and end is not None and start >= end:
             valid = f"must be earlier than test_start={end}"
             yield ErrorEntry("validation_start", str(start), valid=valid)
+
+    @property
+    def by_user(self) -> bool:
+        """See Split."""
+        return True
+
+    def settled(self, times: Callable[[], Iterable[pl.Series]]) -> TimeSplit:
+        """Return the split with its moments, found in a few passes over `times`."""
+        test = _moment(self.test_start)
+        n = sum(len(part) for part in times())
+        if test is None:
+            test = order_statistic(times, int(n * (1 - self.test_size)))
+        before = sum(int((part.cast(pl.Datetime("us")) < test).sum()) for part in times())
+        validation = _moment(self.validation_start)
+        if validation is None and self.validation and before:
+            validation = order_statistic(times, int(before * (1 - self.test_size)))
+        return replace(self, test_start=test, validation_start=validation)
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         times = log[TIMESTAMP]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from torch import Generator, Tensor
 
 from twotower.negative_sampling import NegativeSampler
-from twotower.types import Histories, Negatives, Past
+from twotower.types import BlockOrder, Histories, Negatives, Past
 
-__all__ = ["Batch", "Batches", "Chunk", "Chunks", "Pasts"]
+__all__ = ["Batch", "Batches", "Chunk", "Chunks", "EpochRows", "Pasts"]
 
 
 class Batch(NamedTuple):
@@ -48,7 +48,7 @@ class Pasts:
     length: int
     before: Tensor | None
 
-    def of(self, users: Tensor, positives: Tensor, rows: slice) -> Past:
+    def of(self, users: Tensor, positives: Tensor, rows: slice | Tensor) -> Past:
         """Return the histories of one batch.
 
         Args:
@@ -61,6 +61,29 @@ class Pasts:
         if self.before is None:
             return Past(past.items, past.valid & (past.items != positives[:, None]))
         return past
+
+
+@dataclass(frozen=True)
+class EpochRows:
+    """The rows of one epoch and process, for positives that are read block by block.
+
+    Attributes:
+        order: The blocks.
+        shuffle: Source of the order, the same in all processes.
+        rank, world_size: Which of how many processes.
+    """
+
+    order: BlockOrder
+    shuffle: Generator
+    rank: int
+    world_size: int
+
+    def __len__(self) -> int:
+        return self.order.n // self.world_size
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """Yield the rows of each batch."""
+        return self.order.batches(self.shuffle, size, self.rank, self.world_size)
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,7 @@ class Batches:
         generator: Source of the negatives.
         pasts: Histories before each positive; None for models that read none.
         weights: [n] float32, of each positive in the loss; None: all 1.
+        rows: Which of the positives come, in which order; None: all in theirs.
     """
 
     users: Tensor
@@ -86,21 +110,28 @@ class Batches:
     generator: Generator
     pasts: Pasts | None
     weights: Tensor | None = None
+    rows: EpochRows | None = None
 
     def __len__(self) -> int:
         # At least 1: Lightning would skip a validation without batches, and with it the ranking
         # where all held-out users or items are cold.
-        return max(1, -(-len(self.users) // self.batch_size))
+        n = len(self.users) if self.rows is None else len(self.rows)
+        return max(1, -(-n // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         sampler = self.negative_sampler.fresh()  # a pass does not depend on any other
-        for start in range(0, len(self.users), self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        for rows in self._rows():
             users, positives = self.users[rows].long(), self.positives[rows].long()
             negatives = sampler.sample(users, positives, self.generator)
             past = self.pasts.of(users, positives, rows) if self.pasts else None
             weights = None if self.weights is None else self.weights[rows]
             yield Batch(users, positives, negatives, past, weights)
+
+    def _rows(self) -> Iterator[slice] | Iterator[Tensor]:
+        if self.rows is not None:
+            return self.rows.batches(self.batch_size)
+        starts = range(0, len(self.users), self.batch_size)
+        return (slice(start, start + self.batch_size) for start in starts)
 
 
 @dataclass(frozen=True)

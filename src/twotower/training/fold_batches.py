@@ -13,10 +13,11 @@ from torch import Generator, Tensor
 from twotower.core import seeding
 from twotower.core.errors import DataError, errors_under
 from twotower.negative_sampling import NegativeSampler
-from twotower.training.batches import Batches, Chunks, Pasts
+from twotower.training.batches import Batches, Chunks, EpochRows, Pasts
 from twotower.types import (
     Fold,
     PositiveDistribution,
+    StreamedTrain,
     TrainInteractions,
     ages_in_days,
     half_life_weights,
@@ -91,24 +92,29 @@ class FoldBatches(LightningDataModule):
         users, positives = self._train
         n = len(users)
         shuffle = self._generator(seeding.TRAINING, epoch)
+        draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
+        if isinstance(self._fold.train, StreamedTrain):
+            rows = EpochRows(self._fold.train.order, shuffle, rank, world_size)
+            return replace(self._batches(users, positives, draws, self._pasts(None)), rows=rows)
         order = self._fold.train.positives.draw(n, shuffle)
         order = order[rank : n - n % world_size : world_size]
-        draws = self._generator(seeding.TRAINING, epoch, 1 + rank)
         weights = self._fold.train.weights
         return self._batches(
             users[order],
             positives[order],
             draws,
-            self._train_pasts(order),
+            self._pasts(order),
             None if weights is None else weights.to(self._device)[order],
         )
 
-    def _train_pasts(self, order: Tensor) -> Pasts | None:
-        """Return the history before each of the interactions in `order`."""
+    def _pasts(self, order: Tensor | None) -> Pasts | None:
+        """Return the history before each of the interactions in `order`; None: all of them."""
         if self._history_length is None:
             return None
         train = self._fold.train
-        before = None if train.before is None else train.before.to(self._device)[order]
+        before = None if train.before is None else train.before.to(self._device)
+        if before is not None and order is not None:
+            before = before[order]
         return Pasts(train.histories.to(self._device), self._history_length, before)
 
     def val_dataloader(self) -> Batches:

@@ -22,6 +22,7 @@ from twotower.types.order import in_time, time_order, turns
 from twotower.types.positives import PositiveDistribution
 from twotower.types.ranking import EVERYBODY, OneRanking, Recommendations, Scorer
 from twotower.types.recency import ages_in_days, half_life_weights
+from twotower.types.streamed import BlockOrder, LogStream, StreamedFrames, StreamedTrain
 
 __all__ = [
     "EVERYBODY",
@@ -31,12 +32,14 @@ __all__ = [
     "TIMESTAMP",
     "USER",
     "WEIGHT",
+    "BlockOrder",
     "Fold",
     "Hardest",
     "Histories",
     "Holdout",
     "Interactions",
     "ItemLists",
+    "LogStream",
     "MaskedScores",
     "Negatives",
     "OneRanking",
@@ -47,6 +50,8 @@ __all__ = [
     "Scores",
     "Side",
     "SplitFrames",
+    "StreamedFrames",
+    "StreamedTrain",
     "TrainInteractions",
     "Vocabulary",
     "ages_in_days",

@@ -1,0 +1,1 @@
+"""Split and encode logs that are larger than memory."""

@@ -1,0 +1,90 @@
+"""A log on disk in buckets: all rows of a user are in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from twotower.types import USER
+
+__all__ = ["Buckets", "scatter"]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Parquet files 0 to n - 1 in `folder`."""
+
+    folder: Path
+    n: int
+
+    def __getitem__(self, place: int) -> pl.DataFrame:
+        return pl.read_parquet(self._file(place), glob=False)
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return (self[place] for place in range(self.n))
+
+    def column(self, name: str) -> Iterator[pl.Series]:
+        """Yield one column of each bucket."""
+        for place in range(self.n):
+            yield pl.read_parquet(self._file(place), columns=[name], glob=False)[name]
+
+    def update(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> int:
+        """Replace each bucket by what `change` returns for it; return the number of rows left."""
+        total = 0
+        for place in range(self.n):
+            frame = change(self[place])
+            frame.write_parquet(self._file(place))
+            total += len(frame)
+        return total
+
+    def unique(self, name: str) -> pl.Series:
+        """Return the distinct values of a column, ascending."""
+        found: pl.Series | None = None
+        for values in self.column(name):
+            new = values.unique()
+            found = new if found is None else pl.concat([found, new]).unique()
+        assert found is not None
+        return found.sort()
+
+    def _file(self, place: int) -> Path:
+        return self.folder / f"{place}.parquet"
+
+
+def scatter(batches: Iterable[pl.DataFrame], folder: Path, n: int) -> Buckets:
+    """Write the rows of `batches` to `n` buckets, by a hash of the user."""
+    folder.mkdir(parents=True)
+    buckets = Buckets(folder, n)
+    with ExitStack() as stack:
+        writers: list[parquet.ParquetWriter] = []
+        for batch in batches:
+            schema = batch.head(0).to_arrow().schema
+            if not writers:
+                for place in range(n):
+                    writer = parquet.ParquetWriter(buckets._file(place), schema)
+                    writers.append(stack.enter_context(writer))
+            which = _bucket_of(batch[USER], n)
+            order = np.argsort(which, kind="stable")
+            ends = np.bincount(which, minlength=n).cumsum().tolist()
+            sorted_ = batch[order]
+            for writer, start, end in zip(writers, [0, *ends], ends, strict=False):
+                if end > start:
+                    writer.write_table(sorted_[start:end].to_arrow())
+    return buckets
+
+
+def _bucket_of(ids: pl.Series, n: int) -> NDArray[np.uint16]:
+    """Return [len(ids)] buckets, the same for the same id."""
+    if ids.dtype.is_integer():
+        mixed = ids.cast(pl.Int64).to_numpy().view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    else:
+        mixed = ids.hash(0).to_numpy()
+    return ((mixed >> np.uint64(32)) % np.uint64(n)).astype(np.uint16)

@@ -1,0 +1,213 @@
+"""Filters and split of a log that is never in memory as a whole.
+
+The rows are scattered over buckets by a hash of the user. What is decided per user, most filters
+and the cuts, is decided bucket by bucket by the code that also handles whole logs; what depends on
+all users, such as counts of items and moments that hold out a share, is computed in passes over the
+buckets. So the parts hold the same rows as those of a log in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock
+
+from twotower.core.errors import DataError
+from twotower.core.files import read_json, write_atomically
+from twotower.dataset.digest import frames_digest
+from twotower.preprocessing.preprocessing import Preprocessing
+from twotower.preprocessing.streamed import filter_buckets
+from twotower.split.base import Part, Split, tied_users
+from twotower.split.prepare import cache_key
+from twotower.split.streaming.buckets import Buckets, scatter
+from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER, LogStream, StreamedFrames
+
+__all__ = ["IN_TRAIN", "ROWS_PER_BUCKET", "buckets_of", "prepare_streamed"]
+
+ROWS_PER_BUCKET = 2_000_000
+IN_TRAIN = "__train"  # column of history: whether the row is in train, rather than in validation
+_META = "meta.json"
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_streamed(
+    log: LogStream,
+    preprocessing: Preprocessing,
+    split: Split,
+    cache_dir: Path,
+    config: Mapping[str, Any],
+) -> StreamedFrames:
+    """Return the parts of `log`, from `cache_dir` if they are cached.
+
+    Args:
+        log: The log.
+        preprocessing: Filters of which `preprocessing.streamed.unsupported` reports none.
+        split: One that cuts `by_user`.
+        cache_dir: Where the rows are written.
+        config: The nodes that `preprocessing` and `split` were made of; see `prepare`.
+
+    Raises:
+        DataError: A filter or a part of the split leaves nothing, or a column is missing.
+    """
+    folder = cache_dir / f"{cache_key(log.digest, config)}-streamed"
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if read_json(folder / _META) is None:
+            build = _Build(log, preprocessing, split)
+            write_atomically(folder, build.write)
+    meta = read_json(folder / _META)
+    for step in meta["steps"]:
+        logger.info(step)
+    test = pl.read_parquet(folder / "test.parquet")
+    validation = pl.read_parquet(folder / "validation.parquet") if split.validation else None
+    digest = frames_digest({"validation": validation, "test": test})
+    digest = hashlib.sha256(f"{folder.name} {digest}".encode()).hexdigest()
+    features = frames_digest({"users": log.users, "items": log.items})
+    return StreamedFrames(
+        train=test.clear(),
+        validation=validation,
+        validation_known=None,
+        test=test,
+        test_known=None,
+        history=test.clear(),
+        users=log.users,
+        items=log.items,
+        n_users=meta["n_users"],
+        digest=digest,
+        identity=hashlib.sha256(f"{digest} {features}".encode()).hexdigest(),
+        folder=folder,
+    )
+
+
+def buckets_of(frames: StreamedFrames) -> Buckets:
+    """Return all rows before the test part, with the column IN_TRAIN."""
+    return Buckets(frames.folder / "history", read_json(frames.folder / _META)["n_buckets"])
+
+
+@dataclass
+class _Build:
+    """One preparation.
+
+    Attributes:
+        steps: A sentence for each thing done.
+        held: The held-out rows of each bucket, by part.
+        counts: What the sentences count.
+    """
+
+    log: LogStream
+    preprocessing: Preprocessing
+    split: Split
+    steps: list[str] = field(default_factory=list)
+    held: dict[Part, list[pl.DataFrame]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def write(self, folder: Path) -> None:
+        """Write history, validation and test to `folder`."""
+        n = -(-self.log.n_rows // ROWS_PER_BUCKET)
+        buckets = scatter(self.log.batches(), folder / "history", n)
+        self._filter(buckets)
+        if TIMESTAMP not in buckets[0].columns:
+            raise DataError(
+                f"{self.split} orders interactions by time, and the log has no timestamps: set "
+                "dataset.columns.timestamp, or dataset.order=file if its lines are in order of time"
+            )
+        n_users = sum(users.n_unique() for users in buckets.column(USER))
+        self.split = self.split.settled(lambda: buckets.column(TIMESTAMP))
+        buckets.update(self._cut)
+        self._note_cuts()
+        for part in ("validation", "test") if self.split.validation else ("test",):
+            frame = self._part(part, buckets)
+            frame.write_parquet(folder / f"{part}.parquet")
+        meta = {"n_buckets": n, "n_users": n_users, "steps": self.steps}
+        # Plain JSON: nothing in it is secret.
+        (folder / _META).write_text(json.dumps(meta))
+
+    def _filter(self, buckets: Buckets) -> None:
+        once = self.preprocessing.without_repeats
+        left = buckets.update(lambda log: once(self.log.in_order(log)))
+        if left < self.log.n_rows:
+            repeated = self.log.n_rows - left
+            self.steps.append(self.preprocessing.repeats_note(repeated, self.log.n_rows))
+        left = filter_buckets(self.preprocessing.filters, buckets, left, self.steps)
+        if not left:
+            raise DataError(
+                f"The filters leave nothing of the log. So far: {'; '.join(self.steps)}. Loosen "
+                "preprocessing.filters."
+            )
+
+    def _cut(self, log: pl.DataFrame) -> pl.DataFrame:
+        """Keep the held-out rows of a bucket; return its history with IN_TRAIN."""
+        self.counts["all"] += len(log)
+        history = self._hold(log, "test")
+        self.counts["history"] += len(history)
+        if not self.split.validation:
+            return history.with_columns(pl.lit(True).alias(IN_TRAIN))
+        numbered = history.with_row_index(IN_TRAIN)
+        train = self._hold(numbered, "validation")
+        self.counts["train"] += len(train)
+        return numbered.with_columns(pl.col(IN_TRAIN).is_in(train[IN_TRAIN].implode()))
+
+    def _hold(self, log: pl.DataFrame, part: Part) -> pl.DataFrame:
+        """Cut `part` off `log` and keep it, without cold users if they drop; return the rest."""
+        if log.is_empty():
+            self.held.setdefault(part, []).append(log.drop(IN_TRAIN, strict=False))
+            return log
+        rest, held = self.split.cut(log, part)
+        self.counts[part] += len(held)
+        if FILE_ORDER not in log.columns:
+            self.counts[f"{part} tied"] += tied_users(log, held)
+            self.counts[f"{part} users"] += held[USER].n_unique()
+        if self.split.drop_cold_users:
+            warm = held.join(rest.select(USER), on=USER, how="semi", maintain_order="left")
+            self.counts[f"{part} cold"] += len(held) - len(warm)
+            held = warm
+        self.held.setdefault(part, []).append(held.drop(IN_TRAIN, strict=False))
+        return rest
+
+    def _note_cuts(self) -> None:
+        counts = self.counts
+        self.steps.append(
+            f"{counts['all']:,} interactions: {counts['history']:,} before test, "
+            f"{counts['test']:,} test"
+        )
+        if self.split.validation:
+            self.steps.append(
+                f"before test: {counts['train']:,} train, {counts['validation']:,} validation"
+            )
+        for part in self.held:
+            if counts[f"{part} tied"]:
+                self.steps.append(
+                    f"{part}: {counts[f'{part} tied']:,} of {counts[f'{part} users']:,} users are "
+                    "cut between interactions of one moment; which of these are held out is drawn "
+                    "independently of their ids (dataset.order=file takes the order of the lines "
+                    "instead)"
+                )
+
+    def _part(self, part: Part, buckets: Buckets) -> pl.DataFrame:
+        """Return the ground truth of `part`."""
+        held = self.log.in_order(pl.concat(self.held[part]))
+        if self.split.drop_cold_users:
+            cold = self.counts[f"{part} cold"]
+            self.steps.append(f"{part}: {cold:,} interactions of cold users drop")
+        self.split.refuse_empty(held, part, self.steps)
+        if self.split.drop_cold_items:
+            known = pl.concat(
+                [
+                    (rows.filter(IN_TRAIN) if part == "validation" else rows)[ITEM].unique()
+                    for rows in buckets
+                ]
+            ).unique()
+            warm = held.filter(pl.col(ITEM).is_in(known.implode()))
+            self.steps.append(f"{part}: {len(held) - len(warm):,} interactions of cold items drop")
+            self.split.refuse_empty(warm, part, self.steps)
+            held = warm
+        return self.preprocessing.relevant(held, part, self.steps)
