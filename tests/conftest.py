@@ -8,6 +8,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first call of a compiled function compiles it, which no example of a property can foresee.
+settings.register_profile("twotower", deadline=None)
+settings.load_profile("twotower")
 
 # Tests run in parallel, some with processes of their own: threads that wait for one another on
 # cores that others hold take ten times as long. Set before torch is imported.

@@ -7,7 +7,8 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.core.component import component
-from twotower.loss.masking import log_sum_exp_, valid_counts, where_valid
+from twotower.loss.masking import valid_counts, where_valid
+from twotower.loss.softmax import softmax_
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["BilateralSoftmax"]
@@ -82,8 +83,7 @@ class BilateralSoftmax:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, logits = scores.positive, scores.negative.div_(self.tau2)
-        rows = positive.numel()
+        positive, rows = scores.positive, scores.positive.numel()
         if self.tau1 is None:
             first = positive.mean()
             positive.fill_(-1 / rows)
@@ -91,7 +91,8 @@ class BilateralSoftmax:
             logarithm = torch.logsumexp(positive / self.tau1, 0)
             first = self.tau1 * (logarithm - math.log(rows))
             positive.div_(self.tau1).sub_(logarithm).exp_().neg_()
-        second = log_sum_exp_(logits) - scores.counts.clamp(min=1).log()
+        factor = torch.full((rows,), self.negative_weight / rows)
+        second = softmax_(scores.negative, self.tau2, factor=factor)
+        second -= scores.counts.clamp(min=1).log()
         second = torch.where(scores.counts > 0, second, 0.0).mean()
-        logits.mul_(self.negative_weight / rows)
         return self.negative_weight * self.tau2 * second - first

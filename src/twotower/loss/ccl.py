@@ -1,13 +1,17 @@
 """Cosine contrastive loss: positives towards 1, negatives only down to a margin."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import relu
 
+from twotower.core.compiled import compiled
 from twotower.core.component import component
-from twotower.loss.masking import mean_of_rows, row_means, weigh_rows_, weighted, where_valid
+from twotower.loss.masking import mean_of_rows, row_means, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["CosineContrastive"]
@@ -58,9 +62,24 @@ class CosineContrastive:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive, scores.negative.sub_(self.margin).relu_()
+        rows = scores.positive.numel()
         weight = self.negative_weight / scores.counts.clamp(min=1)  # [B]
-        total = weighted(1 - positive + weight * negative.sum(1), scores).mean()
-        weigh_rows_(negative.sign_(), scores, weight / positive.numel())
-        weigh_rows_(positive.fill_(1), scores, -1 / positive.numel())
+        share = weighted(torch.full((rows,), 1 / rows), scores)  # [B]
+        sums = torch.empty(rows)
+        arrays = (scores.negative, (weight * share).float(), sums)
+        _hinge(np.float32(self.margin), *(each.numpy() for each in arrays))
+        total = share @ (1 - scores.positive + weight * sums)
+        torch.neg(share, out=scores.positive)
         return total
+
+
+@compiled
+def _hinge(margin: Any, scores: NDArray[Any], slope: NDArray[Any], sums: NDArray[Any]) -> None:
+    """Sum max(0, s - margin) of each row; overwrite scores by `slope` where that is positive."""
+    for b in range(len(sums)):
+        total = np.float32(0)
+        for n in range(scores.shape[1]):
+            over = scores[b, n] - margin
+            total += over if over > 0 else np.float32(0)
+            scores[b, n] = slope[b] if over > 0 else np.float32(0)
+        sums[b] = total

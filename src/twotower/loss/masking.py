@@ -6,7 +6,7 @@ from torch import Tensor
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["item_weights", "mean_of_rows", "mean_of_valid", "row_means", "valid_counts"]
-__all__ += ["log_sum_exp_", "weigh_rows_", "weighted", "where_valid"]
+__all__ += ["weigh_rows_", "weighted", "where_valid"]
 
 
 def where_valid(values: Tensor, scores: Scores, other: float) -> Tensor:
@@ -79,18 +79,3 @@ def weigh_rows_(gradient: Tensor, scores: MaskedScores, scale: float | Tensor) -
     if isinstance(scale, Tensor) and scale.dim() and gradient.dim() == 2:
         scale = scale[:, None]
     return gradient.mul_(scale)
-
-
-def log_sum_exp_(logits: Tensor) -> Tensor:
-    """Return the log of the sum of exponentials of each row, and overwrite `logits` by the softmax.
-
-    Args:
-        logits: [B, N]; -inf for negatives that are not valid, whose softmax is 0. A row of these
-            alone has the sum -inf and the softmax 0.
-
-    Returns:
-        [B].
-    """
-    total = torch.logsumexp(logits, 1)
-    logits.sub_(total.clamp(min=torch.finfo(logits.dtype).min)[:, None]).exp_()
-    return total

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.masking import log_sum_exp_, mean_of_rows, weigh_rows_, weighted, where_valid
+from twotower.loss.masking import mean_of_rows, weighted, where_valid
+from twotower.loss.softmax import softmax_
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["SampledSoftmax"]
@@ -67,12 +68,14 @@ class SampledSoftmax:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, logits = scores.positive, scores.negative.div_(self.temperature)
-        if self.logq_correction:
-            logits.sub_(scores.log_expected_count)
-        rest = log_sum_exp_(logits) - positive / self.temperature  # [B]
-        torch.sigmoid(rest, out=positive)
-        weigh_rows_(positive, scores, 1 / (positive.numel() * self.temperature))
-        logits.mul_(positive[:, None])
-        positive.neg_()
+        rows, inverse = scores.positive.numel(), 1 / self.temperature
+        logits = scores.positive * inverse  # [B], of the positives
+        factor = torch.full_like(logits, inverse / rows)
+        factor = weighted(factor, scores)
+        shift = scores.log_expected_count if self.logq_correction else None
+        rest = softmax_(
+            scores.negative, self.temperature, shift=shift, beside=logits, factor=factor
+        )
+        rest -= logits
+        torch.sigmoid(rest, out=scores.positive).mul_(factor).neg_()
         return weighted(softplus(rest), scores).mean()

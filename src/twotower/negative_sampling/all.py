@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 
 from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler
-from twotower.negative_sampling.seen import PoolValidity
+from twotower.negative_sampling.seen import PoolNegatives, PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["AllItems"]
@@ -44,10 +44,10 @@ class AllItems(NegativeSampler):
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` is [n_items]."""
-        return Negatives(
+        return PoolNegatives(
             items=self._items,
             log_expected_count=self._log_count,
-            valid=self._validity(users, positives, self._items),
+            mask=self._validity(users, positives, self._items),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, log_count
-from twotower.negative_sampling.seen import PoolValidity
+from twotower.negative_sampling.seen import PoolNegatives, PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["CrossBatchSampler"]
@@ -75,10 +75,10 @@ class CrossBatchSampler(NegativeSampler):
         self._memory.append(positives)
         pool = torch.cat(tuple(self._memory))
         count = self.expected_count(users, pool)
-        return Negatives(
+        return PoolNegatives(
             items=pool,
             log_expected_count=log_count(count),
-            valid=self._validity(users, positives, pool),
+            mask=self._validity(users, positives, pool),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

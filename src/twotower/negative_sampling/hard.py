@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from pydantic import PositiveInt
@@ -124,7 +123,8 @@ class HardSampler(NegativeSampler):
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` are all candidates, of which the model keeps `hardest`."""
-        return replace(self._candidates.sample(users, positives, generator), hardest=self._hardest)
+        drawn = self._candidates.sample(users, positives, generator)
+        return Negatives(drawn.items, drawn.log_expected_count, drawn.valid, self._hardest)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler; the counts are those of the candidates."""

@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 
 from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, log_count
-from twotower.negative_sampling.seen import PoolValidity
+from twotower.negative_sampling.seen import PoolNegatives, PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["InBatchSampler"]
@@ -59,10 +59,10 @@ class InBatchSampler(NegativeSampler):
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` is `positives`, [B]."""
         count = self.expected_count(users, positives)
-        return Negatives(
+        return PoolNegatives(
             items=positives,
             log_expected_count=log_count(count),
-            valid=self._validity(users, positives, positives),
+            mask=self._validity(users, positives, positives),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A mixture of several samplers."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -14,6 +14,7 @@ from twotower.negative_sampling.base import (
     log_count,
     needs_other_rows,
 )
+from twotower.negative_sampling.seen import PoolNegatives, SideBySide
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["MixedSampler"]
@@ -110,6 +111,8 @@ class MixedSampler(NegativeSampler):
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; items are [N], or [B, N] where a component's are [B, .]."""
         draws = [part.sample(users, positives, generator) for part in self._parts]
+        if all(isinstance(draw, PoolNegatives) for draw in draws):
+            return self._one_pool(users, draws)  # type: ignore[arg-type]
         pools = [draw.items for draw in draws]
         if any(items.dim() == 2 for items in pools):
             pools = [items.expand(len(users), -1) for items in pools]
@@ -120,6 +123,12 @@ class MixedSampler(NegativeSampler):
             log_expected_count=log_count(count),
             valid=torch.cat([_valid(draw, len(users)) for draw in draws], dim=1),
         )
+
+    def _one_pool(self, users: Tensor, pools: Sequence[PoolNegatives]) -> PoolNegatives:
+        items = torch.cat([pool.items for pool in pools])
+        log_expected_count = log_count(self.expected_count(users, items))
+        masks = SideBySide(tuple((pool.mask, len(pool.items)) for pool in pools))
+        return PoolNegatives(items, log_expected_count, masks)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler."""

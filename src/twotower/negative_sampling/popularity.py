@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
 from twotower.core.component import component
+from twotower.negative_sampling.ascending import AscendingRows
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives, log_count
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
 from twotower.types import Negatives, TrainInteractions
@@ -86,8 +87,8 @@ class PopularitySampler(NegativeSampler):
         self._unseen_total = self._total - at_start.diff()  # [n_users]
         starts = self._ends[items] - self._weights[items]
         unseen_below = starts - (self._seen_before[:-1] - at_start[rows])
-        # Ascending over the whole array: by user, then by the unseen width below each seen item.
-        self._keys = rows * (self._total + 1) + unseen_below
+        below = int(self._total) + 1
+        self._unseen_below = AscendingRows(self._offsets, unseen_below, below)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` is [B, num_negatives]."""
@@ -95,10 +96,9 @@ class PopularitySampler(NegativeSampler):
         if self.exclude_seen:
             total = self._unseen_total[users, None]  # [B, 1]
             point = random_ranks(shape, total, generator)
-            j = torch.searchsorted(
-                self._keys, users[:, None] * (self._total + 1) + point, right=True
-            )
-            point += self._seen_before[j] - self._seen_before[self._offsets[users, None]]
+            starts = self._offsets[users, None]
+            j = starts + self._unseen_below.count_up_to(users, point)
+            point += self._seen_before[j] - self._seen_before[starts]
         else:
             total = self._total.expand(len(users), 1)
             point = random_ranks(shape, total, generator)

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from twotower.core.component import component
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
-from twotower.negative_sampling.seen import PoolValidity
+from twotower.negative_sampling.seen import PoolNegatives, PoolValidity
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["SharedSampler"]
@@ -72,10 +72,10 @@ class SharedSampler(NegativeSampler):
         """See NegativeSampler; `items` is [num_negatives]."""
         point = random_ranks((self.num_negatives,), self._ends[-1:], generator)
         items = torch.searchsorted(self._ends, point, right=True)
-        return Negatives(
+        return PoolNegatives(
             items=items,
             log_expected_count=self.expected_count(users, items).log().float(),
-            valid=self._validity(users, positives, items),
+            mask=self._validity(users, positives, items),
         )
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

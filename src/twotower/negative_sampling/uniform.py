@@ -7,6 +7,7 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from twotower.core.component import component
+from twotower.negative_sampling.ascending import AscendingRows
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
 from twotower.types import Negatives, TrainInteractions
 
@@ -68,8 +69,7 @@ class UniformSampler(NegativeSampler):
         self._seen = train.items_by_user.to(device)
         seen = self._seen
         ranks = torch.arange(len(seen.items), device=device) - seen.offsets[seen.rows]
-        # Ascending over the whole array: by user, then by unseen items below each seen one.
-        self._unseen_below = seen.rows * (train.n_items + 1) + seen.items - ranks
+        self._unseen_below = AscendingRows(seen.offsets, seen.items - ranks, train.n_items + 1)
         self._n_unseen = train.n_items - seen.lengths
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
@@ -88,9 +88,7 @@ class UniformSampler(NegativeSampler):
         n_unseen = self._n_unseen[users, None]  # [B, 1]
         uniform = torch.rand(shape, generator=generator, device=users.device, dtype=torch.float64)
         rank = (uniform * n_unseen).long()  # [B, N], the rank among the unseen items
-        keys = users[:, None] * (self._n_items + 1) + rank
-        below = torch.searchsorted(self._unseen_below, keys, right=True)
-        items = rank + below - self._seen.offsets[users, None]
+        items = rank + self._unseen_below.count_up_to(users, rank)
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
         # A positive from train is never sampled, a held-out one may be.
         return Negatives(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twotower.core.compiled import compiled
+from twotower.negative_sampling.seen import PoolNegatives
 from twotower.training.fused.table import EmbeddingRows
 from twotower.types import MaskedScores, Negatives
 
@@ -24,17 +25,30 @@ _MASKED = np.float32(-np.inf)
 
 
 class BatchOfRows(Protocol):
-    """The scores of a batch, with what leads from their gradients to those of embeddings."""
+    """Scores batches, and leads from the gradients of scores to those of embeddings."""
 
-    def score(self, negatives: Negatives, weights: Tensor | None) -> MaskedScores:
-        """Return the scores of the batch."""
+    def score(
+        self,
+        users: EmbeddingRows,
+        items: EmbeddingRows,
+        negatives: Negatives,
+        weights: Tensor | None,
+    ) -> MaskedScores:
+        """Return the scores of a batch, which are valid until the next call.
+
+        Args:
+            users: Embeddings of its users, with slots [B].
+            items: Embeddings of its items, with slots [B] of positives and those of negatives.
+            negatives: Its negatives.
+            weights: [B] of its rows; None: all 1.
+        """
         ...
 
     def backward(self, gradient: MaskedScores, l2: float) -> None:
-        """Add the gradients of the embeddings.
+        """Add the gradients of the embeddings of the batch that was scored last.
 
         Args:
-            gradient: What a loss has made of the scores: their gradients.
+            gradient: What a loss has made of its scores: their gradients.
             l2: Weight of the mean squared norms of the batch's embeddings.
         """
         ...
@@ -43,23 +57,25 @@ class BatchOfRows(Protocol):
 class OwnNegatives:
     """Each row's positive and its own negatives; see BatchOfRows."""
 
-    def __init__(self, users: EmbeddingRows, items: EmbeddingRows) -> None:
-        """Take the embeddings of the users, with slots [B], and items, with slots [B], [B, N]."""
+    def score(
+        self,
+        users: EmbeddingRows,
+        items: EmbeddingRows,
+        negatives: Negatives,
+        weights: Tensor | None,
+    ) -> MaskedScores:
+        """See BatchOfRows."""
         self._users, self._items = users, items
         (user_slots,), (positive_slots, negative_slots) = users.slots, items.slots
         self._slots = user_slots, positive_slots, negative_slots
-
-    def score(self, negatives: Negatives, weights: Tensor | None) -> MaskedScores:
-        """See BatchOfRows."""
-        shape = negatives.items.shape
+        shape = negative_slots.shape
         positive = np.empty(shape[0], np.float32)
         negative = np.empty(shape, np.float32)
         counts = np.empty(shape[0], np.int64)
         valid = np.empty((0, 0), np.bool_)
         if negatives.valid is not None:
             valid = negatives.valid.contiguous().numpy()
-        users, items = self._users.vectors, self._items.vectors
-        _own_scores(users, items, *self._slots, valid, positive, negative, counts)
+        _own_scores(users.vectors, items.vectors, *self._slots, valid, positive, negative, counts)
         return MaskedScores(
             torch.from_numpy(positive),
             torch.from_numpy(negative),
@@ -80,60 +96,84 @@ class OwnNegatives:
             users.gradient,
             items.gradient,
         )
-        if l2:
-            rows, places = gradient.negative.shape
-            _add_penalty(users.penalty, self._slots[0], l2 / rows)
-            _add_penalty(items.penalty, self._slots[1], l2 / rows)
-            _add_penalty(items.penalty, self._slots[2].ravel(), l2 / (rows * places))
+        rows, places = gradient.negative.shape
+        _add_penalties(users, items, l2, rows, rows * places)
 
 
 class SharedPool:
     """Each row's positive and a pool that all rows share; see BatchOfRows."""
 
-    def __init__(self, users: EmbeddingRows, items: EmbeddingRows) -> None:
-        """Take the embeddings of the users, with slots [B], and items, with slots [B] and [N]."""
-        self._users, self._items = users, items
-        (user_slots,), (positive_slots, negative_slots) = users.slots, items.slots
-        self._slots = user_slots, positive_slots, negative_slots
-        self._user = _at(users.vectors, self._slots[0])  # [B, D]
-        self._pool = _at(items.vectors, self._slots[2])  # [N, D]
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
 
-    def score(self, negatives: Negatives, weights: Tensor | None) -> MaskedScores:
+    def score(
+        self,
+        users: EmbeddingRows,
+        items: EmbeddingRows,
+        negatives: Negatives,
+        weights: Tensor | None,
+    ) -> MaskedScores:
         """See BatchOfRows."""
-        rows, places = len(self._slots[0]), len(self._slots[2])
-        positive = np.empty(rows, np.float32)
-        _positive_scores(self._user.numpy(), self._items.vectors, self._slots[1], positive)
-        negative = self._user @ self._pool.T  # [B, N]
+        self._users, self._items = users, items
+        (user_slots,), (positive_slots, pool_slots) = users.slots, items.slots
+        self._slots = user_slots, positive_slots, pool_slots
+        rows, places, width = len(user_slots), len(pool_slots), users.vectors.shape[1]
+        self._user = self._buffer("user", rows, width)
+        self._pool = self._buffer("pool", places, width)
+        torch.index_select(*_at(users, user_slots), out=self._user)
+        torch.index_select(*_at(items, pool_slots), out=self._pool)
+        positive = torch.empty(rows)
+        _positive_scores(self._user.numpy(), items.vectors, positive_slots, positive.numpy())
+        negative = self._buffer("negative", rows, places)
+        torch.mm(self._user, self._pool.T, out=negative)
         counts = torch.full((rows,), places)
-        if negatives.valid is not None:
+        if isinstance(negatives, PoolNegatives):
+            negatives.mask.mask_(negative, counts, 0)
+        elif negatives.valid is not None:
             negative.masked_fill_(~negatives.valid, -torch.inf)
             counts = negatives.valid.sum(1)
-        return MaskedScores(
-            torch.from_numpy(positive), negative, counts, negatives.log_expected_count, weights
-        )
+        return MaskedScores(positive, negative, counts, negatives.log_expected_count, weights)
 
     def backward(self, gradient: MaskedScores, l2: float) -> None:
         """See BatchOfRows."""
-        users, items = self._users, self._items
+        users, items, slope = self._users, self._items, gradient.negative
+        rows, places, width = *slope.shape, users.vectors.shape[1]
+        by_user = self._buffer("by_user", rows, width)
+        by_pool = self._buffer("by_pool", places, width)
+        torch.mm(slope, self._pool, out=by_user)
+        torch.mm(slope.T, self._user, out=by_pool)
         _pool_backward(
             self._user.numpy(),
             items.vectors,
             *self._slots,
             gradient.positive.numpy(),
-            (gradient.negative @ self._pool).numpy(),
-            (gradient.negative.T @ self._user).numpy(),
+            by_user.numpy(),
+            by_pool.numpy(),
             users.gradient,
             items.gradient,
         )
-        if l2:
-            rows, places = gradient.negative.shape
-            _add_penalty(users.penalty, self._slots[0], l2 / rows)
-            _add_penalty(items.penalty, self._slots[1], l2 / rows)
-            _add_penalty(items.penalty, self._slots[2], l2 / places)
+        _add_penalties(users, items, l2, rows, places)
+
+    def _buffer(self, name: str, rows: int, columns: int) -> Tensor:
+        """Return an array whose memory is used again: pages that are new to a process cost time."""
+        if name not in self._buffers or self._buffers[name].numel() < rows * columns:
+            self._buffers[name] = torch.empty(rows * columns)
+        return self._buffers[name][: rows * columns].view(rows, columns)
 
 
-def _at(vectors: Array, slots: Array) -> Tensor:
-    return torch.from_numpy(vectors).index_select(0, torch.from_numpy(slots))
+def _at(embedded: EmbeddingRows, slots: Array) -> tuple[Tensor, int, Tensor]:
+    return torch.from_numpy(embedded.vectors), 0, torch.from_numpy(slots)
+
+
+def _add_penalties(
+    users: EmbeddingRows, items: EmbeddingRows, l2: float, rows: int, negatives: int
+) -> None:
+    """Add the weights of the mean squared norms of users, positives and negatives."""
+    if l2:
+        positive_slots, negative_slots = items.slots
+        _add_penalty(users.penalty, users.slots[0], l2 / rows)
+        _add_penalty(items.penalty, positive_slots, l2 / rows)
+        _add_penalty(items.penalty, negative_slots.ravel(), l2 / negatives)
 
 
 @compiled

@@ -34,6 +34,7 @@ class FusedStep:
         self._tables = [TowerTable(tower) for tower in towers]  # type: ignore[arg-type]
         self._finders = [RowFinder(len(table.weight)) for table in self._tables]
         self._optimizer = row_optimizer(optimizer)
+        self._own, self._shared = OwnNegatives(), SharedPool()
 
     def start_epoch(self, steps: int) -> None:
         """Prepare for at most `steps` steps before `finish_epoch`."""
@@ -61,8 +62,8 @@ class FusedStep:
         optimizer.catch_up(0, users.rows)
         optimizer.catch_up(1, items.rows)
         embedded = self._tables[0].embed(users), self._tables[1].embed(items)
-        scored: BatchOfRows = (OwnNegatives if drawn.ndim == 2 else SharedPool)(*embedded)
-        scores = scored.score(negatives, batch.weights)
+        scored: BatchOfRows = self._own if drawn.ndim == 2 else self._shared
+        scores = scored.score(*embedded, negatives, batch.weights)
         loss = self._loss.gradient_(scores)
         scored.backward(scores, self._l2)
         optimizer.start_step(rate)
