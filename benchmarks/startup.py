@@ -35,7 +35,7 @@ def main(pairs: int) -> None:
     command = "import sys; from twotower.cli import main; main(sys.argv[1:])"
     with tempfile.TemporaryDirectory() as folder:
         for name, (imports, overrides) in RUNS.items():
-            run = ["train", "trainer=debug", f"output_dir={folder}", *overrides]
+            run = ["train", "debug=fast_dev_run", f"output_dir={folder}", *overrides]
             cpu_seconds(command, *run)  # caches the data and the split
             found = [(cpu_seconds(imports), cpu_seconds(command, *run)) for _ in range(pairs)]
             alone, whole = (median(each) for each in zip(*found, strict=True))

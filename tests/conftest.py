@@ -48,6 +48,12 @@ def migrated_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def untracked_anywhere() -> list[str]:
+    """Overrides of a small run that is not tracked, without its folder."""
+    return [*SMALL, "tracking=none"]
+
+
 @pytest.fixture
 def output_dir(tmp_path: Path, migrated_db: Path) -> Path:
     """An output directory whose store is ready and empty."""
@@ -64,6 +70,6 @@ def small(output_dir: Path) -> list[str]:
 
 
 @pytest.fixture
-def untracked(tmp_path: Path) -> list[str]:
+def untracked(tmp_path: Path, untracked_anywhere: list[str]) -> list[str]:
     """Overrides of a small run that is not tracked."""
-    return [*SMALL, f"output_dir={tmp_path}", "tracking=none"]
+    return [*untracked_anywhere, f"output_dir={tmp_path}"]

@@ -55,6 +55,7 @@ GROUPS = sorted(
 CHOICES = [
     (group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))
 ]
+RECIPES = ("experiment", "debug")  # values for keys of other groups
 # Groups where each choice is a class of its own, in a file of its own.
 ONE_FILE_PER_CHOICE = (
     *("baselines", "loss", "negative_sampling", "split", "tower", "tower/encoder", "tower/text"),
@@ -137,9 +138,12 @@ def test_a_choice_composes_and_yaml_is_the_one_place_of_its_values(group: str, c
         assert [p.name for p in from_yaml if p.default is not p.empty] == [], node["_target_"]
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
+@pytest.mark.parametrize("group", [group for group in GROUPS if group not in RECIPES])
 def test_a_choice_and_a_file_share_one_name(group: str) -> None:
-    targets = {choice: node_of(group, choice)["_target_"].split(".") for choice in choices(group)}
+    nodes = {choice: node_of(group, choice) for choice in choices(group)}
+    targets = {
+        name: node["_target_"].split(".") for name, node in nodes.items() if "_target_" in node
+    }
     files = {choice: path[-2] for choice, path in targets.items() if path[0] == "twotower"}
     packages = {"/".join(path[1:-2]) for path in targets.values() if path[0] == "twotower"}
     assert packages <= {FOLDERS.get(group, group)}
@@ -174,7 +178,7 @@ def test_every_value_is_explained_in_place(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# "), "the first line describes the choice"
     # A recipe gives values to keys that are explained elsewhere; so does what follows `hydra:`.
-    if path.parent.name != "experiment":
+    if path.parent.name not in RECIPES:
         assert list(uncommented(text.partition("\nhydra:")[0])) == []
 
 
@@ -218,7 +222,7 @@ def assert_python_raises_what_yaml_does(node: dict[str, Any]) -> None:
                 assert from_yaml(node, key, value) == text
 
 
-@pytest.mark.parametrize(("group", "choice"), [each for each in CHOICES if each[0] != "experiment"])
+@pytest.mark.parametrize(("group", "choice"), [each for each in CHOICES if each[0] not in RECIPES])
 def test_a_component_raises_the_same_text_in_python_and_from_yaml(group: str, choice: str) -> None:
     for node in own_nodes(node_of(group, choice)):
         assert_python_raises_what_yaml_does(node)

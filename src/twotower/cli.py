@@ -152,7 +152,8 @@ def _job(composed: DictConfig) -> float | None:
         if (spec := TrialSpec.load(Path(HydraConfig.get().runtime.output_dir))) is not None:
             return _trial(experiment, spec)
         name = run_name(list(HydraConfig.get().overrides.task), config)
-        result = experiment.run(name, report_run)
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        result = experiment.run(name, report_run, folder=folder)
         if is_first_process():
             opens = where_to_look(config, result.experiment_id, result.run_id)
             print_result(result, opens)

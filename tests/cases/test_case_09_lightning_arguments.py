@@ -11,10 +11,10 @@ from case_runner import Case
 @pytest.mark.parametrize(
     ("argument", "instead"),
     [
-        ("fast_dev_run=true", "trainer=debug"),
+        ("fast_dev_run=true", "debug=fast_dev_run"),
         ("limit_train_batches=0", "greater than 0"),
         ("max_time=00:00:00:01", "trainer.max_epochs"),
-        ("overfit_batches=1", "trainer=debug"),
+        ("overfit_batches=0", "greater than 0"),
         ("barebones=true", "trainer.progress_bar=false"),
         ("limit_val_batches=0", "trainer.validate_every"),
         ("fast_dev_rum=true", "no such argument"),

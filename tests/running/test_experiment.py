@@ -64,7 +64,8 @@ def test_the_result_of_a_run_is_in_mlflow(small: list[str], output_dir: Path) ->
     assert logged["popularity"]["ndcg_at_5"]["value"] == popularity
     assert run.data.tags["best_baseline"] == "popularity"
     assert {name.partition("/")[0] for name in run.data.metrics} == {
-        *("train", "val", "test", "model", "data", "baseline", "val_baseline")
+        *("train", "val", "test", "model", "data", "baseline", "val_baseline"),
+        *("validation", "memory"),
     }
     curve = store(output_dir).get_metric_history(run.info.run_id, "train/loss")
     assert [point.step for point in curve][: len(result.history)] == list(

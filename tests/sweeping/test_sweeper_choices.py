@@ -53,7 +53,7 @@ def test_every_value_is_documented_in_place(choice: str) -> None:
     for before, line in itertools.pairwise(lines):
         key = re.match(r"\s*(\w+):", line)
         if key and key[1] not in NODES:
-            assert "#" in line or before.startswith("#"), f"{key[1]} in {choice}.yaml"
+            assert "#" in line or before.lstrip().startswith("#"), f"{key[1]} in {choice}.yaml"
 
 
 @pytest.mark.parametrize("choice", CHOICES)

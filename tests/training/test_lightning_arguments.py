@@ -29,6 +29,8 @@ WORKS: dict[str, tuple[Any, ...]] = {
     "benchmark": (True, False, None),
     "inference_mode": (True, False),
     "detect_anomaly": (True, False),
+    "overfit_batches": (1, 3),
+    "log_every_n_steps": (1, 50),
 }
 WRONG: dict[str, tuple[Any, ...]] = {
     "limit_train_batches": (0, -1, 0.0, 1.5, True, "all"),
@@ -39,6 +41,8 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "benchmark": ("auto", 1),
     "inference_mode": (None, 0),
     "detect_anomaly": ("true", 1),
+    "overfit_batches": (0, 0.5, -1, True),
+    "log_every_n_steps": (0, 1.5, None),
 }
 
 
@@ -110,7 +114,7 @@ def test_all_errors_come_at_once_before_data_is_read() -> None:
     text = str(caught.value)
     assert "no data was read" in text
     assert "trainer.lightning.fast_dev_run: got True, but this argument is not available" in text
-    assert "set trainer=debug" in text
+    assert "set debug=fast_dev_run" in text
     assert "trainer.lightning.limit_train_batches: got 0; input should be greater than 0" in text
     assert "trainer.lightning.gradient_clip_vall: no such argument; did you mean" in text
 
@@ -122,7 +126,7 @@ def test_a_clipping_algorithm_needs_a_value() -> None:
 
 def test_a_share_below_one_batch_is_refused() -> None:
     trainer = replace(TRAINER, lightning={"limit_train_batches": 0.01})
-    with pytest.raises(ConfigError, match=r"trainer\.lightning: .*limit_train_batches=0\.125"):
+    with pytest.raises(ConfigError, match=r"trainer: .*limit_train_batches=0\.125"):
         fit(trainer)
 
 

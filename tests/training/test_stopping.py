@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_trainer import TRAINER, StopError, fit, scripted, weights  # type: ignore[import-not-found]
 
-from twotower.training import Fitted, training_notes
+from twotower.training import Cost, Fitted, training_notes
 
 # The best is epoch 1 of at most 12.
 FALLING = tuple(0.9 - 0.05 * n for n in range(12))
@@ -90,7 +90,9 @@ def test_steps_are_counted_across_an_interruption(tmp_path: Path) -> None:
 def fitted_with(values: list[float | None], best: int) -> Fitted:
     epochs = list(range(1, len(values) + 1))
     model = fit(replace(TRAINER, max_epochs=1)).model
-    return Fitted(model, pl.DataFrame({"epoch": epochs, "val/ndcg_at_10": values}), best, 1.0)
+    return Fitted(
+        model, pl.DataFrame({"epoch": epochs, "val/ndcg_at_10": values}), best, Cost(1.0, 0.0, 1)
+    )
 
 
 LATE = (

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from pytorch_lightning.profilers import PassThroughProfiler
 
 from twotower.core.errors import ConfigError, TrainingError
 from twotower.evaluation.ranking import top_k
@@ -48,6 +49,11 @@ TRAINER = Trainer(
     steps_per_call=3,
     checkpoint_seconds=0.0,
     progress_bar=False,
+    keep_checkpoint="none",
+    ckpt_path=None,
+    callbacks={},
+    logger={},
+    profiler=PassThroughProfiler,
     lightning={},
 )
 OBJECTIVE = Objective(

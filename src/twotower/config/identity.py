@@ -21,7 +21,11 @@ ELSEWHERE = (
     "save_models",
     "tracking",
     "trainer.checkpoint_seconds",
+    "trainer.keep_checkpoint",
+    "trainer.logger",
+    "trainer.profiler",
     "trainer.progress_bar",
+    "trainer.steps_per_call",
 )
 
 # Keys of a search that determine which trials a sweep has, and which are compared.

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
+import torch
 
+from twotower.core.memory import peak_gib
 from twotower.dataset.digest import frames_digest
 from twotower.evaluation import Measured
 from twotower.running.result import Judged, Result
 from twotower.tracking.base import Context, Run
 from twotower.tracking.tags import EVALUATION_TAG, KEPT, MODEL_TAG, MONITOR_TAG
+from twotower.training import Cost
 from twotower.types import Interactions, SplitFrames, StreamedFrames
 from twotower.types.metric_name import MetricName, headline_metrics
 
@@ -84,11 +87,29 @@ def summary(result: Result) -> dict[str, float]:
         "model/parameters": result.n_parameters,
         "model/best_epoch": first.best_epoch,
         "train/seconds": first.seconds,
+        "train/positives_per_second": first.cost.positives_per_second,
         **({"train/refit/seconds": refits[0].seconds} if refits else {}),
+        **(_validation_cost(first.cost) if result.selected is not None else {}),
+        **_memory(),
         "data/train_interactions": len(train),
         "data/users": train.n_users,
         "data/items": train.n_items,
     }
+
+
+def _validation_cost(cost: Cost) -> dict[str, float]:
+    return {
+        "validation/seconds": cost.validation_seconds,
+        "validation/share": cost.validation_share,
+    }
+
+
+def _memory() -> dict[str, float]:
+    """Return the peaks of memory of this process so far, in GiB."""
+    peaks = {"memory/peak_gib": peak_gib()}
+    if torch.cuda.is_available():
+        peaks["memory/gpu_peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    return {name: value for name, value in peaks.items() if value is not None}
 
 
 def _log_model(run: Run, result: Result) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,11 @@ from twotower.loss import Loss
 from twotower.negative_sampling import SamplerFactory
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.running import artifacts
+from twotower.running.continuation import (
+    require_same_data,
+    require_same_settings,
+    run_record,
+)
 from twotower.running.fitter import Fitter
 from twotower.running.judge import Judge
 from twotower.running.reference import References
@@ -95,13 +101,21 @@ class Experiment(Configured):
     baselines: dict[str, Baseline]
     tracking: Tracking
 
-    def run(self, name: str, report: Report, trial: TrialContext | None = None) -> Result:
+    def run(
+        self,
+        name: str,
+        report: Report,
+        trial: TrialContext | None = None,
+        folder: Path | None = None,
+    ) -> Result:
         """Load and split the data, train, evaluate next to the baselines, and log everything.
 
         Args:
             name: The name of the tracked run. `run_name` takes precedence in a single run.
             report: Called with the result while the tracked run is still open.
             trial: The context of the run in a sweep. A single run is tested at the end.
+            folder: Of the run's own files, where `trainer` has some; that of a trial is known.
+                None: a folder in `output_dir`, named by the time.
 
         Raises:
             ConfigError: A folder, device or tracking store cannot be used.
@@ -110,6 +124,9 @@ class Experiment(Configured):
         """
         require_writable_folder("output_dir", self.output_dir)
         self.trainer.check_device()
+        if self.trainer.ckpt_path is not None:
+            require_same_settings(self.trainer.ckpt_path, self.config)
+        folder = trial.folder if trial else folder or Path(self.output_dir, "runs", _now())
         # Further processes of a distributed run do the same work and do not log.
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # a trial's own name is what distinguishes it
@@ -127,7 +144,7 @@ class Experiment(Configured):
                 trial.opened(run.id)
             interactions, frames = self.load()
             artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
-            result = self._result(frames, name, run, trial)
+            result = self._result(frames, name, run, trial, folder)
             artifacts.log(run, result, keep_model=self._keeps_model(result, trial))
             report(run, result)
             if trial is None:  # a sweep saves it once for all of its trials
@@ -158,11 +175,26 @@ class Experiment(Configured):
         return interactions, frames
 
     def _result(
-        self, frames: SplitFrames, name: str, run: Run, trial: TrialContext | None
+        self,
+        frames: SplitFrames,
+        name: str,
+        run: Run,
+        trial: TrialContext | None,
+        folder: Path,
     ) -> Result:
         """Select on validation, refit, test: each where the config asks for it."""
+        if self.trainer.ckpt_path is not None:
+            require_same_data(self.trainer.ckpt_path, frames.identity)
         fitter = Fitter(
-            self.tower, self.trainer, self._objective, self.evaluation, self.seed, run, trial
+            tower=self.tower,
+            trainer=self.trainer,
+            objective=self._objective,
+            evaluation=self.evaluation,
+            seed=self.seed,
+            run=run,
+            trial=trial,
+            folder=folder,
+            record=run_record(self.config, frames.identity),
         )
         selected = validation = test = None
         if frames.validation is not None:
@@ -226,3 +258,8 @@ class Experiment(Configured):
     @property
     def _objective(self) -> Objective:
         return Objective(self.negative_sampling, self.loss, self.optimizer)
+
+
+def _now() -> str:
+    """Return a folder named by the time, as Hydra names those of the command line."""
+    return f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
@@ -12,12 +14,14 @@ from twotower.model import TwoTower
 from twotower.running.trial_context import TrialContext
 from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run
-from twotower.training import Fitted, Objective, Trainer
+from twotower.training import CHECKPOINTS, PROFILES, Fitted, Objective, Trainer
 from twotower.types import Fold, Scorer
 
 __all__ = ["Fitter"]
 
 logger = logging.getLogger(__name__)
+
+_SELECTION, _REFIT = "selection", "refit"  # folders of the fits
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Fitter:
         seed: Of the initial weights and the training.
         run: The tracked run.
         trial: The context of the run in a sweep; None for a single run.
+        folder: Of the files that fits write, each in a folder of its own.
+        record: What the run depends on, for kept checkpoints.
     """
 
     tower: TwoTowerFactory
@@ -41,6 +47,8 @@ class Fitter:
     seed: int
     run: Run
     trial: TrialContext | None
+    folder: Path
+    record: Mapping[str, Any]
 
     def select(self, fold: Fold) -> Fitted:
         """Train on the train part of `fold` and keep the epoch that is best on validation."""
@@ -56,8 +64,11 @@ class Fitter:
             validate=validate,
             monitor=self.evaluation.monitor_name,
             on_epoch=self._log_epoch,
-            folder=self.trial.folder / "selection" if self.trial else None,
+            folder=self.folder / _SELECTION if self.trial else None,
+            files=self._files(_SELECTION),
+            record=self.record,
         )
+        self._log_files(_SELECTION)
         self._report_early_stop(fitted)
         # MLflow's tables show the last value of a metric, which must be that of the kept epoch.
         self.run.log_metrics(fitted.kept, step=fitted.history.height + 1)
@@ -72,7 +83,7 @@ class Fitter:
                 validation.
         """
         loss = "train/loss" if selected is None else "train/refit/loss"
-        return self.trainer.fit(
+        fitted = self.trainer.fit(
             self._model(fold),
             fold,
             self.objective,
@@ -83,8 +94,22 @@ class Fitter:
                 {loss: metrics["train/loss"]}, step=epoch
             ),
             title="refit" if selected is not None else "training",
-            folder=self.trial.folder / "refit" if self.trial else None,
+            folder=self.folder / _REFIT if self.trial else None,
+            files=self._files(_REFIT),
+            record=self.record if selected is None else None,
         )
+        self._log_files(_REFIT)
+        return fitted
+
+    def _files(self, name: str) -> Path | None:
+        """Return the folder of what a fit writes; None where it writes nothing."""
+        return self.folder / name if self.trainer.writes_files else None
+
+    def _log_files(self, name: str) -> None:
+        """Copy profiles and kept checkpoints to the tracked run; logs are in MLflow already."""
+        for part, at in ((PROFILES, f"{PROFILES}/{name}"), (CHECKPOINTS, CHECKPOINTS)):
+            if (folder := self.folder / name / part).is_dir():
+                self.run.log_folder(folder, at)
 
     def _log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         # MLflow's comparison page opens on the metric that was logged first.
@@ -96,10 +121,16 @@ class Fitter:
 
     def _report_early_stop(self, fitted: Fitted) -> None:
         trainer, epochs = self.trainer, fitted.history.height
-        if trainer.patience is None or epochs == trainer.max_epochs:
+        if epochs == trainer.max_epochs:
             return
-        # Lightning's own arguments, such as max_time, may end a fit before patience runs out.
-        if epochs - fitted.best_epoch >= trainer.patience * trainer.validate_every:
+        waited = epochs - fitted.best_epoch
+        if trainer.patience is None or waited < trainer.patience * trainer.validate_every:
+            logger.info(
+                "training stopped after epoch %d of %d: a callback of trainer.callbacks stopped it",
+                epochs,
+                trainer.max_epochs,
+            )
+        else:
             logger.info(
                 "training stopped after epoch %d: no better %s since epoch %d "
                 "(trainer.patience=%d, trainer.patience_steps=%d)",

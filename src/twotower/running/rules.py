@@ -51,7 +51,9 @@ def validation_is_cut(split: Split, trainer: Trainer) -> Iterator[ErrorEntry]:
     Example:
         >>> from types import SimpleNamespace
         >>> split = SimpleNamespace(validation=False)
-        >>> trainer = SimpleNamespace(patience=None, refit=True, scheduler=None)
+        >>> trainer = SimpleNamespace(
+        ...     patience=None, refit=True, keep_checkpoint="last", scheduler=None
+        ... )
         >>> [str(error.path) for error in validation_is_cut(split, trainer)]
         ['trainer.refit']
     """
@@ -64,6 +66,10 @@ def validation_is_cut(split: Split, trainer: Trainer) -> Iterator[ErrorEntry]:
     ):
         if value:
             yield ErrorEntry(f"trainer.{key}", value, wrong, f"must be {off}")
+    if trainer.keep_checkpoint in ("best", "both"):
+        yield ErrorEntry(
+            "trainer.keep_checkpoint", trainer.keep_checkpoint, wrong, "must be one of none, last"
+        )
     if getattr(trainer.scheduler, "func", trainer.scheduler) is ReduceLROnPlateau:
         yield ErrorEntry(
             "trainer.scheduler",

@@ -1,10 +1,22 @@
 """Training: batches with their negatives, the Lightning wiring and its callbacks."""
 
+from twotower.training.cost import Cost
 from twotower.training.epoch_metrics import OnEpoch
 from twotower.training.fitted import Fitted
 from twotower.training.lightning_trainer import is_first_process
 from twotower.training.objective import Objective
+from twotower.training.outputs import PROFILES
 from twotower.training.stopping import training_notes
-from twotower.training.trainer import Trainer
+from twotower.training.trainer import CHECKPOINTS, Trainer
 
-__all__ = ["Fitted", "Objective", "OnEpoch", "Trainer", "is_first_process", "training_notes"]
+__all__ = [
+    "CHECKPOINTS",
+    "PROFILES",
+    "Cost",
+    "Fitted",
+    "Objective",
+    "OnEpoch",
+    "Trainer",
+    "is_first_process",
+    "training_notes",
+]

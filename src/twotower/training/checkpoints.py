@@ -1,4 +1,4 @@
-"""The best weights of a fit, and the state from which an interrupted fit resumes."""
+"""Checkpoints: the best weights of a fit, and the states from which a fit resumes or continues."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
+from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.training.epoch_metrics import EpochMetrics
 
-__all__ = ["BestWeights", "LastCheckpoint"]
+__all__ = ["BestWeights", "Keep", "KeptCheckpoints", "LastCheckpoint", "record_of"]
+
+Keep = Literal["none", "best", "last", "both"]
+
+_RECORD = "twotower"  # key of a checkpoint
 
 
 class BestWeights(Callback):
@@ -66,25 +71,16 @@ class LastCheckpoint(Checkpoint):
     epoch by then.
     """
 
-    def __init__(self, path: Path, seconds: float, stopping: EarlyStopping | None) -> None:
+    def __init__(self, path: Path, seconds: float) -> None:
         """Save to `path`.
 
         Args:
             path: File that is replaced each time.
             seconds: Least time between two saves.
-            stopping: The early stopping of the fit. Lightning stops by it, but a fit resumed from
-                the epoch in which it stopped would train one more.
         """
         self._path = path
         self._seconds = seconds
-        self._stopping = stopping
         self._saved = time.perf_counter()
-
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Stop at once if the resumed fit had already stopped."""
-        stopping = self._stopping
-        if stopping is not None and stopping.wait_count >= stopping.patience:
-            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Save, once the epoch's metrics are known."""
@@ -92,3 +88,71 @@ class LastCheckpoint(Checkpoint):
         if trainer.strategy.broadcast(due):  # every process takes part in saving
             trainer.save_checkpoint(self._path)
             self._saved = time.perf_counter()
+
+
+class KeptCheckpoints(Checkpoint):
+    """Keeps `best.ckpt` and `last.ckpt` of a fit, from which another run can continue.
+
+    The last one is saved when training ends and, for a run that is interrupted, at most every
+    `seconds` before.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keep: Keep,
+        seconds: float,
+        record: Mapping[str, Any],
+        best: BestWeights | None,
+    ) -> None:
+        """Prepare for one fit.
+
+        Args:
+            folder: Where the files are saved.
+            keep: Which of them.
+            seconds: Least time between two saves of the last one before training ends.
+            record: What the fit depends on, in plain containers, which the files hold.
+            best: What chooses the best epoch; None without validation.
+        """
+        self._best = folder / "best.ckpt" if keep in ("best", "both") else None
+        self._last = folder / "last.ckpt" if keep in ("last", "both") else None
+        self._seconds = seconds
+        self._record = record
+        self._weights = best
+        self._saved = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Save what the epoch has changed."""
+        epoch, weights = trainer.current_epoch + 1, self._weights
+        if self._best is not None and weights is not None and weights.epoch == epoch:
+            trainer.save_checkpoint(self._best)
+        ends = trainer.should_stop or epoch == trainer.max_epochs
+        due = ends or time.perf_counter() - self._saved >= self._seconds
+        if self._last is not None and trainer.strategy.broadcast(due):
+            trainer.save_checkpoint(self._last)
+            self._saved = time.perf_counter()
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the record, and the number of epochs."""
+        checkpoint[_RECORD] = {**self._record, "epochs": trainer.current_epoch + 1}
+
+
+def record_of(path: Path) -> Mapping[str, Any]:
+    """Return the record of a kept checkpoint, with its number of epochs as `epochs`.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no kept checkpoint.
+    """
+    wanted = "must be a file that a run saved with trainer.keep_checkpoint"
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        record: Mapping[str, Any] = content[_RECORD]
+    except FileNotFoundError:
+        wrong = "which does not exist"
+        raise ConfigError(ErrorEntry("trainer.ckpt_path", str(path), wrong, wanted)) from None
+    except Exception as error:  # of any class, where the file holds something else
+        wrong = "which cannot be read"
+        raise ConfigError(ErrorEntry("trainer.ckpt_path", str(path), wrong, wanted)) from error
+    return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,8 +51,6 @@ class EpochMetrics(Callback):
                 of the metrics.
         """
         self.history: list[dict[str, float]] = []
-        self._seconds_before = 0.0  # of the interrupted fits that this one resumes
-        self._started = time.perf_counter()
         self._validate = validate
         self._histories = histories
         self._on_epoch = on_epoch
@@ -62,11 +59,6 @@ class EpochMetrics(Callback):
         self._without_negatives = PositivesWithoutNegatives()
         self._val_losses: list[Tensor] = []
         self._metrics: dict[str, float] = {}
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of the fit so far, including the interrupted fits that it resumes."""
-        return self._seconds_before + time.perf_counter() - self._started
 
     @property
     def warnings(self) -> list[str]:
@@ -83,15 +75,18 @@ class EpochMetrics(Callback):
         """Return what a checkpoint stores."""
         return {
             "history": self.history,
-            "seconds": self.seconds,
             "warning": self._without_negatives.warning,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume from a checkpoint."""
         self.history = list(state_dict["history"])
-        self._seconds_before = state_dict["seconds"]
         self._without_negatives.warning = state_dict.get("warning")
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Log the epochs of the fit that this one resumes: its log is written anew."""
+        for row in self.history:
+            _log_epoch(trainer, row)
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Record the learning rate."""
@@ -126,10 +121,7 @@ class EpochMetrics(Callback):
             metrics["loss"] = torch.stack(self._val_losses).mean().item()
             self._val_losses.clear()
         metrics = {str(MetricName.parse(name).on("val")): value for name, value in metrics.items()}
-        logged = {
-            name: torch.tensor(value, device=module.device) for name, value in metrics.items()
-        }
-        module.log_dict(logged, sync_dist=True)  # every process ranks all, so all agree
+        _log_for_callbacks(module, metrics)
         self._metrics |= metrics
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -146,6 +138,8 @@ class EpochMetrics(Callback):
                 "set trainer.devices=1"
             )
         self.history.append({"epoch": epoch, **self._metrics})
+        _log_for_callbacks(module, {"train/loss": self._metrics["train/loss"]})
+        _log_epoch(trainer, self.history[-1])
         if trainer.is_global_zero:
             self._on_epoch(epoch, self._metrics)
         self._metrics = {}
@@ -164,3 +158,17 @@ class EpochMetrics(Callback):
                 "diverged; lower optimizer.lr or tower.init_std"
             )
         self._metrics["train/loss"] = loss
+
+
+def _log_epoch(trainer: Trainer, row: Mapping[str, float]) -> None:
+    """Log an epoch to Lightning's loggers, with its number as the step."""
+    for logger in trainer.loggers:
+        values = {name: value for name, value in row.items() if name != "epoch"}
+        logger.log_metrics(values, step=int(row["epoch"]))
+
+
+def _log_for_callbacks(module: LightningModule, metrics: Mapping[str, float]) -> None:
+    """Make metrics known to Lightning's callbacks, such as early stopping."""
+    tensors = {name: torch.tensor(value, device=module.device) for name, value in metrics.items()}
+    # Loggers get one row per epoch. Every process ranks all, so all agree.
+    module.log_dict(tensors, logger=False, sync_dist=True)

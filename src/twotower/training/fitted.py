@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +10,7 @@ import torch
 
 from twotower.core.files import write_atomically
 from twotower.model import TwoTower
+from twotower.training.cost import Cost
 
 __all__ = ["Fitted"]
 
@@ -22,14 +23,14 @@ class Fitted:
         model: The weights of `best_epoch`, on the CPU.
         history: One row per epoch: `epoch` (from 1), `train/loss` and, with validation, `val/...`.
         best_epoch: The epoch with the best validation metric; the last one without validation.
-        seconds: Wall time of the whole fit.
+        cost: Seconds and positives of the whole fit.
         warnings: What the user should know about the fit, one sentence each.
     """
 
     model: TwoTower
     history: pl.DataFrame
     best_epoch: int
-    seconds: float
+    cost: Cost
     warnings: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
@@ -38,7 +39,7 @@ class Fitted:
             "weights": self.model.state_dict(),
             "history": self.history.to_dict(as_series=False),
             "best_epoch": self.best_epoch,
-            "seconds": self.seconds,
+            "cost": asdict(self.cost),
             "warnings": list(self.warnings),
         }
         write_atomically(path, lambda file: torch.save(content, file))
@@ -52,9 +53,14 @@ class Fitted:
             model=model,
             history=pl.DataFrame(content["history"]),
             best_epoch=content["best_epoch"],
-            seconds=content["seconds"],
+            cost=Cost(**content["cost"]),
             warnings=tuple(content["warnings"]),
         )
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the whole fit."""
+        return self.cost.seconds
 
     @property
     def learning_rates(self) -> list[float] | None:

@@ -45,6 +45,7 @@ class FoldBatches(LightningDataModule):
         device: torch.device,
         history_length: int | None,
         chunk_size: int | None = None,
+        repeats_first: bool = False,
     ) -> None:
         """Place the fold's pairs on `device`.
 
@@ -58,6 +59,8 @@ class FoldBatches(LightningDataModule):
             device: Where batches are made and used.
             history_length: Items of a user's history that the model reads; None if it reads none.
             chunk_size: Batches per training step of the module; None for single ones.
+            repeats_first: Whether each epoch has the order and negatives of the first, so that
+                Lightning's `overfit_batches` trains on the same few again and again.
 
         Raises:
             DataError: If `half_life` is set and the log has no timestamps.
@@ -73,6 +76,7 @@ class FoldBatches(LightningDataModule):
         self._chunk_size = chunk_size
         self._seed = seed
         self._device = device
+        self._repeats_first = repeats_first
         self._train = (fold.train.users.to(device), fold.train.items.to(device))
         self._holdout = tuple(pairs.to(device) for pairs in _known_pairs(fold))
 
@@ -89,6 +93,8 @@ class FoldBatches(LightningDataModule):
             self.trainer.global_rank,
             self.trainer.world_size,
         )
+        if self._repeats_first:
+            epoch = 0
         users, positives = self._train
         n = len(users)
         shuffle = self._generator(seeding.TRAINING, epoch)

@@ -18,6 +18,7 @@ __all__ = ["REPLACED", "LightningArguments", "argument_errors"]
 class LightningArguments(TypedDict, total=False):
     """Arguments that work with what `twotower.training.Trainer` sets itself."""
 
+    overfit_batches: PositiveInt
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
     accumulate_grad_batches: PositiveInt
     gradient_clip_val: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
@@ -26,14 +27,15 @@ class LightningArguments(TypedDict, total=False):
     benchmark: bool | None
     inference_mode: bool
     detect_anomaly: bool
+    log_every_n_steps: PositiveInt
 
 
 _LENGTH = "set trainer.max_epochs, with trainer.patience=null to train all of them"
-_TRY_OUT = "set trainer=debug, which trains two epochs of a few batches"
+_TRY_OUT = "set debug=fast_dev_run, which trains one batch"
 _VALIDATION = "set trainer.validate_every, in epochs"
 _TEST = "the test part is ranked by evaluation; set evaluation.test"
-_LOGGED = "metrics are logged once per epoch; set tracking"
-_KEPT = "the best epoch is always kept; for trials of a sweep set trainer.checkpoint_seconds"
+_LOGGED = "metrics are logged once per epoch; set tracking and trainer/logger"
+_KEPT = "the best epoch is always kept; set trainer.keep_checkpoint for its file"
 _ONE_MACHINE = "training runs on one machine; set trainer.devices and trainer.strategy=ddp"
 
 # Arguments that would break a fit or do nothing in it, and what to do instead.
@@ -44,7 +46,7 @@ REPLACED: Mapping[str, str] = {
     "num_nodes": _ONE_MACHINE,
     "precision": "set trainer.precision",
     "logger": _LOGGED,
-    "callbacks": "set trainer.patience for early stopping, trainer.progress_bar for progress",
+    "callbacks": "set trainer/callbacks",
     "fast_dev_run": _TRY_OUT,
     "max_epochs": "set trainer.max_epochs",
     "min_epochs": _LENGTH,
@@ -54,16 +56,14 @@ REPLACED: Mapping[str, str] = {
     "limit_val_batches": "validation ranks all held-out users; set trainer.validate_every",
     "limit_test_batches": _TEST,
     "limit_predict_batches": _TEST,
-    "overfit_batches": _TRY_OUT,
     "val_check_interval": _VALIDATION,
     "check_val_every_n_epoch": _VALIDATION,
     "num_sanity_val_steps": _TRY_OUT,
-    "log_every_n_steps": _LOGGED,
     "enable_checkpointing": _KEPT,
     "enable_progress_bar": "set trainer.progress_bar",
     "enable_model_summary": "the number of parameters is logged as a metric; set tracking",
     "use_distributed_sampler": "processes take shares of one order; set trainer.strategy",
-    "profiler": "profile the whole command from outside, for instance with py-spy",
+    "profiler": "set trainer/profiler",
     "barebones": "set trainer.progress_bar=false and tracking=none",
     "plugins": "set trainer.precision or trainer.strategy",
     "sync_batchnorm": "no tower has batch normalisation",

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, ProgressBar
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-defined]
     MisconfigurationException,
@@ -40,6 +42,9 @@ def lightning_trainer(
     strategy: str,
     precision: str,
     callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
+    profiler: Profiler | None,
+    folder: Path,
     validate_every: int | None,
     arguments: Mapping[str, Any],
 ) -> Trainer:
@@ -52,6 +57,9 @@ def lightning_trainer(
         strategy: `auto` or `ddp`.
         precision: One of Lightning's names; with `64-true` the model is float64 too.
         callbacks: Everything that watches the fit.
+        loggers: Where the metrics of each epoch are logged.
+        profiler: Measures where the time goes; None to measure nothing.
+        folder: Where callbacks write that have no folder of their own.
         validate_every: Epochs from one validation to the next; None for no validation.
         arguments: Further arguments of Lightning's Trainer.
 
@@ -59,6 +67,7 @@ def lightning_trainer(
         ConfigError: If this machine cannot train with these settings.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)
     # Not "gpu" or "auto", which select Apple's mps where it exists: it has no float64, which
     # sampling needs.
     on_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
@@ -68,7 +77,7 @@ def lightning_trainer(
             "bf16-mixed, 64-true on a CPU"
         )
     try:
-        return Trainer(
+        trainer = Trainer(
             max_epochs=max_epochs,
             accelerator="cuda" if on_gpu else "cpu",
             devices=devices,
@@ -76,11 +85,12 @@ def lightning_trainer(
             precision=None if precision == "64-true" else precision,  # type: ignore[arg-type]
             plugins=DoubleModel() if precision == "64-true" else None,
             callbacks=list(callbacks),
-            logger=False,
+            logger=list(loggers),
+            profiler=profiler,
+            default_root_dir=folder,
             enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-            enable_progress_bar=False,
+            enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
             enable_model_summary=False,
-            limit_val_batches=0 if validate_every is None else None,
             check_val_every_n_epoch=validate_every or 1,
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
@@ -92,12 +102,15 @@ def lightning_trainer(
             f"trainer: this machine cannot train with accelerator={accelerator} "
             f"devices={devices} strategy={strategy} precision={precision}: {error}"
         ) from error
+    # Not as an argument, which overfit_batches would replace.
+    trainer.limit_val_batches = 0.0 if validate_every is None else 1.0
+    return trainer
 
 
 def run_fit(
-    trainer: Trainer, module: TwoTowerModule, batches: FoldBatches, checkpoint: Path
+    trainer: Trainer, module: TwoTowerModule, batches: FoldBatches, checkpoint: Path | str | None
 ) -> None:
-    """Fit `module`, resuming from `checkpoint` if it exists.
+    """Fit `module`, from the state in `checkpoint` if there is one.
 
     Raises:
         TrainingError: If anomaly detection found NaN.
@@ -107,13 +120,17 @@ def run_fit(
     with warnings.catch_warnings():
         # From Lightning's own use of torch: nothing that a user could change.
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
-        # A resumed fit finds its own checkpoints.
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        # A resumed fit finds its own checkpoints and logs, which are written anew.
+        warnings.filterwarnings("ignore", ".* directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", "The number of training batches .* log_every_n_steps")
+        # A short profile holds all steps of its cycle.
+        warnings.filterwarnings("ignore", "The PyTorch Profiler default schedule will be overrid")
+        warnings.filterwarnings("ignore", ".*Profiler clears events at the end of each cycle")
         try:
             trainer.fit(
                 module,
                 datamodule=batches,
-                ckpt_path=checkpoint if checkpoint.exists() else None,
+                ckpt_path=checkpoint,
                 weights_only=True,
             )
         except RuntimeError as error:
@@ -121,7 +138,7 @@ def run_fit(
                 raise TrainingError(f"training has diverged: {error}") from error
             raise
         except MisconfigurationException as error:  # such as a share of less than one batch
-            raise ConfigError(f"trainer.lightning: {error}") from error
+            raise ConfigError(f"trainer: {error}") from error
         except SystemExit as error:
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None

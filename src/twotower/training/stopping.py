@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
@@ -35,6 +36,12 @@ class Patience(EarlyStopping):
         assert isinstance(module, TwoTowerModule)
         between = max(1, module.steps_per_epoch) * (trainer.check_val_every_n_epoch or 1)
         self.patience = max(self.patience, math.ceil(self._steps / between))
+        if self.wait_count >= self.patience:  # a fit that is resumed after it had stopped
+            trainer.should_stop = True
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume from a checkpoint, with the patience of this run."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 def unfinished_schedule(schedule: Schedule, best_epoch: int) -> str | None:

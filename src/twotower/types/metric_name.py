@@ -27,6 +27,12 @@ _TITLES = {
     "val/loss": "Validation loss",
     "train/loss": "Train loss",
     "train/seconds": "Train seconds",
+    "train/positives_per_second": "Positives per second",
+    "train/lr": "Learning rate",
+    "validation/seconds": "Validation seconds",
+    "validation/share": "Share of validation",
+    "memory/peak_gib": "Peak memory, GiB",
+    "memory/gpu_peak_gib": "Peak GPU memory, GiB",
     "model/parameters": "Parameters",
     "model/best_epoch": "Best epoch",
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import Callback, Timer
 from torch import nn
 
 from twotower.core.component import arguments_of
@@ -15,11 +16,29 @@ from twotower.tower import EmbeddingTower
 from twotower.training.fused.optimizer import why_not_by_rows
 from twotower.training.objective import Objective
 
-__all__ = ["why_not_fused", "why_objective_not_fused"]
+__all__ = ["why_callbacks_not_fused", "why_not_fused", "why_objective_not_fused"]
 
 # Arguments of Lightning's Trainer that work on gradients, which the fused kernel does not keep, and
 # their values that change nothing.
 _ON_GRADIENTS = {"accumulate_grad_batches": 1, "gradient_clip_val": None, "detect_anomaly": False}
+# Hooks of a callback that sees single steps and all weights after each, which the kernel has not.
+_OF_STEPS = (
+    *("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_backward"),
+    *("on_after_backward", "on_before_optimizer_step"),
+)
+
+
+def why_callbacks_not_fused(callbacks: Mapping[str, Callback]) -> str | None:
+    """Return why the fused kernel cannot be used with these callbacks; None if it can."""
+    for name, callback in callbacks.items():
+        hooks = [
+            hook
+            for hook in _OF_STEPS
+            if getattr(type(callback), hook) is not getattr(Callback, hook)
+        ]
+        if hooks and not isinstance(callback, Timer):  # which reads no more than the clock
+            return f"trainer.callbacks.{name} acts on single steps ({hooks[0]})"
+    return None
 
 
 def why_objective_not_fused(
