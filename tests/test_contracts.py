@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,12 +31,14 @@ from twotower.core.component import parameters
 from twotower.core.errors import ConfigError
 from twotower.core.values import value_errors
 from twotower.loss import SampledSoftmax, weight_error
+from twotower.model import TwoTower
 from twotower.sweeping.sweep_settings import SweepSettings
 from twotower.tower import HistoryEncoder
 from twotower.training.batches import Batches
 from twotower.training.fold_batches import FoldBatches
 from twotower.types import (
     Fold,
+    Histories,
     Holdout,
     ItemLists,
     Negatives,
@@ -864,6 +866,60 @@ def test_every_parameter_of_a_tower_learns(choice: str, kind: str) -> None:
     assert all(
         grad is not None and torch.isfinite(grad).all() and grad.abs().sum() > 0 for grad in grads
     )
+
+
+# --- priors
+
+DATED = replace(TRAIN, timestamps=torch.arange(len(TRAIN)) * 3_600 * 1_000_000)
+EACH_PRIOR = pytest.mark.parametrize("prior", choices("tower/prior"))
+
+
+def model_of(tower: str, prior: str | None, train: TrainInteractions) -> TwoTower:
+    factory = build(node_of("tower", tower))
+    if prior is not None:
+        factory = partial(factory, prior=build(node_of("tower/prior", prior)))
+    return TwoTower.build(factory, users=SIDES["user"], items=SIDES["item"], seed=0, train=train)
+
+
+@EACH_PRIOR
+@pytest.mark.parametrize("tower", choices("tower"))
+def test_a_prior_is_one_term_of_any_towers_dot_product(tower: str, prior: str) -> None:
+    train = replace(DATED, n_users=7, items=DATED.items.clamp(max=6), n_items=7)
+    model, plain = (model_of(tower, each, train) for each in (prior, None))
+    pasts = Histories.of(train.users, train.items, 9, True)
+    scorer, without = model.scorer(pasts), plain.scorer(pasts)
+    expected = without.users @ without.items.T
+    if model.prior is not None:
+        assert scorer.items.shape[1] == scorer.users.shape[1] == without.items.shape[1] + 1
+        expected = expected + model.prior.table(len(without.items))
+        assert (model.prior.table(9)[7:] == 0).all()  # cold items
+    torch.testing.assert_close(scorer.users @ scorer.items.T, expected.detach())
+    users, length = torch.arange(5), model.history_length
+    past = None if length is None else pasts.latest(users, length)
+    torch.testing.assert_close(model.eval()(users, users, past), expected[users, users].detach())
+
+
+@EACH_PRIOR
+@pytest.mark.parametrize("loss_choice", choices("loss"))
+def test_a_prior_goes_with_every_loss_and_sampler(prior: str, loss_choice: str) -> None:
+    """The loss sees total scores: what it asks of them does not depend on the prior."""
+    model, loss = model_of("embedding", prior, DATED), build(node_of("loss", loss_choice))
+    everything = model.encode_users(torch.arange(5)) @ model.encode_items(torch.arange(7)).T
+    for choice, exclude_seen in samplers():
+        generator = torch.Generator().manual_seed(3)
+        users, positives = batch(12, generator)
+        positives = positives.clamp(max=6)
+        drawn = make_sampler(choice, exclude_seen).sample(users, positives, generator)
+        drawn = replace(drawn, items=drawn.items.clamp(max=6))
+        scores = model.score(users, positives, drawn).scores
+        torch.testing.assert_close(scores.positive, everything[users, positives])
+        if drawn.hardest is None:
+            rows = users[:, None].expand(scores.negative.shape)
+            torch.testing.assert_close(scores.negative, everything[rows, drawn.items])
+        model.zero_grad()
+        torch.autograd.backward(loss(scores))
+        grads = [each.grad for each in model.parameters()]
+        assert all(grad is not None and torch.isfinite(grad).all() for grad in grads)
 
 
 # --- optimizers
