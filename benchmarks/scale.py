@@ -37,11 +37,11 @@ SETTING = [
     "preprocessing=none",
     "split=last_n",
     "negative_sampling=shared",
-    "negative_sampling.num_negatives=512",
-    "negative_sampling.exclude_seen=true",
+    "negative_sampling.num_negatives=256",
+    "negative_sampling.exclude_seen=false",
     "loss=sampled_softmax",
     "tower.emb_dim=16",
-    "trainer.batch_size=8192",
+    "trainer.batch_size=16384",
     "trainer.progress_bar=false",
     "tracking=none",
     "baselines=null",
@@ -97,6 +97,7 @@ class Phases:
         started = time.perf_counter()
         result = work()
         self.measured[name] = (time.perf_counter() - started, sampler.stop() - self.base)
+        print(name, *self.measured[name], file=sys.stderr, flush=True)
         return result
 
 

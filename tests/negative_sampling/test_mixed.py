@@ -46,7 +46,9 @@ def assert_told(drawn: Negatives, counts: Sequence[float]) -> None:
 
 
 def test_pools_are_put_one_after_the_other_and_counts_added_up() -> None:
-    drawn = draw(batch=partial(InBatchSampler, False), pool=partial(SharedSampler, 4, 0.0, False))
+    drawn = draw(
+        batch=partial(InBatchSampler, False, False), pool=partial(SharedSampler, 4, 0.0, False)
+    )
     assert drawn.items.shape == (6,)
     assert drawn.items[:2].tolist() == [1, 2]
     # The other row brings count / 5, 4 uniform draws bring each of 4 items once.
@@ -65,7 +67,9 @@ def test_negatives_of_their_own_stay_so() -> None:
 
 
 def test_a_pool_mixed_with_own_negatives_is_part_of_each_row() -> None:
-    drawn = draw(own=partial(PopularitySampler, 4, 1.0, True), pool=partial(InBatchSampler, True))
+    drawn = draw(
+        own=partial(PopularitySampler, 4, 1.0, True), pool=partial(InBatchSampler, True, False)
+    )
     assert drawn.items.shape == drawn.log_expected_count.shape == (2, 6)
     assert drawn.items[:, 4:].tolist() == [[1, 2], [1, 2]]
     assert drawn.valid is not None
@@ -93,7 +97,7 @@ def test_a_mixture_of_one_is_that_one() -> None:
 
 def test_mixtures_nest() -> None:
     inner = partial(MixedSampler, {"pool": partial(SharedSampler, 4, 0.0, False)})
-    drawn = draw(batch=partial(InBatchSampler, False), inner=inner)
+    drawn = draw(batch=partial(InBatchSampler, False, False), inner=inner)
     assert_told(drawn, [1 + 1 / 5, 1 + 2 / 5, 1 + 3 / 5, 1])  # as without the nest
 
 

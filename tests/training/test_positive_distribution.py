@@ -31,7 +31,7 @@ def epochs(weights: torch.Tensor | None) -> Iterator[tuple[Order, float]]:
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize(
-    "build", [partial(InBatchSampler, False), partial(CrossBatchSampler, 2, False)]
+    "build", [partial(InBatchSampler, False, False), partial(CrossBatchSampler, 2, False)]
 )
 def test_given_a_row_every_other_item_weighs_1_over_all_epochs(
     build: Callable[..., NegativeSampler], weights: torch.Tensor | None

@@ -338,7 +338,7 @@ def test_positives_without_negatives_are_counted_and_warned_about_once(
 ) -> None:
     with caplog.at_level("WARNING", logger="twotower"):
         # 60 pairs: the last batch has one row
-        fitted = contrasted(partial(InBatchSampler, False), batch_size=59)
+        fitted = contrasted(partial(InBatchSampler, False, False), batch_size=59)
         (warning,) = fitted.warnings
         assert [record.getMessage() for record in caplog.records] == [warning]
         assert warning.startswith(
@@ -346,7 +346,7 @@ def test_positives_without_negatives_are_counted_and_warned_about_once(
             "set a larger trainer.batch_size"
         )
         caplog.clear()
-        assert contrasted(partial(InBatchSampler, False), batch_size=30).warnings == ()
+        assert contrasted(partial(InBatchSampler, False, False), batch_size=30).warnings == ()
         assert caplog.text == ""
 
 
@@ -361,7 +361,7 @@ def all_seen() -> Fold:
     "sampler",
     [
         partial(UniformSampler, 2, True),
-        partial(InBatchSampler, True),
+        partial(InBatchSampler, True, False),
         partial(HardSampler, 1, False, partial(UniformSampler, 2, True)),
     ],
 )
@@ -372,7 +372,7 @@ def test_a_fit_in_which_no_positive_has_a_negative_is_an_error(sampler: Any) -> 
 
 def test_one_row_at_a_time_needs_a_sampler_that_draws_for_itself() -> None:
     pool = partial(SharedSampler, 2, 0.0, False)
-    batch = partial(InBatchSampler, False)
+    batch = partial(InBatchSampler, False, False)
     for refused in (
         batch,
         partial(CrossBatchSampler, 1, False),
@@ -387,6 +387,6 @@ def test_one_row_at_a_time_needs_a_sampler_that_draws_for_itself() -> None:
 
 def test_a_loss_that_needs_no_negatives_is_fine_without(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", logger="twotower"):
-        contrasted(partial(InBatchSampler, True), DirectAU(1.0, 2.0), batch_size=1)
+        contrasted(partial(InBatchSampler, True, False), DirectAU(1.0, 2.0), batch_size=1)
         contrasted(partial(UniformSampler, 2, True), DirectAU(1.0, 2.0), fold=all_seen())
     assert caplog.text == ""

@@ -77,6 +77,13 @@ class NegativeSampler(Protocol):
         """
         return self
 
+    def alone(self) -> "NegativeSampler":
+        """Return the sampler for batches that every process of a run makes, as in validation.
+
+        A sampler that does not talk to other processes returns itself, the default.
+        """
+        return self
+
 
 # What a node of the group `negative_sampling` is instantiated as.
 SamplerFactory = Annotated[

@@ -121,6 +121,12 @@ class HardSampler(NegativeSampler):
         sampler._candidates = self._candidates.fresh()
         return sampler
 
+    def alone(self) -> HardSampler:
+        """Return the sampler with candidates that are alone."""
+        sampler = copy.copy(self)
+        sampler._candidates = self._candidates.alone()
+        return sampler
+
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` are all candidates, of which the model keeps `hardest`."""
         drawn = self._candidates.sample(users, positives, generator)

@@ -38,7 +38,7 @@ class MixedSampler(NegativeSampler):
         >>> train = TrainInteractions(
         ...     users=torch.tensor([0, 0, 1]), items=torch.tensor([0, 1, 2]), n_users=2, n_items=3
         ... )
-        >>> components = {"in_batch": partial(InBatchSampler, True), "all": partial(AllItems, True)}
+        >>> components = {"b": partial(InBatchSampler, True, False), "all": partial(AllItems, True)}
         >>> sampler = MixedSampler(components, train=train, device=torch.device("cpu"))
         >>> users, positives = torch.tensor([0, 1]), torch.tensor([0, 2])
         >>> sampler.sample(users, positives, torch.Generator()).items
@@ -106,6 +106,12 @@ class MixedSampler(NegativeSampler):
         """Return the sampler with fresh components."""
         sampler = copy.copy(self)
         sampler._parts = [part.fresh() for part in self._parts]
+        return sampler
+
+    def alone(self) -> "MixedSampler":
+        """Return the sampler with components that are alone."""
+        sampler = copy.copy(self)
+        sampler._parts = [part.alone() for part in self._parts]
         return sampler
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:

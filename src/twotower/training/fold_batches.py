@@ -129,7 +129,8 @@ class FoldBatches(LightningDataModule):
         pasts = None
         if self._history_length is not None:
             pasts = Pasts(self._fold.train_histories.to(self._device), self._history_length, None)
-        return self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
+        batches = self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
+        return replace(batches, negative_sampler=self._sampler.alone())
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
         """Return the batch as it is: it was made on the device where it is used."""

@@ -63,14 +63,17 @@ SAMPLERS: list[Callable[..., object]] = [
     partial(PopularitySampler, 3, 0.75, True),
     partial(SharedSampler, 9, 0.5, True),
     partial(AllItems, False),
-    partial(InBatchSampler, True),
+    partial(InBatchSampler, True, False),
     partial(CrossBatchSampler, 3, True),
     partial(
         MixedSampler, {"own": partial(UniformSampler, 2, True), "all": partial(AllItems, True)}
     ),
     partial(
         MixedSampler,
-        {"batch": partial(InBatchSampler, True), "pool": partial(SharedSampler, 9, 0.5, True)},
+        {
+            "batch": partial(InBatchSampler, True, False),
+            "pool": partial(SharedSampler, 9, 0.5, True),
+        },
     ),
 ]
 ADAM = partial(torch.optim.Adam, lr=0.01)
