@@ -30,7 +30,7 @@ LAYERS = (
     ("running",),
     ("sweeping",),
     ("reporting",),
-    ("commands",),
+    ("commands", "testing"),
     ("api",),
     ("cli",),
 )

@@ -14,6 +14,7 @@ import twotower.evaluation
 import twotower.loss
 import twotower.model
 import twotower.negative_sampling
+import twotower.testing
 import twotower.tower.encoder
 import twotower.training
 import twotower.types
@@ -23,6 +24,7 @@ PACKAGES = (
     twotower.evaluation,
     twotower.loss,
     twotower.negative_sampling,
+    twotower.testing,
     twotower.tower,
     twotower.training,
     twotower.types,

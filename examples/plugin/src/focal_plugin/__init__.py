@@ -1,0 +1,1 @@
+"""Components for twotower: a loss, a sampler and a metric."""
