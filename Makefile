@@ -25,6 +25,11 @@ test-slow: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist worksteal tests/faults $(ARGS)
 
+# The checks that kill processes, 50 times each; hours.
+soak: $(VENV)/.installed-dev
+	for number in $$(seq 50); do $(BIN)/pytest -q -n auto -x -p no:cacheprovider \
+		tests/faults/test_single_run_resumes.py tests/tracking/test_mlflow_run_status.py $(ARGS) || exit 1; done
+
 # The fast part of the tests with the lowest versions that pyproject.toml allows, in an environment of
 # its own. Their deprecation warnings are not errors. Saved views in the MLflow UI need the tested version.
 LOWEST_VENV  ?= .venv-lowest

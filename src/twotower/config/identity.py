@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["ELSEWHERE", "digest_of", "is_elsewhere", "sweep_id", "trial_hash"]
+__all__ = ["ELSEWHERE", "digest_of", "is_elsewhere", "run_digest", "sweep_id", "trial_hash"]
 
 # Keys that set where and how a run is carried out, without effect on its results.
 ELSEWHERE = (
@@ -17,6 +17,7 @@ ELSEWHERE = (
     "evaluation.block_scores",
     "evaluation.test",
     "output_dir",
+    "resume",
     "run_name",
     "save_models",
     "tracking",
@@ -26,6 +27,16 @@ ELSEWHERE = (
     "trainer.profiler",
     "trainer.progress_bar",
     "trainer.steps_per_call",
+)
+
+# Those among them that leave what a run logs unchanged, too.
+_UNSEEN = (
+    "dataset.frames_dir",
+    "evaluation.block_scores",
+    "output_dir",
+    "resume",
+    "trainer.checkpoint_seconds",
+    "trainer.progress_bar",
 )
 
 # Keys of a search that determine which trials a sweep has, and which are compared.
@@ -40,6 +51,15 @@ def trial_hash(config: Mapping[str, Any], data: str) -> str:
         data: Digest of all data that the run depends on, `SplitFrames.identity`.
     """
     return digest_of([_without(config, ELSEWHERE), data])
+
+
+def run_digest(config: Mapping[str, Any]) -> str:
+    """Return the identity of what a command computes and logs, before its data is read.
+
+    Args:
+        config: The resolved config as plain containers.
+    """
+    return digest_of(_without(config, _UNSEEN))
 
 
 def is_elsewhere(key: str) -> bool:

@@ -43,6 +43,7 @@ from twotower.running.rules import (
     weights_are_applied,
 )
 from twotower.running.trial_context import TrialContext
+from twotower.running.unfinished import Resume, Unfinished, unfinished
 from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
@@ -86,6 +87,7 @@ class Experiment(Configured):
     """
 
     seed: NonNegativeInt
+    resume: Resume
     output_dir: str
     run_name: str | None
     save_models: Literal["best", "all", "none"]
@@ -131,25 +133,47 @@ class Experiment(Configured):
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # a trial's own name is what distinguishes it
             name = self.run_name or name
+        one_process = self.trainer.devices == 1 and self.trainer.strategy == "auto"
+        resume = self.resume if trial is None and one_process else False
         with (
             terminate_on_sigterm(),
-            tracking.run(
+            unfinished(self.output_dir, self.config, resume) as kept,
+        ):
+            loaded = self._load_again(kept)
+            context = trial or (kept.context(tests=self._tests) if kept else None)
+            with tracking.run(
                 name=name,
                 config=self.config,
-                tags=trial.tags if trial else {},
-                run_id=trial.run_id if trial else None,
-            ) as run,
-        ):
-            if trial is not None:
-                trial.opened(run.id)
-            interactions, frames = self.load()
-            artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
-            result = self._result(frames, name, run, trial, folder)
-            artifacts.log(run, result, keep_model=self._keeps_model(result, trial))
-            report(run, result)
-            if trial is None:  # a sweep saves it once for all of its trials
-                run.save_overview(self.evaluation.val_monitor)
+                tags=context.tags if context else {},
+                run_id=context.run_id if context else None,
+            ) as run:
+                if context is not None:
+                    context.opened(run.id)
+                interactions, frames = loaded or self.load()
+                if kept is not None:
+                    kept.of(frames.identity)
+                artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
+                result = self._result(frames, name, run, context, folder)
+                artifacts.log(run, result, keep_model=self._keeps_model(result, trial))
+                report(run, result)
+                if trial is None:  # a sweep saves it once for all of its trials
+                    run.save_overview(self.evaluation.val_monitor)
         return result
+
+    @property
+    def _tests(self) -> bool:
+        """Whether a single run is tested."""
+        return self.evaluation.test != "never"
+
+    def _load_again(self, kept: Unfinished | None) -> tuple[Interactions, SplitFrames] | None:
+        """Return the data if there is a run to resume that has read data, which must be the same;
+        it decides whether the tracked run is reopened."""
+        if kept is None or kept.data is None:
+            return None
+        loaded = self.load()
+        if kept.of(loaded[1].identity):
+            kept.announce()
+        return loaded
 
     def load(self) -> tuple[Interactions, SplitFrames]:
         """Return the dataset and its parts. The parts are cached in `output_dir`."""
@@ -201,7 +225,7 @@ class Experiment(Configured):
             fold = fold_of(frames, "validation", self.split)
             selected = fitted = fitter.select(fold)
             validation = self._judge("validation", selected.model, fold, frames)
-        tests = trial.tests if trial else self.evaluation.test != "never"
+        tests = trial.tests if trial else self._tests
         if tests or selected is None:
             refits = selected is None or self.trainer.refit
             fold = fold_of(frames, "test", self.split, on_train=not refits)

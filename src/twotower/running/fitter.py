@@ -35,7 +35,7 @@ class Fitter:
         evaluation: What chooses the best epoch.
         seed: Of the initial weights and the training.
         run: The tracked run.
-        trial: The context of the run in a sweep; None for a single run.
+        trial: The context of the run, which has the folder it resumes from; None: it cannot resume.
         folder: Of the files that fits write, each in a folder of its own.
         record: What the run depends on, for kept checkpoints.
     """
@@ -64,7 +64,7 @@ class Fitter:
             validate=validate,
             monitor=self.evaluation.monitor_name,
             on_epoch=self._log_epoch,
-            folder=self.folder / _SELECTION if self.trial else None,
+            folder=self.trial.folder / _SELECTION if self.trial else None,
             files=self._files(_SELECTION),
             record=self.record,
         )
@@ -94,7 +94,7 @@ class Fitter:
                 {loss: metrics["train/loss"]}, step=epoch
             ),
             title="refit" if selected is not None else "training",
-            folder=self.folder / _REFIT if self.trial else None,
+            folder=self.trial.folder / _REFIT if self.trial else None,
             files=self._files(_REFIT),
             record=self.record if selected is None else None,
         )

@@ -61,6 +61,10 @@ class Delivery:
     run_id: str
     experiment_id: str
 
+    def __post_init__(self) -> None:
+        """Silence MLflow's own log of each failed attempt, a traceback; see `Outbox`."""
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
     def __call__(self, group: Sequence[JournalEntry]) -> None:
         """Send a group of `groups`; return once the store has it."""
         with short_requests():

@@ -132,6 +132,11 @@ class Journal:
             file.seek(self._delivered)
             return list(_entries(file, self._delivered, self._written))
 
+    def entries(self) -> list[JournalEntry]:
+        """Return the oldest entries, delivered or not, at most 1,000."""
+        with self._entries.open("rb") as file:
+            return list(_entries(file, 0, self._written))
+
     def count(self) -> int:
         """Return the number of entries that are not delivered yet."""
         with self._entries.open("rb") as file:

@@ -48,10 +48,12 @@ def journal_of(root: Path, run_id: str) -> Journal | None:
 
 def take_unopened(root: Path, opens: str) -> Journal | None:
     """Open the journal of a process that ended while it opened a run as described by `opens`."""
-    return _first(
-        root,
-        lambda journal: not journal.about.get("run_id") and journal.about.get("opens") == opens,
-    )
+
+    def unopened(journal: Journal) -> bool:
+        kinds = {entry.kind for entry in journal.entries()}
+        return journal.about.get("opens") == opens and kinds <= {"file", "tags"}
+
+    return _first(root, unopened)
 
 
 def settle_all(root: Path, uri: str, client: MlflowClient, keep: str | None) -> None:

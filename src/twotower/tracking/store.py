@@ -29,6 +29,8 @@ from twotower.tracking.server import check_server, store_errors
 _SQLITE_SECONDS = 20
 # What the UI shows an experiment as: model training, not work with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
+_MIGRATED = "alembic_version"
+_TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags"}
 _log = logging.getLogger(__name__)
 
 
@@ -122,7 +124,16 @@ def is_there(path: Path) -> bool:
 def _check_sqlite(path: Path) -> None:
     """Raise an error at once if the file cannot be used; MLflow would retry for minutes."""
     with closing(sqlite3.connect(path, timeout=_SQLITE_SECONDS)) as connection:
-        connection.execute("SELECT count(*) FROM sqlite_master")
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in found}
+    missing = sorted(_TABLES - tables)
+    if (
+        missing and _MIGRATED in tables
+    ):  # MLflow would create some with columns of its first version
+        raise sqlite3.DatabaseError(
+            f"it is damaged and has no table {', '.join(missing)}; restore it from a backup, or "
+            "choose another file"
+        )
 
 
 def _create_sqlite(path: Path) -> None:

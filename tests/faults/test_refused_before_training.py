@@ -1,0 +1,88 @@
+"""What cannot work is one error before training: it names the place and what to set."""
+
+from __future__ import annotations
+
+import http.server
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+import twotower
+from twotower.core.errors import ConfigError
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """Serve every request with one answer; yield the address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, b"", ["(401)", "MLFLOW_TRACKING_USERNAME"]),
+        (403, b"", ["(403)", "MLFLOW_TRACKING_TOKEN"]),
+        (404, b"", ["(404)", "correct host, port and path"]),
+        (500, b"oops", ["(500)", "see its own log"]),
+        (200, b"<html>please log in</html>", ["text/html", "MLFLOW_TRACKING_TOKEN"]),
+    ],
+)
+def test_a_server_that_refuses(status: int, body: bytes, told: list[str], small: list[str]) -> None:
+    with answering(status, body) as uri, pytest.raises(ConfigError) as caught:
+        twotower.run([*small, "tracking=server", f"tracking.uri={uri}"])
+    message = str(caught.value)
+    assert f"tracking.uri={uri}" in message
+    assert all(text in message for text in told), message
+
+
+@pytest.mark.parametrize("table", ["runs", "metrics", "tags", "experiments"])
+def test_a_damaged_store(table: str, small: list[str], output_dir: Path) -> None:
+    with closing(sqlite3.connect(output_dir / "mlflow.db")) as connection:
+        connection.execute(f"DROP TABLE {table}")
+        connection.commit()
+    with pytest.raises(ConfigError, match=r"tracking\.uri=sqlite:.*mlflow\.db") as caught:
+        twotower.run(small)
+    assert table in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["outbox", "artifacts"])
+def test_a_file_in_place_of_a_folder(place: str, small: list[str], output_dir: Path) -> None:
+    (output_dir / place).write_text("in the way")
+    with pytest.raises(ConfigError, match=rf"tracking\..*{place}.*nothing can be written"):
+        twotower.run(small)
+
+
+def test_a_file_in_place_of_the_output_folder(untracked: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"output_dir: got .* nothing can be written"):
+        twotower.run([*untracked, f"output_dir={tmp_path}/file"])
+
+
+def test_a_read_only_output_folder(untracked: list[str]) -> None:
+    with pytest.raises(ConfigError, match="output_dir: got '/proc/out', where nothing"):
+        twotower.run([*untracked, "output_dir=/proc/out"])
