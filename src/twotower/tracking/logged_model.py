@@ -35,9 +35,9 @@ def log_model(
         folder: Its files: an MLflow model. Its `MLmodel` is completed with the run's id.
         metrics: By their names in the run. Metrics on validation and test are linked to the part
             that the run has logged.
-        step: The step at which the run has them. MLflow logs them again, so another step would
-            add a point to their curves.
-        at: When, in ms since 1970.
+        step: The step at which the run has them. MLflow logs them again, and with the same step and
+            time that adds no point to their curves.
+        at: The time of those that the run does not have, in ms since 1970.
     """
     run = client.get_run(run_id)
     linked = run.outputs is not None and bool(run.outputs.model_outputs)
@@ -46,7 +46,7 @@ def log_model(
     meta.run_id, meta.model_id = run_id, model_id
     meta.save(str(folder / "MLmodel"))
     client.log_model_artifacts(model_id, str(folder))
-    client.log_batch(run_id, metrics=_metrics(run, model_id, metrics, step, at))
+    client.log_batch(run_id, metrics=_metrics(client, run, model_id, metrics, step, at))
     if not linked:
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
@@ -73,14 +73,25 @@ def _model_id(client: MlflowClient, run: Run) -> str:
 
 
 def _metrics(
-    run: Run, model_id: str, values: Mapping[str, float], step: int, at: int
+    client: MlflowClient,
+    run: Run,
+    model_id: str,
+    values: Mapping[str, float],
+    step: int,
+    at: int,
 ) -> list[Metric]:
     inputs = run.inputs.dataset_inputs if run.inputs is not None else []
     parts = {each.tags[0].value: each.dataset for each in inputs}
+    times = {
+        row.key: row.timestamp
+        for key in values
+        for row in client.get_metric_history(run.info.run_id, key)
+        if row.step == step
+    }
     found = []
     for key, value in values.items():
         part = parts.get(_PARTS.get(MetricName.parse(key).part or "", ""))
         data = {"dataset_name": part.name, "dataset_digest": part.digest} if part else {}
         ids = {"model_id": model_id, "run_id": run.info.run_id}
-        found.append(Metric(key, value, at, step, **ids, **data))
+        found.append(Metric(key, value, times.get(key, at), step, **ids, **data))
     return found

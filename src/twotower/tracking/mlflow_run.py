@@ -38,6 +38,7 @@ _METRIC_NAME = re.compile(r"[\w.: -]+(?:/[\w.: -]+)*")
 _MAX_NAME = 250
 _PARAMS_A_CALL = 100
 _DOTS_PER_INCH = 150
+_OF_BASELINES = ("baseline/", "val_baseline/")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class MlflowRun:
 
     Attributes:
         logged: The value of each metric by name and step that the run had before it was reopened.
-            The same value is not logged again; of an epoch, the first value is kept.
+            It is kept; only those of baselines are logged again, if others are compared.
     """
 
     client: MlflowClient
@@ -90,7 +91,7 @@ class MlflowRun:
 
     def _has(self, name: str, value: float, step: int | None) -> bool:
         known = self.logged.get((name, step or 0))
-        return known is not None and (step is not None or known == value)
+        return known is not None and (known == value or not name.startswith(_OF_BASELINES))
 
     def log_dataset(
         self, frame: pl.DataFrame, name: str, context: Context, digest: str, source: str
