@@ -3,11 +3,11 @@
 from twotower.training.cost import Cost
 from twotower.training.epoch_metrics import OnEpoch
 from twotower.training.fitted import Fitted
+from twotower.training.folders import CHECKPOINTS, PROFILES
 from twotower.training.lightning_trainer import is_first_process
 from twotower.training.objective import Objective
-from twotower.training.outputs import PROFILES
 from twotower.training.stopping import training_notes
-from twotower.training.trainer import CHECKPOINTS, Trainer
+from twotower.training.trainer import Trainer
 
 __all__ = [
     "CHECKPOINTS",

@@ -16,9 +16,9 @@ from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-define
 )
 
 from twotower.core.errors import ErrorEntry
+from twotower.training.folders import PROFILES
 
 __all__ = [
-    "PROFILES",
     "log_profile",
     "loggers_of_fit",
     "output_errors",
@@ -28,7 +28,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-PROFILES = "profiler"  # folder below that of a fit
 _ROWS = 24  # of a profile that are logged
 
 Loggers = Mapping[str, Callable[..., Logger]]
