@@ -35,7 +35,7 @@ from twotower.testing import towers as tower_checks
 from twotower.testing.choices import with_values
 from twotower.testing.samplers import TRAIN, batch
 from twotower.testing.towers import SIDES
-from twotower.types import Histories, Negatives, TrainInteractions
+from twotower.types import Histories, TrainInteractions
 
 NO_GROUPS = ("hydra", "experiment/sweeps")  # Hydra's own groups, and recipes in a subfolder
 GROUPS = sorted(
@@ -433,16 +433,20 @@ def test_a_prior_is_one_term_of_any_towers_dot_product(tower: str, prior: str) -
 @pytest.mark.parametrize("loss_choice", choices("loss"))
 def test_a_prior_goes_with_every_loss_and_sampler(prior: str, loss_choice: str) -> None:
     """The loss sees total scores: what it asks of them does not depend on the prior."""
-    model, loss = model_of("embedding", prior, DATED), build(node_of("loss", loss_choice))
-    everything = model.encode_users(torch.arange(5)) @ model.encode_items(torch.arange(7)).T
+    loss: Any = build(node_of("loss", loss_choice))
+    model = TwoTower.build(
+        partial(build(node_of("tower", "embedding")), prior=build(node_of("tower/prior", prior))),
+        users=Side("user", TRAIN.n_users, TRAIN.n_users, None),
+        items=Side("item", N_ITEMS, N_ITEMS, None),
+        seed=0,
+        train=DATED,
+    )
+    everything = model.encode_users(torch.arange(5)) @ model.encode_items(torch.arange(8)).T
     for choice, exclude_seen in samplers():
         generator = torch.Generator().manual_seed(3)
         users, positives = batch(12, generator)
-        positives = positives.clamp(max=6)
         made = sampler(choice, exclude_seen)(train=TRAIN, device=torch.device("cpu"))
         drawn = made.sample(users, positives, generator)
-        items = drawn.items.clamp(max=6)
-        drawn = Negatives(items, drawn.log_expected_count, drawn.valid, drawn.hardest)
         scores = model.score(users, positives, drawn).scores
         torch.testing.assert_close(scores.positive, everything[users, positives])
         if drawn.hardest is None:

@@ -23,6 +23,7 @@ from twotower.tower.prior import (
     Prior,
     RecentPopularityPrior,
 )
+from twotower.training.fused import why_not_fused
 from twotower.types import Hardest, Histories, Negatives, Side, TrainInteractions
 
 DAY = 86_400_000_000
@@ -159,6 +160,12 @@ def test_a_learned_weight_is_one_parameter_with_the_gradient_of_its_scores() -> 
     torch.autograd.backward(model(torch.tensor([0, 1]), torch.tensor([2, 2])).sum())
     assert model.prior.weight.grad is not None
     assert model.prior.weight.grad.item() == pytest.approx(2 * model.prior.values[2].item())
+
+
+def test_a_learned_weight_is_trained_by_autograd() -> None:
+    fixed, learned = (built(PopularityPrior(0.5, each)) for each in (False, True))
+    assert why_not_fused(fixed, torch.device("cpu"), 1) is None
+    assert "tower.prior.learned" in str(why_not_fused(learned, torch.device("cpu"), 1))
 
 
 def test_a_stored_model_needs_no_train_part() -> None:

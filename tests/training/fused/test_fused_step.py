@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -37,6 +37,7 @@ from twotower.negative_sampling import (
     UniformSampler,
 )
 from twotower.tower import EmbeddingTower
+from twotower.tower.prior import NoPrior, PopularityPrior, Prior
 from twotower.training.batches import Batch, Batches
 from twotower.training.fused import FusedStep
 from twotower.types import Side, TrainInteractions
@@ -76,6 +77,7 @@ SAMPLERS: list[Callable[..., object]] = [
         },
     ),
 ]
+NO_PRIOR = NoPrior()
 ADAM = partial(torch.optim.Adam, lr=0.01)
 
 
@@ -86,10 +88,13 @@ def train_part(seed: int) -> TrainInteractions:
     return TrainInteractions(users, items, N_USERS, N_ITEMS)
 
 
-def model_of(similarity: Similarity, bias: bool) -> TwoTower:
-    tower = partial(EmbeddingTower, 5, 0.3, similarity, bias)
+def model_of(
+    similarity: Similarity, bias: bool, train: TrainInteractions, prior: Prior
+) -> TwoTower:
+    tower: Any = partial(EmbeddingTower, 5, 0.3, similarity, bias)
     users, items = Side("user", N_USERS, N_USERS, None), Side("item", N_ITEMS, N_ITEMS, None)
-    return TwoTower.build(tower, users=users, items=items, seed=0)
+    tower = partial(tower, prior=prior)
+    return TwoTower.build(tower, users=users, items=items, seed=0, train=train)
 
 
 def autograd_step(
@@ -116,6 +121,7 @@ def assert_steps_agree(
     bias: bool = False,
     l2: float = 0.0,
     weighted: bool = False,
+    prior: Prior = NO_PRIOR,
     optimizer: Callable[..., torch.optim.Optimizer] = ADAM,
     seed: int = 0,
 ) -> None:
@@ -128,7 +134,7 @@ def assert_steps_agree(
         generator = torch.Generator().manual_seed(seed)
         return Batches(train.users, train.items, drawn, 16, generator, None, weights)  # type: ignore[arg-type]
 
-    expected, found = model_of(similarity, bias), model_of(similarity, bias)
+    expected, found = (model_of(similarity, bias, train, prior) for _ in range(2))
     dense, by_rows = optimizer(expected.parameters()), optimizer(found.parameters())
     one_step = autograd_step(expected, loss, dense, l2)
     fused_step = FusedStep(found, loss, by_rows, l2)
@@ -154,6 +160,7 @@ def assert_steps_agree(
     sampler=st.sampled_from(SAMPLERS),
     score=st.sampled_from([("dot", False, 0.0), ("dot", True, 0.01), ("cosine", False, 0.0)]),
     weighted=st.booleans(),
+    prior=st.sampled_from([NO_PRIOR, PopularityPrior(0.7, learned=False)]),
     seed=st.integers(0, 99),
 )
 def test_each_loss_with_any_sampler_and_score(
@@ -161,11 +168,12 @@ def test_each_loss_with_any_sampler_and_score(
     sampler: Callable[..., object],
     score: tuple[Similarity, bool, float],
     weighted: bool,
+    prior: Prior,
     seed: int,
 ) -> None:
     similarity, bias, l2 = score
     weighted = weighted and getattr(loss, "uses_weights", False)
-    keys = {"bias": bias, "l2": l2, "weighted": weighted, "seed": seed}
+    keys = {"bias": bias, "l2": l2, "weighted": weighted, "prior": prior, "seed": seed}
     assert_steps_agree(sampler, loss, similarity, **keys)  # type: ignore[arg-type]
 
 
@@ -180,7 +188,7 @@ def test_a_row_without_valid_negatives_has_finite_gradients(loss: Loss) -> None:
     users, items = torch.zeros(N_ITEMS, dtype=torch.int64), torch.arange(N_ITEMS)
     users, items = torch.cat([users, users[:1] + 1]), torch.cat([items, items[:1]])
     train = TrainInteractions(users, items, N_USERS, N_ITEMS)
-    model = model_of("dot", False)
+    model = model_of("dot", False, train, NO_PRIOR)
     optimizer = ADAM(model.parameters())
     step = FusedStep(model, loss, optimizer, 0.0)
     for sampler in (SharedSampler(9, 0.0, True, train=train, device=torch.device("cpu")),):

@@ -49,10 +49,9 @@ class ItemPrior(nn.Module):
     takes that part. Without it, negatives drawn by popularity ask for total scores without
     popularity; towers then learn to cancel the prior, and it is of no use.
 
-    A training step that does not call `TwoTower.score` must add `self(items)` to all its scores,
-    before hard negatives are selected, and if `weight` requires a gradient accumulate
-    sum(dL/dscore * z[item]) for it. Embeddings, and so penalties of their norms and losses of
-    embeddings, do not include the prior.
+    A training step that does not call `TwoTower.score`, as the fused kernel, must add `self(items)`
+    to all its scores, and refuse a `weight` that requires a gradient. Embeddings, and so penalties
+    of their norms and losses of embeddings, do not include the prior.
 
     Attributes:
         values: [n_train] float, z; NaN until the values of a stored model are loaded.

@@ -79,6 +79,8 @@ def why_not_fused(model: TwoTower, device: torch.device, processes: int) -> str 
     for side, tower in (("user", model.user_tower), ("item", model.item_tower)):
         if type(tower) is not EmbeddingTower:
             return f"the {side} tower is {type(tower).__name__}, not EmbeddingTower"
+    if model.prior is not None and model.prior.weight.requires_grad:
+        return "the weight of the prior is learned (tower.prior.learned)"
     if device.type != "cpu":
         return f"the device is {device.type}, not cpu"
     if processes > 1:

@@ -33,6 +33,7 @@ class FusedStep:
         towers = (model.user_tower, model.item_tower)
         self._tables = [TowerTable(tower) for tower in towers]  # type: ignore[arg-type]
         self._finders = [RowFinder(len(table.weight)) for table in self._tables]
+        self._prior = model.prior
         self._optimizer = row_optimizer(optimizer)
         self._own, self._shared = OwnNegatives(), SharedPool()
 
@@ -64,6 +65,9 @@ class FusedStep:
         embedded = self._tables[0].embed(users), self._tables[1].embed(items)
         scored: BatchOfRows = self._own if drawn.ndim == 2 else self._shared
         scores = scored.score(*embedded, negatives, batch.weights)
+        if self._prior is not None:
+            scores.positive.add_(self._prior(batch.positives))
+            scores.negative.add_(self._prior(negatives.items))  # -inf stays as it is
         loss = self._loss.gradient_(scores)
         scored.backward(scores, self._l2)
         optimizer.start_step(rate)
