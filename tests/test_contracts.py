@@ -35,7 +35,7 @@ from twotower.testing import towers as tower_checks
 from twotower.testing.choices import with_values
 from twotower.testing.samplers import TRAIN, batch
 from twotower.testing.towers import SIDES
-from twotower.types import Histories, TrainInteractions
+from twotower.types import Histories, Side, TrainInteractions
 
 NO_GROUPS = ("hydra", "experiment/sweeps")  # Hydra's own groups, and recipes in a subfolder
 GROUPS = sorted(
@@ -437,7 +437,7 @@ def test_a_prior_goes_with_every_loss_and_sampler(prior: str, loss_choice: str) 
     model = TwoTower.build(
         partial(build(node_of("tower", "embedding")), prior=build(node_of("tower/prior", prior))),
         users=Side("user", TRAIN.n_users, TRAIN.n_users, None),
-        items=Side("item", N_ITEMS, N_ITEMS, None),
+        items=Side("item", TRAIN.n_items, TRAIN.n_items, None),
         seed=0,
         train=DATED,
     )
