@@ -287,7 +287,11 @@ COMMANDS = {
     "train": [],
     "baselines": [],
     "compare": ["sweep=latest"],
-    "recommend": ["file=lists.csv"],
+    "recommend": ["out=lists.csv"],
+    "similar": ["items=[1]"],
+    "export": [],
+    "register": ["name=movies"],
+    "promote": ["name=movies"],
     "sweep": [],
     "ui": [],
 }

@@ -29,7 +29,11 @@ from twotower.sweeping.trial_spec import TrialSpec
 
 __all__ = ["main"]
 
-_COMMANDS = ("train", "sweep", "compare", "baselines", "recommend", "ui", "sync")
+_COMMANDS = (
+    *("train", "sweep", "compare", "baselines"),
+    *("recommend", "similar", "export", "register", "promote"),
+    *("ui", "sync"),
+)
 _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
@@ -38,6 +42,10 @@ twotower: experiments with two-tower dot-product recommenders
   twotower compare [key=value ...]      compare earlier runs, or the trials of a sweep, per user
   twotower baselines [key=value ...]    measure the models to beat on the same split
   twotower recommend [key=value ...]    recommend items to users with the model of a run
+  twotower similar [key=value ...]      find items, or users, that the model holds to be alike
+  twotower export [key=value ...]       write a model as vectors, ONNX or an index for search
+  twotower register [key=value ...]     put the model of a run into MLflow's registry
+  twotower promote [key=value ...]      move an alias to a model that is shown to be no worse
   twotower ui [key=value ...]           open the MLflow UI on the runs
   twotower sync [key=value ...]         deliver what runs logged while the store did not respond
   twotower --version                    print the installed version

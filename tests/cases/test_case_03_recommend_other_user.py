@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from case_runner import Case
 
-HERE = ("k=3", "file=rec.csv", "output_dir=out")
+HERE = ("k=3", "out=rec.csv", "output_dir=out")
 
 
 def served(case: Case, users: str) -> list[str]:

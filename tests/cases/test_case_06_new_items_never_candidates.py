@@ -18,6 +18,6 @@ def test_what_features_describe_competes_unless_cold_items_drop(
         f"split.drop_cold_items={drop_cold_items}",
     ).text
     assert "30 of 30 items have features; features of 5 others are known" in " ".join(text.split())
-    case.call("recommend", "k=40", "drop_seen=false", "file=rec.csv", "output_dir=out")
+    case.call("recommend", "k=40", "drop_seen=false", "out=rec.csv", "output_dir=out")
     per_user = pl.read_csv("rec.csv").group_by("user_id").len()["len"]
     assert per_user.unique().to_list() == [n_items]

@@ -24,7 +24,7 @@ def test_ids_and_titles_are_shown_as_they_are(case: Case) -> None:
     titles.write_csv(case.folder / "titles.csv")
     case.train("dataset.path=log.csv", "dataset.items_path=titles.csv", "run_name='[/n]'")
     user = log["user_id"][0]
-    done = case.call("recommend", f"users=['{user}']", "output_dir=out", "file='out/[/f].csv'")
+    done = case.call("recommend", f"users=['{user}']", "output_dir=out", "out='out/[/f].csv'")
     for text in ("run [/n] (", user, "[/b]", "[x]", "written to out/[/f].csv"):
         assert text in done.text
     assert (case.folder / "out" / "[" / "f].csv").exists()  # a folder, as in the path

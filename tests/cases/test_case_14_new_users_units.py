@@ -6,7 +6,7 @@ import polars as pl
 from case_runner import Case
 
 MS = ("tower=history", "dataset.path=ts_ms.csv", "dataset.timestamp_unit=ms")
-HERE = ("k=3", "file=rec.csv", "output_dir=out")
+HERE = ("k=3", "out=rec.csv", "output_dir=out")
 
 
 def recommended(case: Case, *overrides: str) -> pl.DataFrame:

@@ -53,12 +53,13 @@ def test_the_folders_of_hydra_are_checked(taken: Case, key: str, more: list[str]
 
 
 def test_the_other_commands_name_the_key(taken: Case) -> None:
-    for words in (["recommend", "users=[1]"], ["compare", "sweep=latest"]):
-        text = taken.call(*words, "file=afile/rec.csv", "output_dir=out", code=1).text
-        assert f"file: got 'afile', {SAYS}" in text
+    for key, words in (("out", "recommend users=[1]"), ("file", "compare sweep=latest")):
+        file = f"{key}=afile/rec.csv"
+        text = taken.call(*words.split(), file, "output_dir=out", code=1).text
+        assert f"{key}: got 'afile', {SAYS}" in text
     Path("folder.csv").mkdir()
-    text = taken.call("recommend", "file=folder.csv", "output_dir=out", code=1).text
-    assert "file: got 'folder.csv', which is a folder" in text
+    text = taken.call("recommend", "out=folder.csv", "output_dir=out", code=1).text
+    assert "out: got 'folder.csv', which is a folder" in text
     for command in ("recommend", "ui", "compare runs=[a,b]", "sweep status"):
         assert "afile/o" in taken.call(*command.split(), "output_dir=afile/o", code=1).text
     assert (

@@ -65,5 +65,5 @@ def test_headless_files_of_two_kinds_with_lists_and_a_title(case: Case) -> None:
         *("tower=features", "tower.item_columns={genres: multi_valued, name: text}"),
     ).text
     assert "times: " in output
-    case.call("recommend", "k=1", "file=rec.csv", "output_dir=out")
+    case.call("recommend", "k=1", "out=rec.csv", "output_dir=out")
     assert '"Film' in (case.folder / "rec.csv").read_text().replace('""', '"')

@@ -38,7 +38,7 @@ def test_train_then_recommend(small: list[str], output_dir: Path, tmp_path: Path
     assert frame["user_id"].to_list() == [7, 7, 3, 3]
     assert frame["rank"].to_list() == [1, 2, 1, 2]
     assert frame["title"][0] in output.stdout
-    main(["recommend", *where, f"file={tmp_path}/lists.parquet"])
+    main(["recommend", *where, f"out={tmp_path}/lists.parquet"])
     assert pl.read_parquet(tmp_path / "lists.parquet")["item_id"].equals(frame["item_id"])
 
     told_of_users = refusal("recommend", *where, "users=[7,1000]")
@@ -167,7 +167,9 @@ def test_tab_completes_choices_and_keys(tmp_path: Path) -> None:
         ).stdout
 
     assert complete("twotower tr").split() == ["train"]
-    every = ["train", "sweep", "compare", "baselines", "recommend", "ui"]
+    every = ["train", "sweep", "compare", "baselines"]
+    every += ["recommend", "similar", "export", "register", "promote"]
+    every += ["ui"]
     assert complete("twotower ").split() == every
     assert "tower.emb_dim=" in complete("twotower train tower.em")
     assert "dataset=movielens_100k" in complete("twotower train dataset=movielens_1")

@@ -140,8 +140,8 @@ def test_the_other_commands_are_checked_alike(config_name: str) -> None:
 
 
 def test_a_wrong_ending_names_the_right_ones() -> None:
-    text = message("file=list.xlsx", config_name="recommend")
-    assert text == "file: got 'list.xlsx', must end in .csv or .parquet"
+    text = message("out=list.xlsx", config_name="recommend")
+    assert text == "out: got 'list.xlsx', must end in one of .csv, .parquet, .jsonl"
 
 
 def test_composing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def test_the_folder_of_the_user_comes_before_plugins(package: Path, tmp_path: Pa
 def test_every_command_searches_the_folders(command: str, tmp_path: Path) -> None:
     (tmp_path / "tracking").mkdir()
     (tmp_path / "tracking" / "ours.yaml").write_text("defaults: [sqlite]\nexperiment_name: ours\n")
-    needed = {"compare": ["sweep=latest"], "recommend": ["file=lists.csv"]}.get(command, [])
+    needed = {"compare": ["sweep=latest"], "recommend": ["out=lists.csv"]}.get(command, [])
     if command == "sweep":  # reads no tracking
         compose(command, [f"hydra.searchpath=[{tmp_path}]"], tmp_path)
         return

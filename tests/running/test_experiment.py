@@ -127,7 +127,7 @@ def test_files_of_a_run(small: list[str], output_dir: Path) -> None:
         # Recall by user from the ranks: hits among the user's held-out pairs.
         recall = relevant.group_by("user_id").agg(pl.col("rank").is_not_null().mean())
         assert recall["rank"].mean() == pytest.approx(result.metrics[f"{prefix}/recall_at_10"])
-    for plot in ("loss", "metrics", "recommendation_popularity"):
+    for plot in ("loss", "metrics", "recommendation_popularity", "embeddings"):
         png = fetch(output_dir, run, f"plots/{plot}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
     saved = twotower.load(run.info.run_id, [f"output_dir={output_dir}"])

@@ -14,6 +14,7 @@ ELSEWHERE = (
     "baselines",
     "comparison",
     "dataset.frames_dir",
+    "embedding_plot",
     "evaluation.block_scores",
     "evaluation.test",
     "output_dir",

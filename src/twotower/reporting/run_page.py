@@ -28,6 +28,7 @@ def report_run(run: Run, result: Result) -> None:
 
 def _log_figures(run: Run, result: Result, test: Judged) -> None:
     # Imported here, since matplotlib is slow to import.
+    from twotower.reporting.embedding_map import embedding_map, item_classes
     from twotower.reporting.run_figures import (
         loss_curves,
         metric_curves,
@@ -44,6 +45,13 @@ def _log_figures(run: Run, result: Result, test: Judged) -> None:
     of_train = torch.bincount(test.fold.train.items, minlength=n_items)
     figure = recommendation_popularity(counts.tolist(), of_train.tolist())
     run.log_figure(figure, "plots/recommendation_popularity.png")
+    if result.embedding_plot != "none":
+        vectors = test.scorer.items.cpu().float().numpy()
+        classes = item_classes(test.fold.item_features)
+        figure = embedding_map(
+            vectors, of_train[: len(vectors)].numpy(), classes, result.embedding_plot
+        )
+        run.log_figure(figure, "plots/embeddings.png")
 
 
 def _description(result: Result) -> str:

@@ -90,6 +90,7 @@ class Experiment(Configured):
     resume: Resume
     output_dir: str
     run_name: str | None
+    embedding_plot: Literal["pca", "umap", "none"]
     save_models: Literal["best", "all", "none"]
     dataset: Dataset
     preprocessing: Preprocessing
@@ -244,6 +245,7 @@ class Experiment(Configured):
             test=test,
             repeat=self.split.repeat,
             notes=self._notes(judged, selected, fitted, frames),
+            embedding_plot=self.embedding_plot,
             recommender=Recommender(
                 model=fitted.model,
                 tower=self.config["tower"],

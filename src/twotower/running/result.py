@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -108,6 +108,7 @@ class Result:
         notes: Sentences on what looks wrong with the model.
         recommender: The trained model, ready to recommend.
         library: The library of all frames, `pandas` or `polars`.
+        embedding_plot: How items are drawn in two dimensions: `pca`, `umap` or `none`.
 
     >>> import twotower
     >>> data = ["dataset=synthetic", "dataset.n_users=200", "dataset.n_interactions=4000"]
@@ -130,6 +131,7 @@ class Result:
     notes: list[str]
     recommender: Recommender
     library: Library = "pandas"
+    embedding_plot: Literal["pca", "umap", "none"] = "none"
 
     @property
     def judged(self) -> Judged:

@@ -253,6 +253,11 @@ class Recommender:
         """
         return cls(*load_model(Path(folder), allow_targets))
 
+    @property
+    def served_users(self) -> pl.Series:
+        """The ids of the users that the model can serve."""
+        return self.vocabulary.users.head(self._tables.n_served)
+
     def require_known(self, users: Any) -> None:
         """Raise DataError, naming the first, if the model cannot serve some of `users`."""
         self._tables.known_users(users)

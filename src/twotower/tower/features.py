@@ -64,7 +64,7 @@ class FeatureTower(nn.Module):
         kinds = column_kinds(columns, side, max_distinct)
         if not kinds:
             _without_features(side, columns, id)
-        self._cosine = similarity == "cosine"
+        self.cosine = similarity == "cosine"
         self._n = side.n if kinds else side.n_train
         self.ids = IdVectors(side.n_train, emb_dim, init_std, id_dropout, generator) if id else None
         self.columns = nn.ModuleDict()
@@ -103,7 +103,7 @@ class FeatureTower(nn.Module):
         if self.mlp is not None:
             parts.append(self.mlp(torch.cat([column(rows) for column in self.columns.values()], 1)))
         vectors = torch.stack(parts).sum(0)
-        return nn.functional.normalize(vectors, dim=-1) if self._cosine else vectors
+        return nn.functional.normalize(vectors, dim=-1) if self.cosine else vectors
 
 
 def _mlp(widths: list[int], init_std: float, generator: Generator) -> nn.Sequential:

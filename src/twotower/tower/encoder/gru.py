@@ -52,10 +52,12 @@ class GRUEncoder(nn.Module):
     def forward(self, items: Tensor, valid: Tensor) -> Tensor:
         """See Encoder."""
         # Padding moves to the back: the state is still 0 when the first valid item is read.
-        order = torch.argsort(~valid, dim=1, stable=True)
-        read = items.gather(1, order[..., None].expand_as(items))
+        n_valid, count = valid.sum(1, keepdim=True), valid.long().cumsum(1)
+        after = n_valid + torch.arange(valid.shape[1], device=valid.device) - count
+        places = torch.where(valid, count - 1, after)
+        read = torch.zeros_like(items).scatter(1, places[..., None].expand_as(items), items)
         states, _ = self.gru(self.dropout(self.norm(read)))  # [B, L, hidden]
-        last = valid.sum(1).clamp(min=1) - 1
-        state = states[torch.arange(len(states), device=states.device), last]
+        last = n_valid.clamp(min=1) - 1
+        state = states.gather(1, last[..., None].expand(-1, 1, states.shape[2]))[:, 0]
         output: Tensor = self.output(state)
         return output

@@ -73,7 +73,7 @@ class SASRecEncoder(nn.Module):
         hidden = self.dropout(self.input(items) + self.places[-length:])  # [B, L, H]
         older = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
         # Each position sees itself, valid or not: attention over nothing is NaN.
-        itself = torch.eye(length, dtype=torch.bool, device=items.device)
+        itself = torch.eye(length, device=items.device).bool()  # of floats, for ONNX
         sees = (older & valid[:, None, :]) | itself  # [B, L, L]
         for block in self.blocks[:-1]:
             hidden = block(hidden, sees)

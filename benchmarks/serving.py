@@ -1,0 +1,248 @@
+"""Latency of lists in process, over HTTP and by an index; time and memory of a batch job.
+
+    python benchmarks/serving.py latency --items 10000 100000 1000000
+    python benchmarks/serving.py quality        # what an index costs in NDCG, HitRate and Coverage
+    python benchmarks/serving.py batch --users 1000000 --items 100000
+
+Vectors of `latency` and `batch` are random (64 dimensions): the time of exact ranking does not
+depend on them, and for an index they are harder than trained ones. Users have seen 50 items each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import requests
+import torch
+
+from twotower.config import build
+from twotower.evaluation import top_k
+from twotower.model import DotProductScorer, TwoTower
+from twotower.serving.batch import BatchJob
+from twotower.serving.export.indexes import FaissIndex, ItemIndex, UsearchIndex
+from twotower.serving.recommender import Recommender
+from twotower.types import Histories, Recommendations, Side, Vocabulary
+
+DIM, SEEN, K = 64, 50, 10
+SHOWN = ("ndcg", "hitrate", "coverage")
+TOWER = {
+    "_target_": "twotower.tower.embedding.EmbeddingTower",
+    "_partial_": True,
+    "emb_dim": DIM,
+    "init_std": 0.125,
+    "similarity": "dot",
+    "bias": False,
+}
+
+
+def random_model(n_users: int, n_items: int) -> Recommender:
+    """Return a model with random embeddings and histories."""
+    users, items = Side("user", n_users, n_users, None), Side("item", n_items, n_items, None)
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.randint(n_items, (n_users * SEEN,), generator=generator)
+    offsets = torch.arange(0, n_users * SEEN + 1, SEEN)
+    vocabulary = Vocabulary(
+        pl.Series("user_id", np.arange(n_users)), pl.Series("item_id", np.arange(n_items))
+    )
+    model = TwoTower.build(build(TOWER), users=users, items=items, seed=0)
+    return Recommender(model, TOWER, vocabulary, Histories(offsets, seen), users, items)
+
+
+def timed(call: Callable[[int], object], n: int) -> str:
+    """Return the median and the 99th percentile of the wall time of `n` calls, in ms."""
+    call(0)
+    seconds = []
+    for number in range(1, n + 1):
+        start = time.perf_counter()
+        call(number)
+        seconds.append(time.perf_counter() - start)
+    low, high = np.percentile(seconds, [50, 99]) * 1000
+    return f"{low:.1f} / {high:.1f}"
+
+
+def latency(n_items: int, n_calls: int) -> Iterator[tuple[str, str, str]]:
+    """Yield what was measured, p50 / p99 of one user and of 64 users."""
+    n_users = 10_000
+    model = random_model(n_users, n_items)
+    calls = {1: n_calls, 64: max(n_calls // 5, 5)}
+
+    def both(of: Callable[[list[int]], object]) -> tuple[str, str]:
+        def users(size: int, number: int) -> list[int]:
+            return [(number * size + place) % n_users for place in range(size)]
+
+        one = timed(lambda number: of(users(1, number)), calls[1])
+        return one, timed(lambda number: of(users(64, number)), calls[64])
+
+    yield "recommend, exact", *both(partial(model.recommend, k=K))
+    with TemporaryDirectory() as folder, served(model, Path(folder)) as address:
+        yield "HTTP, exact", *both(partial(post, address))
+    vectors, table = model.user_vectors(), model.item_vectors()
+    for name, index in indexes(table):
+        recall = _recall(index, vectors[:200], table)
+        yield f"{name}, recall {recall:.3f}", *both(partial(_search, index, vectors))
+    yield "implicit, exact", *both(implicit_recommend(model, vectors, table))
+
+
+def _search(index: ItemIndex, vectors: Any, users: list[int]) -> object:
+    return index.search(vectors[users], K + SEEN)
+
+
+def indexes(items: Any) -> Iterator[tuple[str, ItemIndex]]:
+    """Yield approximate indexes of the items."""
+    yield "faiss HNSW32, efSearch=128", FaissIndex(items, "dot", "HNSW32", "efSearch=128")
+    n_lists = int(4 * len(items) ** 0.5)
+    yield (
+        f"faiss IVF{n_lists}, nprobe=32",
+        FaissIndex(items, "dot", f"IVF{n_lists},Flat", "nprobe=32"),
+    )
+    yield "usearch, 32 links, expansion 128", UsearchIndex(items, "dot", 32, 128)
+
+
+def _recall(index: ItemIndex, users: Any, items: Any) -> float:
+    """Return the share of the exact top K that the index finds."""
+    rows, _ = index.search(users, K)
+    scorer = DotProductScorer(torch.from_numpy(users), torch.from_numpy(items))
+    exact = top_k(scorer, torch.arange(len(users)), k=K, drop=None, block_scores=4_000_000)
+    found = [len(set(a) & set(b)) for a, b in zip(rows.tolist(), exact.items.tolist(), strict=True)]
+    return float(np.mean(found)) / K
+
+
+def implicit_recommend(model: Recommender, users: Any, items: Any) -> Callable[[list[int]], object]:
+    """Return implicit's own `recommend` on the same vectors."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+
+    peer = AlternatingLeastSquares(factors=DIM, num_threads=torch.get_num_threads())
+    peer.user_factors, peer.item_factors = users, items
+    rows, columns = model.histories.rows.numpy(), model.histories.items.numpy()
+    seen = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (len(users), len(items)))
+    return lambda asked: peer.recommend(np.array(asked), seen[asked], N=K)
+
+
+def post(address: str, users: list[int]) -> Any:
+    """Return the lists of the server."""
+    body = {"dataframe_split": {"columns": ["user_id"], "data": [[user] for user in users]}}
+    answer = requests.post(f"{address}/invocations", json={**body, "params": {"k": K}}, timeout=600)
+    answer.raise_for_status()
+    return answer.json()
+
+
+@contextmanager
+def served(model: Recommender, folder: Path) -> Iterator[str]:
+    """Yield the address of `mlflow models serve` on the model."""
+    from twotower.serving.mlflow_model import save_mlflow_model
+
+    save_mlflow_model(model, folder / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model")]
+    command += ["--env-manager", "local", "-p", str(port)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=os.environ | {"PATH": path}
+        )
+    try:
+        while True:
+            if server.poll() is not None:
+                raise RuntimeError((folder / "log").read_text())
+            try:
+                requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).raise_for_status()
+                break
+            except requests.RequestException:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+def quality(overrides: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the metrics of exact lists and of lists by an index, seen items dropped from both."""
+    import twotower
+    from twotower import config
+
+    result = twotower.run([*overrides, "tracking=none", "trainer.progress_bar=false"])
+    assert result.test is not None
+    fold, scorer = result.test.fold, result.test.scorer
+    evaluation = config.build(config.compose("train", overrides)).evaluation
+    users, items = scorer.users[fold.holdout.users].numpy(), scorer.items.numpy()
+
+    def measured(found: Recommendations) -> str:
+        values = evaluation.measure(found, fold).values
+        return json.dumps(
+            {m: round(values[f"{m}_at_10"], 4) for m in ("ndcg", "hitrate", "coverage")}
+        )
+
+    yield "exact", measured(result.test.recommendations)
+    deepest = K + int(fold.holdout.seen.lengths.max())
+    for name, index in indexes(items):
+        rows, scores = index.search(users, min(deepest, len(items)))
+        seen = fold.holdout.seen.contains(torch.arange(len(users)), torch.from_numpy(rows)).numpy()
+        order = np.argsort(seen | (rows < 0), axis=1, kind="stable")[:, :K]
+        kept = np.take_along_axis(rows, order, 1)
+        kept[np.take_along_axis(seen, order, 1)] = -1
+        best = np.take_along_axis(scores, order, 1)
+        lists = Recommendations(fold.holdout.users, torch.from_numpy(kept), torch.from_numpy(best))
+        yield f"{name}, recall {_recall(index, users, items):.3f}", measured(lists)
+
+
+def batch(n_users: int, n_items: int) -> None:
+    """Print the time and the peak memory of a batch job."""
+    model = random_model(n_users, n_items)
+    start, cpu = time.perf_counter(), time.process_time()
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "lists.parquet")
+        arguments = {"k": K, "drop_seen": True, "items": None, "exclude": None}
+        BatchJob(
+            model, model.served_users, out, Path(folder, "parts"), 10_000, None, arguments
+        ).run()
+        size = out.stat().st_size / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"{n_users:,} users, {n_items:,} items: {time.perf_counter() - start:.0f} s wall, "
+        f"{time.process_time() - cpu:.0f} s CPU, peak {peak:.2f} GiB, file {size:.0f} MiB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_latency = commands.add_parser("latency")
+    of_latency.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    of_latency.add_argument("--calls", type=int, default=100)
+    of_quality = commands.add_parser("quality")
+    of_quality.add_argument("overrides", nargs="*", default=["experiment=ml100k"])
+    of_batch = commands.add_parser("batch")
+    of_batch.add_argument("--users", type=int, default=1_000_000)
+    of_batch.add_argument("--items", type=int, default=100_000)
+    asked = parser.parse_args()
+    if asked.command == "batch":
+        batch(asked.users, asked.items)
+    elif asked.command == "quality":
+        for name, values in quality(asked.overrides):
+            print(f"{name}: {values}", flush=True)
+    else:
+        for n_items in asked.items:
+            for name, one, many in latency(n_items, asked.calls):
+                print(f"{n_items:>9,} items | {name:<45} | {one:>15} | {many:>15}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
