@@ -103,14 +103,12 @@ def _search(index: ItemIndex, vectors: Any, users: list[int]) -> object:
 
 
 def indexes(items: Any) -> Iterator[tuple[str, ItemIndex]]:
-    """Yield approximate indexes of the items."""
-    yield "faiss HNSW32, efSearch=128", FaissIndex(items, "dot", "HNSW32", "efSearch=128")
-    n_lists = int(4 * len(items) ** 0.5)
-    yield (
-        f"faiss IVF{n_lists}, nprobe=32",
-        FaissIndex(items, "dot", f"IVF{n_lists},Flat", "nprobe=32"),
-    )
-    yield "usearch, 32 links, expansion 128", UsearchIndex(items, "dot", 32, 128)
+    """Yield approximate indexes of the items. Graphs of more than 100,000 take minutes to build."""
+    if len(items) <= 100_000:
+        yield "faiss HNSW32, efSearch=128", FaissIndex(items, "dot", "HNSW32", "efSearch=128")
+        yield "usearch, 32 links, expansion 128", UsearchIndex(items, "dot", 32, 128)
+    lists = f"IVF{int(len(items) ** 0.5)}"
+    yield f"faiss {lists}, nprobe=32", FaissIndex(items, "dot", f"{lists},Flat", "nprobe=32")
 
 
 def _recall(index: ItemIndex, users: Any, items: Any) -> float:
