@@ -37,7 +37,9 @@ def register_model(found: FoundModel, name: str) -> str:
     # A server resolves the id; in a database MLflow would look it up in another store.
     source = f"models:/{model_id}" if is_server(found.tracking_uri) else found.location
     assert source is not None, "a model has a location"
-    created = client.create_model_version(name, source, run_id, model_id=model_id)
+    created = client.create_model_version(
+        name, source, run_id, model_id=model_id, await_creation_for=0
+    )
     return str(created.version)
 
 
