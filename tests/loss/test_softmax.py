@@ -38,3 +38,8 @@ def test_sums_and_shares_are_those_of_torch(
     found = softmax_(scores, temperature, shift=shift, beside=other, factor=factor)
     assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-5)
     torch.testing.assert_close(scores, shares.float(), rtol=1e-4, atol=1e-7)
+
+
+def test_nan_stays() -> None:
+    scores = torch.tensor([[0.0, math.nan]])
+    assert softmax_(scores, 1.0, factor=torch.ones(1)).isnan().all()

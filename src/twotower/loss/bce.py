@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
+from twotower.loss.logistic import logistic_
 from twotower.loss.masking import valid_counts, weigh_rows_, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
@@ -43,10 +44,9 @@ class BinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive, scores.negative
-        total = weighted(softplus(-positive), scores).sum()
-        total += weighted(softplus(negative), scores).sum()
-        n = positive.numel() + scores.counts.sum()
-        weigh_rows_(positive.sigmoid_().sub_(1), scores, 1 / n)
-        weigh_rows_(negative.sigmoid_(), scores, 1 / n)
-        return total / n
+        positive, negative = scores.positive.neg_(), scores.negative
+        total = logistic_(positive[:, None]) + logistic_(negative)  # [B]
+        n = positive.numel() + int(scores.counts.sum())
+        weigh_rows_(positive, scores, -1 / n)
+        weigh_rows_(negative, scores, 1 / n)
+        return weighted(total, scores).sum() / n

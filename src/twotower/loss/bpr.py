@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
+from twotower.loss.logistic import logistic_
 from twotower.loss.masking import mean_of_valid, weigh_rows_, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
@@ -44,8 +45,8 @@ class BayesianPersonalisedRanking:
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
         negative = scores.negative.sub_(scores.positive[:, None])
-        pairs = scores.counts.sum().clamp(min=1)
-        total = weighted(softplus(negative), scores).sum()
-        weigh_rows_(negative.sigmoid_(), scores, 1 / pairs)
+        pairs = max(int(scores.counts.sum()), 1)
+        total = weighted(logistic_(negative), scores).sum()
+        weigh_rows_(negative, scores, 1 / pairs)
         torch.sum(negative, 1, out=scores.positive).neg_()
         return total / pairs

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
+from twotower.loss.logistic import logistic_
 from twotower.loss.masking import item_weights, valid_counts, weigh_rows_, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
@@ -76,14 +77,13 @@ class GeneralisedBinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive, scores.negative
+        positive, negative = scores.positive.neg_(), scores.negative
         places = scores.counts.sum()
         weights = torch.exp(-scores.log_expected_count).expand_as(negative)
         n_items = torch.where(negative > -torch.inf, weights, 0.0).sum()
         beta = 1 - self.t * (1 - places / n_items.where(places > 0, 1.0))
-        total = beta * weighted(softplus(-positive), scores).sum()
-        total += weighted(softplus(negative), scores).sum()
+        total = beta * logistic_(positive[:, None]) + logistic_(negative)  # [B]
         n = positive.numel() + places
-        weigh_rows_(positive.sigmoid_().sub_(1), scores, beta / n)
-        weigh_rows_(negative.sigmoid_(), scores, 1 / n)
-        return total / n
+        weigh_rows_(positive, scores, -beta / n)
+        weigh_rows_(negative, scores, 1 / n)
+        return weighted(total, scores).sum() / n

@@ -48,7 +48,7 @@ class Hinge:
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
         hinge = scores.negative.sub_(scores.positive[:, None]).add_(self.margin).relu_()
-        pairs = scores.counts.sum().clamp(min=1)
+        pairs = max(int(scores.counts.sum()), 1)
         total = weighted(hinge, scores).sum()
         weigh_rows_(hinge.sign_(), scores, 1 / pairs)
         torch.sum(hinge, 1, out=scores.positive).neg_()

@@ -80,7 +80,8 @@ def _softmax(
         for n in range(places):
             # e^x = 2^k e^r with |r| <= log(2) / 2, whose series is a polynomial: unlike a call of
             # exp, it is computed for several numbers at once. 2^k is k in a float's exponent.
-            x = max(row[n] - top, _LEAST)
+            x = row[n] - top
+            x = _LEAST if x < _LEAST else x
             k = np.floor(x * _LOG2_E + np.float32(0.5))
             r = x - k * _LOG_2 - k * _LOG_2_REST
             e = np.float32(1 / 5040)
@@ -91,7 +92,7 @@ def _softmax(
             e = e * r + np.float32(1 / 2)
             e = e * r * r + r + np.float32(1)
             e *= np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
-            e = e if row[n] > _MASKED else np.float32(0)
+            e = np.float32(0) if row[n] == _MASKED else e
             row[n] = e
             total += e
         sums[b] = top + np.log(total)

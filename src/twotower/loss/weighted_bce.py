@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
+from twotower.loss.logistic import logistic_
 from twotower.loss.masking import mean_of_rows, row_means, weigh_rows_, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
@@ -50,10 +51,10 @@ class WeightedBinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive, scores.negative
-        rows, counts = positive.numel(), scores.counts.clamp(min=1)
-        total = softplus(-positive) + self.negative_weight * softplus(negative).sum(1) / counts
-        share = 1 / (rows * (1 + self.negative_weight))
-        weigh_rows_(positive.sigmoid_().sub_(1), scores, share)
-        weigh_rows_(negative.sigmoid_(), scores, share * self.negative_weight / counts)
+        positive, negative = scores.positive.neg_(), scores.negative
+        weights = self.negative_weight / scores.counts.clamp(min=1)  # [B]
+        total = logistic_(positive[:, None]) + weights * logistic_(negative)
+        share = 1 / (positive.numel() * (1 + self.negative_weight))
+        weigh_rows_(positive, scores, -share)
+        weigh_rows_(negative, scores, share * weights)
         return weighted(total, scores).sum() * share

@@ -1,12 +1,12 @@
-"""Training throughput beside the notebook's loop, on MovieLens 100K in the notebook's setting.
+"""Training beside the notebook's loop, on MovieLens 100K in the notebook's setting.
 
-    python benchmarks/throughput.py
+    python benchmarks/training_step.py
 
 Both train two embedding tables of 16 with ten uniform negatives for each positive, binary
 cross-entropy and Adam, on the same train part, and are timed over whole epochs: shuffling,
 sampling, forward, backward and optimizer. Ours is the path of `twotower train`, through Lightning.
-The notebook's batch is 1,024. They take turns, so that a machine that slows down slows both; the
-ratio is of medians.
+The notebook's batch is 1,024. All run on one thread, in turns, so that a machine that slows down
+slows all; CPU time is measured, and the ratios are medians over the turns.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from itertools import product
+from operator import truediv
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from machine import machine
 from twotower.config import build, compose
 from twotower.model import TwoTower
 from twotower.running.experiment import Experiment
@@ -84,18 +86,20 @@ def our_epochs(experiment: Experiment, fold: Fold, epochs: int) -> None:
 
 
 def positives_per_second(fold: Fold, epochs: int, work: Callable[[], None]) -> float:
-    """How many positives `work`, which takes `epochs` epochs, trains on in a second."""
-    started = time.perf_counter()
+    """How many positives `work`, which takes `epochs` epochs, trains on in a second of CPU time."""
+    started = time.process_time()
     work()
-    return epochs * len(fold.train) / (time.perf_counter() - started)
+    return epochs * len(fold.train) / (time.process_time() - started)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each (default 5)")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs a turn of ours (default 10)")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[128, 1024, 4096, 16384])
+    parser.add_argument("--turns", type=int, default=5, help="of each (default 5)")
+    parser.add_argument("--epochs", type=int, default=50, help="of ours in a turn (default 50)")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[128, 1024, 4096])
+    parser.add_argument("--kernels", nargs="+", default=["auto"], help="such as auto autograd")
     options = parser.parse_args()
+    torch.set_num_threads(1)
 
     experiment: Experiment = build(compose("train", SETTING))
     frames = prepare(
@@ -105,34 +109,41 @@ def main() -> None:
     contenders: dict[str, tuple[int, Callable[[], None]]] = {
         NOTEBOOK: (1, lambda: notebook_epoch(fold, 10, batch_size=1024))
     }
-    for excluding in (False, True):
-        overrides = [*SETTING, f"negative_sampling.exclude_seen={str(excluding).lower()}"]
-        configured: Experiment = build(compose("train", overrides))
-        for size in options.batch_sizes:
-            ours = replace(configured, trainer=replace(configured.trainer, batch_size=size))
-            name = f"twotower, batch {size:,}" + (", seen items excluded" if excluding else "")
-            contenders[name] = (
-                options.epochs,
-                lambda ours=ours: our_epochs(ours, fold, options.epochs),  # type: ignore[misc]
+    for kernel, excluding, size in product(options.kernels, (False, True), options.batch_sizes):
+        ours: Experiment = build(
+            compose(
+                "train",
+                [
+                    *SETTING,
+                    f"negative_sampling.exclude_seen={str(excluding).lower()}",
+                    f"trainer.kernel={kernel}",
+                    f"trainer.batch_size={size}",
+                    "trainer.threads=1",
+                ],
             )
+        )
+        name = f"twotower, batch {size:,}" + (", seen items excluded" if excluding else "")
+        contenders[name + ("" if kernel == "auto" else f", {kernel}")] = (
+            options.epochs,
+            lambda ours=ours: our_epochs(ours, fold, options.epochs),  # type: ignore[misc]
+        )
 
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(options.repeats + 1):
+    for turn in range(options.turns + 1):
         for name, (epochs, work) in contenders.items():
             speed = positives_per_second(fold, epochs, work)
             if turn:  # the first one warms up
                 speeds[name].append(speed)
-        print(f"turn {turn} of {options.repeats}", flush=True)
+        print(f"turn {turn} of {options.turns}", flush=True)
 
-    base = statistics.median(speeds[NOTEBOOK])
-    print(f"\n{len(fold.train):,} positives, {torch.get_num_threads()} threads\n")
+    print(f"\n{len(fold.train):,} positives; {machine()}\n")
     print("| | positives/s, median | min | max | x notebook |")
     print("|---|---:|---:|---:|---:|")
     for name, values in speeds.items():
-        median = statistics.median(values)
+        ratio = statistics.median(map(truediv, values, speeds[NOTEBOOK]))
         print(
-            f"| {name} | {median:,.0f} | {min(values):,.0f} | {max(values):,.0f} "
-            f"| {median / base:.1f} |"
+            f"| {name} | {statistics.median(values):,.0f} | {min(values):,.0f} "
+            f"| {max(values):,.0f} | {ratio:.1f} |"
         )
 
 
