@@ -43,6 +43,7 @@ SIDEWAYS = {
     ("twotower.split.streaming.prepare", "twotower.preprocessing.preprocessing"),
     ("twotower.split.streaming.prepare", "twotower.preprocessing.streamed"),
     ("twotower.split.streaming.prepare", "twotower.dataset.digest"),
+    ("twotower.split.streaming.spark", "twotower.preprocessing.preprocessing"),
 }
 
 HOMES = {

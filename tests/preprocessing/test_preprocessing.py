@@ -37,6 +37,7 @@ def make_preprocessing(*filters: Filter, **changes: Any) -> Preprocessing:
         "duplicates": "once",
         "filters": list(filters),
         "relevant_filters": [],
+        "engine": "polars",
     }
     return Preprocessing(**keys | changes)
 

@@ -95,7 +95,7 @@ def assert_same(left: SplitFrames, right: SplitFrames) -> None:
 
 
 def test_relevant_filters_touch_validation_and_test_alone() -> None:
-    preprocessing = Preprocessing("once", [], [LowRatingFilter(4)])
+    preprocessing = Preprocessing("once", [], [LowRatingFilter(4)], "polars")
     frames = prepare_movies(None, preprocessing=preprocessing)
     assert frames.validation is not None
     # Rows 0 to 63 are train, 64 to 79 validation, 80 to 99 test; ratings run 1 2 3 4 5 1 2 ...
@@ -116,7 +116,7 @@ def test_users_are_counted_before_the_split(tmp_path: Path) -> None:
         assert frames.history["user_id"].n_unique() == 10
         assert "u11" not in frames.test["user_id"]
         assert frames.n_users == 12
-    few = Preprocessing("once", [MinCountFilter(2, "user_id")], [])
+    few = Preprocessing("once", [MinCountFilter(2, "user_id")], [], "polars")
     frames = prepare_movies(None, interactions=make_interactions(log), preprocessing=few)
     assert frames.n_users == 10  # filtered users are no part of the log that is split
     given = make_interactions(log, test=make_log(("u0", "i1", 100), ("u20", "i1", 101)))
@@ -151,7 +151,7 @@ def test_known_rows_are_kept_whatever_their_rating() -> None:
     frames = prepare_movies(
         None,
         interactions=make_interactions(log),
-        preprocessing=Preprocessing("once", [], [LowRatingFilter(4)]),
+        preprocessing=Preprocessing("once", [], [LowRatingFilter(4)], "polars"),
         split=load_split("cold_user", known=0.3, validation=False),
     )
     # 0.3 of 10 are 3, of each of 2 users: 1 5 1. Of the other 5 1 5 1 5 1 5 four are relevant.
@@ -180,7 +180,7 @@ def test_the_known_share_is_part_of_the_identity() -> None:
         prepare_movies(
             None,
             interactions=make_interactions(log),
-            preprocessing=Preprocessing("once", [], [LowRatingFilter(4)]),
+            preprocessing=Preprocessing("once", [], [LowRatingFilter(4)], "polars"),
             split=load_split("cold_user", known=known, validation=False),
         )
         for known in (0.0, 0.2, 0.3)
@@ -196,7 +196,9 @@ def test_known_rows_are_read_back_from_the_cache(tmp_path: Path) -> None:
     fresh = prepare_movies(tmp_path, split=split)
     assert fresh.validation_known is not None
     assert fresh.test_known is not None
-    unused = Preprocessing("once", [MinCountFilter(1000)], [])  # nothing is computed again
+    unused = Preprocessing(
+        "once", [MinCountFilter(1000)], [], "polars"
+    )  # nothing is computed again
     assert_same(fresh, prepare_movies(tmp_path, split=split, preprocessing=unused))
 
 
@@ -209,7 +211,7 @@ def test_an_entry_written_before_fold_in_existed_is_read(tmp_path: Path) -> None
         assert content["checksums"].pop(name) is None
     checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     meta.write_text(json.dumps({**content, "checksum": checksum}))
-    unused = Preprocessing("once", [MinCountFilter(1000)], [])
+    unused = Preprocessing("once", [MinCountFilter(1000)], [], "polars")
     assert_same(fresh, prepare_movies(tmp_path, preprocessing=unused))
 
 
@@ -251,7 +253,7 @@ def test_a_cache_hit_equals_a_fresh_split(tmp_path: Path, caplog: pytest.LogCapt
         steps = caplog.messages
         caplog.clear()
         # A filter that would leave nothing shows that nothing is computed again.
-        unused = Preprocessing("once", [MinCountFilter(1000)], [])
+        unused = Preprocessing("once", [MinCountFilter(1000)], [], "polars")
         hit = prepare_movies(tmp_path, preprocessing=unused)
         repeated = caplog.messages
     assert_same(fresh, hit)
@@ -379,7 +381,7 @@ def prepare_beside_others(cache_dir: Path, n_processes: int) -> str:
     (marks / f"ready-{multiprocessing.current_process().pid}").touch()
     while len(list(marks.glob("ready-*"))) < n_processes:
         time.sleep(0.01)
-    preprocessing = Preprocessing("once", [Witness(marks)], [])
+    preprocessing = Preprocessing("once", [Witness(marks)], [], "polars")
     return prepare_movies(cache_dir, preprocessing=preprocessing).digest
 
 

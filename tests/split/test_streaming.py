@@ -182,3 +182,41 @@ def test_text_is_refused(tmp_path: Path) -> None:
     run = experiment(path, tmp_path, "preprocessing=none", "split=last_n", streaming=True)
     with pytest.raises((ConfigError, DataError), match=r"dataset\.path.* is not Parquet"):
         run.load()
+
+
+SPARK = [
+    ["preprocessing=none", "split=last_n", "split.n=2"],
+    ["preprocessing=k_core", "split=ratio", "preprocessing.filters.0.min_inter_per_item=30"],
+    ["preprocessing=notebook", "split=time", "preprocessing.duplicates=last"],
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", SPARK, ids=lambda choice: choice[1])
+def test_spark_prepares_the_same_parts(
+    log: Path, tmp_path: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyspark")
+    options = "--master local[2] --conf spark.sql.shuffle.partitions=2 pyspark-shell"
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", options)
+    by_polars = experiment(log, tmp_path, *overrides, streaming=True)
+    by_spark = experiment(log, tmp_path, *overrides, "preprocessing.engine=spark", streaming=True)
+    frames, parts = by_polars.load()[1], by_spark.load()[1]
+    assert_frame_equal(parts.test, frames.test)
+    assert parts.validation is not None
+    assert frames.validation is not None
+    assert_frame_equal(parts.validation, frames.validation)
+    assert parts.n_users == frames.n_users
+    one, other = (fold_of(each, "validation", by_polars.split) for each in (frames, parts))
+    assert _rows(other) == _rows(one)
+    _assert_same_lists(one, other, "histories")
+
+
+def test_spark_is_refused_where_it_would_change_what_is_kept(log: Path, tmp_path: Path) -> None:
+    engine = "preprocessing.engine=spark"
+    with pytest.raises(ConfigError, match=r"engine: got 'spark'.* dataset\.streaming=true"):
+        experiment(log, tmp_path, engine, "split=last_n", streaming=False)
+    target = "replay.preprocessing.filters.EntityDaysFilter"
+    days = f"preprocessing.filters=[{{_target_: {target}, days: 3}}]"
+    with pytest.raises(ConfigError, match="must be one of LowRatingFilter, MinCountFilter"):
+        experiment(log, tmp_path, engine, "split=last_n", days, streaming=True)

@@ -37,11 +37,13 @@ class Preprocessing:
     filters: applied to the whole log, in order, before it is split.
     relevant_filters: applied to validation and test only, after the split; rows that do not pass
         are not counted as relevant items.
+    engine: what filters and cuts a streamed log.
     """
 
     duplicates: Literal["once", "last", "keep"]
     filters: list[InstanceOf[Filter]]
     relevant_filters: list[InstanceOf[Filter]]
+    engine: Literal["polars", "spark"]
 
     def before_split(self, log: pl.DataFrame, steps: list[str]) -> pl.DataFrame:
         """Return the rows of `log` to keep, sorted by time if it is known.

@@ -47,6 +47,14 @@ def unsupported(preprocessing: Preprocessing) -> Iterator[ErrorEntry]:
             "which dataset.streaming=true does not support",
             "must be one of once, last",
         )
+    if preprocessing.engine == "spark":
+        for place, filter_ in enumerate(preprocessing.filters):
+            if not isinstance(filter_, LowRatingFilter | MinCountFilter | InteractionEntriesFilter):
+                path = f"preprocessing.filters[{place}]"
+                wrong = "which does not keep the same rows on Spark"
+                valid = "must be one of LowRatingFilter, MinCountFilter, InteractionEntriesFilter"
+                yield ErrorEntry(path, type(filter_).__name__, wrong, valid)
+        return
     for place, filter_ in enumerate(preprocessing.filters):
         if not _by_user(filter_) and not _counts_items(filter_):
             path = f"preprocessing.filters[{place}]"

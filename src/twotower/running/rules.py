@@ -114,6 +114,10 @@ def streaming_fits(
 ) -> Iterator[ErrorEntry]:
     """Yield an error for each setting that needs the whole log at once, if it is streamed."""
     if getattr(dataset, "streaming", False) is not True:
+        if preprocessing.engine != "polars":
+            wrong = "which prepares logs that are streamed"
+            valid = "must be polars, or dataset=file with dataset.streaming=true"
+            yield ErrorEntry("preprocessing.engine", preprocessing.engine, wrong, valid)
         return
     if not split.by_user:
         choice = type(split).__module__.rpartition(".")[2]

@@ -64,6 +64,20 @@ class Split(ABC):
         """
         return False
 
+    @property
+    def counts(self) -> bool:
+        """Whether `splitter` counts interactions, which it is shown in place of their moments."""
+        return True
+
+    @property
+    def least(self) -> int:
+        """How many interactions a user needs to be cut; those with fewer stay before the part."""
+        return 0
+
+    def splitter(self, part: Part) -> Any:
+        """Return RePlay's splitter, of splits that cut `by_user`."""
+        raise NotImplementedError(f"{self} has no splitter of its own")
+
     def settled(self, times: Callable[[], Iterable[pl.Series]]) -> Split:
         """Return the split with what depends on the whole log, which `times` yields in parts."""
         return self

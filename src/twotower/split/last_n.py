@@ -35,9 +35,23 @@ class LastNSplit(Split):
     def judging_more(self) -> str:
         return "a larger split.n and looser preprocessing.relevant_filters judge more users"
 
+    @property
+    def counts(self) -> bool:
+        """See Split."""
+        return self.strategy == "interactions"
+
+    @property
+    def least(self) -> int:
+        """See Split; RePlay holds them out on Spark and pandas, and keeps them on Polars."""
+        return self.n if self.counts else 0
+
+    def splitter(self, part: Part) -> LastNSplitter:
+        """See Split."""
+        return LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
+
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
-        splitter = LastNSplitter(self.n, divide_column=USER, strategy=self.strategy, **TIME_COLUMNS)
-        if self.strategy == "interactions":
+        splitter = self.splitter(part)
+        if self.counts:
             return cut_by(splitter.split, log, turns(log))
         self.refuse_order(log[TIMESTAMP], "split.strategy=timedelta")
         return cut_by(splitter.split, log, log[TIMESTAMP])

@@ -38,12 +38,15 @@ class RatioSplit(Split):
     def judging_more(self) -> str:
         return "a larger split.test_size and looser preprocessing.relevant_filters judge more users"
 
-    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
-        splitter = RatioSplitter(
+    def splitter(self, part: Part) -> RatioSplitter:
+        """See Split."""
+        return RatioSplitter(
             self.test_size,
             divide_column=USER,
             min_interactions_per_group=self.min_interactions_per_user,
             split_by_fractions=self.split_by_fractions,
             **TIME_COLUMNS,
         )
-        return cut_by(splitter.split, log, turns(log))
+
+    def cut(self, log: pl.DataFrame, part: Part) -> Cut:
+        return cut_by(self.splitter(part).split, log, turns(log))

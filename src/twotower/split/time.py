@@ -54,6 +54,16 @@ class TimeSplit(Split):
         """See Split."""
         return True
 
+    @property
+    def counts(self) -> bool:
+        """See Split."""
+        return False
+
+    def splitter(self, part: Part) -> TimeSplitter:
+        """See Split; the moments must be settled."""
+        moment = _moment(self.test_start if part == "test" else self.validation_start)
+        return TimeSplitter(moment, **TIME_COLUMNS)
+
     def settled(self, times: Callable[[], Iterable[pl.Series]]) -> TimeSplit:
         """Return the split with its moments, found in a few passes over `times`."""
         test = _moment(self.test_start)

@@ -18,7 +18,7 @@ from twotower.types.frames import (
     SplitFrames,
 )
 from twotower.types.lists import Histories, ItemLists, Past
-from twotower.types.order import in_time, time_order, turns
+from twotower.types.order import in_time, tie_keys, time_order, turns
 from twotower.types.positives import PositiveDistribution
 from twotower.types.ranking import EVERYBODY, OneRanking, Recommendations, Scorer
 from twotower.types.recency import ages_in_days, half_life_weights
@@ -57,6 +57,7 @@ __all__ = [
     "ages_in_days",
     "half_life_weights",
     "in_time",
+    "tie_keys",
     "time_order",
     "turns",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twotower.types.frames import FILE_ORDER, ITEM, TIMESTAMP, USER
 
-__all__ = ["in_time", "time_order", "turns"]
+__all__ = ["in_time", "tie_keys", "time_order", "turns"]
 
 _KEY = b"ties in time"
 
@@ -51,6 +51,11 @@ def time_order(log: pl.DataFrame) -> NDArray[np.int64]:
             within = _order_by_hash(groups, _hash_pairs(log[USER, ITEM][rows]))
         order[tied] = rows[within]
     return order
+
+
+def tie_keys(log: pl.DataFrame) -> pl.Series:
+    """Return [n] int64 keys by which `time_order` orders the rows of one moment."""
+    return pl.Series(_hash_pairs(log.select(USER, ITEM)) >> np.uint64(1)).cast(pl.Int64)
 
 
 def _tied(equal: NDArray[np.bool_]) -> NDArray[np.int64]:

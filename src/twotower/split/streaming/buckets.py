@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from twotower.types import USER
 
-__all__ = ["Buckets", "scatter"]
+__all__ = ["Buckets", "bucket_of", "scatter"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Buckets:
 
     def __getitem__(self, place: int) -> pl.DataFrame:
         return pl.read_parquet(self._file(place), glob=False)
+
+    def __setitem__(self, place: int, log: pl.DataFrame) -> None:
+        log.write_parquet(self._file(place))
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self[place] for place in range(self.n))
@@ -40,18 +43,9 @@ class Buckets:
         total = 0
         for place in range(self.n):
             frame = change(self[place])
-            frame.write_parquet(self._file(place))
+            self[place] = frame
             total += len(frame)
         return total
-
-    def unique(self, name: str) -> pl.Series:
-        """Return the distinct values of a column, ascending."""
-        found: pl.Series | None = None
-        for values in self.column(name):
-            new = values.unique()
-            found = new if found is None else pl.concat([found, new]).unique()
-        assert found is not None
-        return found.sort()
 
     def _file(self, place: int) -> Path:
         return self.folder / f"{place}.parquet"
@@ -69,7 +63,7 @@ def scatter(batches: Iterable[pl.DataFrame], folder: Path, n: int) -> Buckets:
                 for place in range(n):
                     writer = parquet.ParquetWriter(buckets._file(place), schema)
                     writers.append(stack.enter_context(writer))
-            which = _bucket_of(batch[USER], n)
+            which = bucket_of(batch[USER], n)
             order = np.argsort(which, kind="stable")
             ends = np.bincount(which, minlength=n).cumsum().tolist()
             sorted_ = batch[order]
@@ -79,7 +73,7 @@ def scatter(batches: Iterable[pl.DataFrame], folder: Path, n: int) -> Buckets:
     return buckets
 
 
-def _bucket_of(ids: pl.Series, n: int) -> NDArray[np.uint16]:
+def bucket_of(ids: pl.Series, n: int) -> NDArray[np.uint16]:
     """Return [len(ids)] buckets, the same for the same id."""
     if ids.dtype.is_integer():
         mixed = ids.cast(pl.Int64).to_numpy().view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,17 @@ from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.preprocessing.streamed import filter_buckets
 from twotower.split.base import Part, Split, tied_users
 from twotower.split.prepare import cache_key
-from twotower.split.streaming.buckets import Buckets, scatter
-from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER, LogStream, StreamedFrames
+from twotower.split.streaming.buckets import Buckets, bucket_of, scatter
+from twotower.split.streaming.spark import BUCKET, PART, TIE, cut_on_spark, spark_session
+from twotower.types import (
+    FILE_ORDER,
+    ITEM,
+    TIMESTAMP,
+    USER,
+    LogStream,
+    StreamedFrames,
+    tie_keys,
+)
 
 __all__ = ["IN_TRAIN", "ROWS_PER_BUCKET", "buckets_of", "prepare_streamed"]
 
@@ -113,16 +123,14 @@ class _Build:
     def write(self, folder: Path) -> None:
         """Write history, validation and test to `folder`."""
         n = -(-self.log.n_rows // ROWS_PER_BUCKET)
-        buckets = scatter(self.log.batches(), folder / "history", n)
-        self._filter(buckets)
-        if TIMESTAMP not in buckets[0].columns:
-            raise DataError(
-                f"{self.split} orders interactions by time, and the log has no timestamps: set "
-                "dataset.columns.timestamp, or dataset.order=file if its lines are in order of time"
-            )
-        n_users = sum(users.n_unique() for users in buckets.column(USER))
-        self.split = self.split.settled(lambda: buckets.column(TIMESTAMP))
-        buckets.update(self._cut)
+        if self.preprocessing.engine == "spark":
+            buckets, n_users = self._cut_by_spark(folder, n)
+        else:
+            buckets = scatter(self._timed(self.log.batches()), folder / "history", n)
+            self._filter(buckets)
+            n_users = sum(users.n_unique() for users in buckets.column(USER))
+            self.split = self.split.settled(lambda: buckets.column(TIMESTAMP))
+            buckets.update(self._cut)
         self._note_cuts()
         for part in ("validation", "test") if self.split.validation else ("test",):
             frame = self._part(part, buckets)
@@ -130,6 +138,58 @@ class _Build:
         meta = {"n_buckets": n, "n_users": n_users, "steps": self.steps}
         # Plain JSON: nothing in it is secret.
         (folder / _META).write_text(json.dumps(meta))
+
+    def _timed(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Yield `batches`; raise DataError if they have no timestamps."""
+        for batch in batches:
+            if TIMESTAMP not in batch.columns:
+                raise DataError(
+                    f"{self.split} orders interactions by time, and the log has no timestamps: set "
+                    "dataset.columns.timestamp, or dataset.order=file if its lines are in order of "
+                    "time"
+                )
+            yield batch
+
+    def _cut_by_spark(self, folder: Path, n: int) -> tuple[Buckets, int]:
+        """Return history in buckets, and the number of users; keep the held-out rows."""
+        batches = (
+            batch.with_columns(
+                pl.Series(BUCKET, bucket_of(batch[USER], n)).cast(pl.Int32),
+                tie_keys(batch).alias(TIE),
+            )
+            for batch in self._timed(self.log.batches())
+        )
+        source, target = folder / "source", folder / "spark"
+        scatter(batches, source, n)
+        with spark_session() as spark:
+            n_users = cut_on_spark(
+                spark, source, target, self.preprocessing, self.split, self.steps
+            )
+        shutil.rmtree(source)
+        buckets = Buckets(folder / "history", n)
+        buckets.folder.mkdir()
+        known = pl.read_parquet(next(target.rglob("*.parquet"))).clear()
+        for place in range(n):
+            files = list((target / f"{BUCKET}={place}").glob("*.parquet"))
+            rows = pl.concat([pl.read_parquet(file, glob=False) for file in files] or [known])
+            buckets[place] = self._take(rows)
+        shutil.rmtree(target)
+        return buckets, n_users
+
+    def _take(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Keep the held-out rows of a bucket; return its history with IN_TRAIN."""
+        rows = rows.with_columns(pl.col(TIMESTAMP).cast(pl.Datetime("us")))
+        history = rows.filter(pl.col(PART) != "test")
+        self.counts["all"] += len(rows)
+        self.counts["history"] += len(history)
+        self._keep(rows, history, rows.filter(pl.col(PART) == "test"), "test")
+        if self.split.validation:
+            train = history.filter(pl.col(PART) == "train")
+            self._keep(history, train, history.filter(pl.col(PART) == "validation"), "validation")
+        in_train = pl.col(PART) == "train"
+        self.counts["train"] += int(history.select(in_train.sum()).item())
+        kept = self.log.in_order(history.drop(PART)).columns
+        return history.sort(TIMESTAMP, USER, ITEM).select(*kept, in_train.alias(IN_TRAIN))
 
     def _filter(self, buckets: Buckets) -> None:
         once = self.preprocessing.without_repeats
@@ -162,6 +222,11 @@ class _Build:
             self.held.setdefault(part, []).append(log.drop(IN_TRAIN, strict=False))
             return log
         rest, held = self.split.cut(log, part)
+        self._keep(log, rest, held, part)
+        return rest
+
+    def _keep(self, log: pl.DataFrame, rest: pl.DataFrame, held: pl.DataFrame, part: Part) -> None:
+        """Keep the rows `held` of `part`, cut off `log`, without cold users if they drop."""
         self.counts[part] += len(held)
         if FILE_ORDER not in log.columns:
             self.counts[f"{part} tied"] += tied_users(log, held)
@@ -170,8 +235,7 @@ class _Build:
             warm = held.join(rest.select(USER), on=USER, how="semi", maintain_order="left")
             self.counts[f"{part} cold"] += len(held) - len(warm)
             held = warm
-        self.held.setdefault(part, []).append(held.drop(IN_TRAIN, strict=False))
-        return rest
+        self.held.setdefault(part, []).append(held.drop(IN_TRAIN, PART, strict=False))
 
     def _note_cuts(self) -> None:
         counts = self.counts
