@@ -6,7 +6,7 @@ ARGS   ?=
 # Of pyproject.toml; with `dev,ray,text` no test is skipped for a missing package.
 EXTRAS ?= dev
 
-.PHONY: train architecture test test-slow test-lowest coverage docs ui lint clean
+.PHONY: train architecture test test-slow test-lowest coverage docs notebooks ui lint clean
 
 train: $(VENV)/.installed
 	$(BIN)/twotower train $(ARGS)
@@ -54,6 +54,11 @@ docs: $(VENV)/.installed-docs
 # The packages from the bottom up, their lines and what each imports.
 architecture: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -s tests/test_architecture.py -k few $(ARGS)
+
+# The notebooks of examples/, with their output.
+notebooks: $(VENV)/.installed-dev
+	cd examples && PATH=$(abspath $(BIN)):$$PATH PYTHONWARNINGS=ignore jupyter execute --inplace *.ipynb
+	rm -rf examples/outputs
 
 coverage: ARGS += --cov --cov-report=term
 coverage: test

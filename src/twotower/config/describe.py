@@ -78,7 +78,9 @@ def _choices(
     for name in source.choices(group):
         text = _text(folders, f"{group}/{name}")
         comments = (line[2:] for line in text.splitlines() if line.startswith("# "))
-        about = next((line for line in comments if not line.startswith("@package")), "")
+        path = f"{group}/{name}.yaml"  # a file may begin with its own
+        lines = (line for line in comments if not line.endswith(path))
+        about = next((line for line in lines if not line.startswith("@package")), "")
         mark = "*" if name in selected else " "
         yield f" {mark} {name:<{_WIDTH}} {about}".rstrip()
     yield ""

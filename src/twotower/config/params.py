@@ -120,9 +120,13 @@ def _group_of(target: str, path: str) -> str | None:
 
 
 def _called(target: str) -> str:
-    """Return `ease` for `twotower.baselines.ease.Ease`, and the class name for other packages."""
+    """Return `ease` for `twotower.baselines.ease.Ease`, and for `mine.ease.Ease` alike.
+
+    Where a class of another package is not called as its file is, that is the class name.
+    """
     parts = target.split(".")
-    return parts[-2] if parts[0] == "twotower" and len(parts) > 2 else parts[-1]
+    alike = len(parts) > 2 and parts[-2].replace("_", "") == parts[-1].lower()
+    return parts[-2] if alike or (parts[0] == "twotower" and len(parts) > 2) else parts[-1]
 
 
 def _repeats(value: Any, written: Any, nodes: Nodes) -> bool:
