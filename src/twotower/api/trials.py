@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,17 @@ class _Trials:
     source: conf.Source
     planned: PlannedSweep
     search: Any  # those that prune have `watch`
+    _planned: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
-        return conf.compose_from(self.source, [*self.planned.hydra, *overrides])
+        """Return the config of a trial, which is composed once to plan and to run it."""
+        config = conf.compose_from(self.source, [*self.planned.hydra, *overrides])
+        self._planned[tuple(overrides)] = config
+        return deepcopy(config)
+
+    def _composed(self, line: Sequence[str]) -> dict[str, Any]:
+        planned = self._planned.pop(tuple(line), None)
+        return self.compose(line) if planned is None else planned
 
     def launch(self, lines: Sequence[Sequence[str]]) -> list[Exception | None]:
         """Run trials one after the other; see `twotower.sweeping.runner.Launch`."""
@@ -94,7 +103,7 @@ class _Trials:
 
     def _run(self, line: Sequence[str], folder: Path) -> Exception | None:
         try:
-            experiment = conf.build(self.compose(line))
+            experiment = conf.build(self._composed(line))
             spec = TrialSpec.load(folder)
             assert spec is not None
             watch = None

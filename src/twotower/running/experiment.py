@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from torch.optim import Optimizer
 
 from twotower.baselines import Baseline
 from twotower.config import Configured
+from twotower.config.identity import digest_of
 from twotower.core.component import component
 from twotower.core.writable import require_writable_folder
 from twotower.dataset import Dataset, Streamable
@@ -42,6 +44,7 @@ from twotower.running.rules import (
     validation_is_cut,
     weights_are_applied,
 )
+from twotower.running.shared import shared_data, shared_fold
 from twotower.running.trial_context import TrialContext
 from twotower.running.unfinished import Resume, Unfinished, unfinished
 from twotower.serving.recommender import Recommender
@@ -54,7 +57,7 @@ from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
-from twotower.types import Interactions, SplitFrames
+from twotower.types import Fold, Interactions, SplitFrames
 
 __all__ = ["Experiment", "Report"]
 
@@ -150,7 +153,7 @@ class Experiment(Configured):
             ) as run:
                 if context is not None:
                     context.opened(run.id)
-                interactions, frames = loaded or self.load()
+                interactions, frames = loaded or self._load(shares=trial is not None)
                 if kept is not None:
                     kept.of(frames.identity)
                 artifacts.log_data(run, type(self.dataset).__name__, interactions, frames)
@@ -175,6 +178,21 @@ class Experiment(Configured):
         if kept.of(loaded[1].identity):
             kept.announce()
         return loaded
+
+    def _load(self, *, shares: bool) -> tuple[Interactions, SplitFrames]:
+        """Return the data, which is read once for the trials of a sweep in this process."""
+        if not shares:
+            return self.load()
+        nodes = ("dataset", "preprocessing", "split", "evaluation", "output_dir")
+        return shared_data(digest_of({name: self.config[name] for name in nodes}), self.load)
+
+    def _fold(
+        self, frames: SplitFrames, part: Literal["validation", "test"], *, on_train: bool = False
+    ) -> Fold:
+        """Return the fold of a part, which is made once for trials that share the data."""
+        name = f"{part}{'-of-train' if on_train else ''}"
+        make = partial(fold_of, frames, part, self.split, on_train=on_train)
+        return shared_fold(frames, name, make)
 
     def load(self) -> tuple[Interactions, SplitFrames]:
         """Return the dataset and its parts. The parts are cached in `output_dir`."""
@@ -223,13 +241,13 @@ class Experiment(Configured):
         )
         selected = validation = test = None
         if frames.validation is not None:
-            fold = fold_of(frames, "validation", self.split)
+            fold = self._fold(frames, "validation")
             selected = fitted = fitter.select(fold)
             validation = self._judge("validation", selected.model, fold, frames)
         tests = trial.tests if trial else self._tests
         if tests or selected is None:
             refits = selected is None or self.trainer.refit
-            fold = fold_of(frames, "test", self.split, on_train=not refits)
+            fold = self._fold(frames, "test", on_train=not refits)
             fitted = fitter.final(fold, selected) if refits else fitted
             test = self._judge("test", fitted.model, fold, frames)
         judged = test or validation

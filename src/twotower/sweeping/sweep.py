@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from twotower.config import build_as
 from twotower.core.errors import ConfigError, SweepError
+from twotower.running.shared import forget
 from twotower.sweeping.plan import Compose, Plan
 from twotower.sweeping.runner import Launch, Runner, result_of
 from twotower.sweeping.search import Asking, Setting
@@ -55,7 +56,7 @@ class Sweep:
         """
         spec = self.spec
         plan = Plan(spec.folder, spec.fixed, spec.repeats, spec.total, self.compose)
-        with _alone(spec.folder), terminate_on_sigterm():
+        with _alone(spec.folder), terminate_on_sigterm(), _sharing():
             if not spec.resume:
                 _clear(spec.folder)
             config = self._first_config()
@@ -156,6 +157,15 @@ def _raise_unfinished(table: SweepTable) -> None:
         )
         error.table = table
         raise error
+
+
+@contextmanager
+def _sharing() -> Iterator[None]:
+    """Free, at the end, what the trials of this process share."""
+    try:
+        yield
+    finally:
+        forget()
 
 
 @contextmanager
