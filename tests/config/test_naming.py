@@ -21,7 +21,7 @@ def named(*overrides: str) -> str:
         (["tower.emb_dim=32", "+negative_sampling.num_negatives=5"], "emb_dim=32 num_negatives=5"),
         (["tower.emb_dim=16"], "movielens_100k default"),  # as it is anyway
         (["++seed=3", "experiment=notebook"], "notebook seed=3"),
-        (["experiment=ml100k"], "ml100k bias=true lr=0.0017 max_epochs=60 half_life=4.7 l2=0.0063"),
+        (["experiment=ml100k"], "ml100k"),
         (["experiment=gowalla", "tower.emb_dim=32"], "gowalla emb_dim=32"),
         (["experiment=gowalla"], "gowalla"),
         (["tower=history", "tower/encoder=gru"], "tower=history encoder=gru"),
