@@ -4,6 +4,7 @@ TwoTowerError
 ├── ConfigError         a key, choice, type or combination of values in the config
 ├── DataError           contents of a file, or what filters leave: names file, column and row
 │   └── DownloadError   a dataset that is neither in the cache nor can be downloaded
+├── ResourceError       memory or disk space has run out
 ├── TrainingError       the loss is not finite, or no positive has a negative
 ├── SweepError          trials of a sweep failed or diverged; the others have finished
 └── RunNotFoundError    no run, or no model in it, at the tracking address
@@ -25,6 +26,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "ErrorEntry",
+    "ResourceError",
     "RunNotFoundError",
     "SweepError",
     "TrainingError",
@@ -121,6 +123,10 @@ class DataError(TwoTowerError):
 
 class DownloadError(DataError):
     """A dataset cannot be found or downloaded. The message names the file to provide."""
+
+
+class ResourceError(TwoTowerError):
+    """Memory or disk space has run out. The message names what to lower, or where to make room."""
 
 
 class TrainingError(TwoTowerError):

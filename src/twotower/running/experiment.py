@@ -34,6 +34,7 @@ from twotower.running.continuation import (
 )
 from twotower.running.fitter import Fitter
 from twotower.running.judge import Judge
+from twotower.running.limits import limits_named
 from twotower.running.reference import References
 from twotower.running.result import Judged, Result
 from twotower.running.rules import (
@@ -126,6 +127,7 @@ class Experiment(Configured):
         Raises:
             ConfigError: A folder, device or tracking store cannot be used.
             DataError: The data cannot be read, split or trained on.
+            ResourceError: Memory or disk space has run out.
             TrainingError: Training diverged.
         """
         require_writable_folder("output_dir", self.output_dir)
@@ -145,12 +147,15 @@ class Experiment(Configured):
         ):
             loaded = self._load_again(kept)
             context = trial or (kept.context(tests=self._tests) if kept else None)
-            with tracking.run(
-                name=name,
-                config=self.config,
-                tags=context.tags if context else {},
-                run_id=context.run_id if context else None,
-            ) as run:
+            with (
+                tracking.run(
+                    name=name,
+                    config=self.config,
+                    tags=context.tags if context else {},
+                    run_id=context.run_id if context else None,
+                ) as run,
+                limits_named(self.output_dir),
+            ):
                 if context is not None:
                     context.opened(run.id)
                 interactions, frames = loaded or self._load(shares=trial is not None)
