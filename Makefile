@@ -25,6 +25,10 @@ test-slow: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist worksteal tests/faults $(ARGS)
 
+# 5,000 damaged input files.
+fuzz: $(VENV)/.installed-dev
+	TWOTOWER_FUZZ=5000 $(BIN)/pytest -q tests/faults/test_broken_files.py -k damaged $(ARGS)
+
 # The checks that kill processes, 50 times each; hours.
 soak: $(VENV)/.installed-dev
 	for number in $$(seq 50); do $(BIN)/pytest -q -n auto -x -p no:cacheprovider \

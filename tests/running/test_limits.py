@@ -14,33 +14,37 @@ from twotower.running.limits import limits_named
 
 
 def test_memory_of_the_host_by_a_real_allocation(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ResourceError, match=r"(?s)out of memory .*lower trainer\.batch_size, tower"),
-        limits_named(str(tmp_path)),
-    ):
+    expected = r"(?s)out of memory .*lower trainer\.batch_size, tower"
+    with pytest.raises(ResourceError, match=expected), limits_named(str(tmp_path)):
         torch.empty(1 << 60)  # 4 EiB
-    with pytest.raises(ResourceError, match=r"out of memory \(of Python\); lower"):
-        with limits_named(str(tmp_path)):
-            raise MemoryError
 
 
 def test_a_full_disk_by_a_real_device(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match=r"No space left on device; .* bytes free in") as caught:
-        with limits_named(str(tmp_path)):
-            Path("/dev/full").write_text("x")
-    assert "the same command resumes" in str(caught.value)
-    with pytest.raises(ResourceError, match="cannot write /a/file: Disk quota exceeded"):
-        with limits_named(str(tmp_path)):
-            raise OSError(errno.EDQUOT, "Disk quota exceeded", "/a/file")
+    expected = r"No space left on device; .* bytes free in .*the same command resumes"
+    with pytest.raises(ResourceError, match=expected), limits_named(str(tmp_path)):
+        Path("/dev/full").write_text("x")
 
 
-def test_a_panic_of_polars_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Polars failed on the data: assertion"):
-        with limits_named(str(tmp_path)):
-            raise pl.exceptions.PanicException("assertion failed")
-
-
-def test_other_errors_pass(tmp_path: Path) -> None:
-    for error in (FileNotFoundError(errno.ENOENT, "no file"), RuntimeError("other"), ValueError()):
-        with pytest.raises(type(error)), limits_named(str(tmp_path)):
-            raise error
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (MemoryError(), ResourceError, r"out of memory \(of Python\); lower"),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded", "/a/file"),
+            ResourceError,
+            "cannot write /a/file: Disk quota exceeded",
+        ),
+        (
+            pl.exceptions.PanicException("assertion failed"),
+            DataError,
+            "Polars failed on the data: assertion failed",
+        ),
+        (FileNotFoundError(errno.ENOENT, "no file"), FileNotFoundError, "no file"),
+        (RuntimeError("other"), RuntimeError, "other"),
+    ],
+)
+def test_what_becomes_of_an_error(
+    error: BaseException, kind: type[Exception], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(kind, match=message), limits_named(str(tmp_path)):
+        raise error
