@@ -31,5 +31,5 @@ def test_a_notebook_runs(
 
 
 def test_there_are_notebooks_with_small_outputs() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["getting_started", "sweep_and_compare"]
+    assert {"getting_started", "sweep_and_compare"} <= {path.stem for path in NOTEBOOKS}
     assert all(path.stat().st_size < 100_000 for path in NOTEBOOKS)

@@ -3,13 +3,6 @@
 Each raises AssertionError, with what is wrong, if a component breaks its contract. `check_choice`
 composes a choice as a run does and checks it by the contract of its group; the others check an
 object or what makes one. The built-in components are tested by the same functions.
-
-    import pytest
-    from twotower.testing import check_choice, choices_in
-
-    @pytest.mark.parametrize(("group", "choice"), choices_in("my_conf"))
-    def test_contract(group, choice):
-        check_choice(group, choice, "my_conf")
 """
 
 from twotower.testing.baselines import check_baseline
