@@ -243,6 +243,7 @@ def test_the_notebook_recipe_is_the_notebook() -> None:
         "init_std": 1.0,
         "similarity": "dot",
         "bias": False,
+        "prior": {"_target_": "twotower.tower.prior.none.NoPrior"},
         "num_negatives": 10,
         "exclude_seen": False,
     }
