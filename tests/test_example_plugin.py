@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugin"
 # In one process, which imports torch once: the tests of the plug-in, then a run with its choices.
 STEPS = """
@@ -37,6 +39,7 @@ def install(project: Path, site: Path) -> None:
     (info / "entry_points.txt").write_text("".join(lines))
 
 
+@pytest.mark.slow
 def test_the_example_plugin_is_installed_tested_and_trained_with(tmp_path: Path) -> None:
     install(PLUGIN, tmp_path / "site")
     path = os.pathsep.join([str(tmp_path / "site"), str(PLUGIN / "src")])

@@ -30,10 +30,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 DRIVER = shutil.which("chromedriver")
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None,
-    reason=f"needs chromedriver and one of {', '.join(BROWSERS)} on PATH",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None or DRIVER is None,
+        reason=f"needs chromedriver and one of {', '.join(BROWSERS)} on PATH",
+    ),
+]
 
 TWOTOWER = str(Path(sys.executable).with_name("twotower"))
 HOST = "127.0.0.1"

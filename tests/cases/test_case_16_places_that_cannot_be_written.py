@@ -28,8 +28,8 @@ def taken(case: Case) -> Case:
         ("output_dir=afile/o", f"twotower: output_dir: got 'afile/o', {SAYS}"),
         ("tracking.artifact_location=afile/art", "tracking.artifact_location: got '"),
         (
-            "tracking.artifact_location=s3://no-such-bucket/x",
-            "tracking.artifact_location: got 's3://no-such-bucket/x', and s3:// needs boto3",
+            "tracking.artifact_location=gs://no-such-bucket/x",
+            "tracking.artifact_location: got 'gs://no-such-bucket/x', and gs:// needs google",
         ),
         ("tracking.artifact_location=nosuch://x", "an address that MLflow cannot write to"),
         ("tracking.uri=sqlite:///afile/o/mlflow.db", "tracking.uri=sqlite:///"),

@@ -80,6 +80,7 @@ def test_nothing_of_a_run_named_by_the_environment_holds_a_secret(place: Case) -
     assert leaks(place, done) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweeper", ["grid", "optuna"])
 def test_nothing_of_a_sweep_holds_a_secret_and_it_resumes(place: Case, sweeper: str) -> None:
     optuna = ["hydra/sweeper=optuna", "hydra.sweeper.search.n_trials=2"]

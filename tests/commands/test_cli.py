@@ -93,7 +93,7 @@ def test_a_mistake_ends_with_its_text_alone_and_writes_nothing(tmp_path: Path) -
     assert output.stderr == (
         "twotower: the config has 1 error; no data was read\n"
         "  tower.emb_dimm: no such key; did you mean 'emb_dim'? "
-        "Valid: bias, emb_dim, init_std, similarity\n"
+        "Valid: bias, emb_dim, init_std, prior, similarity\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -105,6 +105,7 @@ def test_bad_data_ends_with_its_text_alone(small: list[str], tmp_path: Path) -> 
     assert "dataset.path" in output.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run(small: list[str], output_dir: Path, tmp_path: Path) -> None:
     output = call("train", *small, "trainer=ddp", "trainer.accelerator=cpu", cwd=tmp_path)
     (run,) = runs(output_dir)
@@ -169,7 +170,7 @@ def test_tab_completes_choices_and_keys(tmp_path: Path) -> None:
     assert complete("twotower tr").split() == ["train"]
     every = ["train", "sweep", "compare", "baselines"]
     every += ["recommend", "similar", "export", "register", "promote"]
-    every += ["ui"]
+    every += ["ui", "sync"]
     assert complete("twotower ").split() == every
     assert "tower.emb_dim=" in complete("twotower train tower.em")
     assert "dataset=movielens_100k" in complete("twotower train dataset=movielens_1")

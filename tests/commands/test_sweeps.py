@@ -20,6 +20,8 @@ from mlflow.entities import Run
 from twotower.commands.sweep import SweepStatus
 from twotower.tracking.store import open_store
 
+pytestmark = pytest.mark.slow
+
 AXES = ["tower.emb_dim=2,4", "negative_sampling.num_negatives=1,2"]
 NAMES = {f"emb_dim={dim} num_negatives={n}" for dim in (2, 4) for n in (1, 2)}
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from doc_blocks import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.slow
 def test_a_sampler_is_added_by_the_documented_steps(tmp_path: Path) -> None:
     for name in ("src", "conf"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")

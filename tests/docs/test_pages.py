@@ -53,6 +53,7 @@ def folder(
             del sys.modules[name]  # or another page's module of that name would not be read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TESTED, ids=lambda page: page.stem)
 def test_the_commands_and_examples_of_a_page_run(page: Path, folder: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}

@@ -70,6 +70,7 @@ def test_filter_keeps_these_rows_in_their_order(name: str, keys: str, rows: list
         f"""
         _target_: twotower.preprocessing.preprocessing.Preprocessing
         duplicates: keep
+        engine: polars
         filters: [{{_target_: replay.preprocessing.filters.{name}, {keys[1:]}]
         relevant_filters: []
         """

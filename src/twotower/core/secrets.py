@@ -24,6 +24,7 @@ _SECRET_WORDS = {
     *("credentials", "signature", "apikey", "accesskey", "authorization", "bearer"),
 }
 _SECRET_ENDS = {"sas", "sig"}  # as the last word: `blob_sas`, but not `SASRec`
+_ERROR_ENDS = {"error", "exception"}  # `NoCredentialsError: Unable to locate credentials`
 _SECRET_KEYS = {"api", "access", "account", "auth", "private", "secret", "storage"}  # before `key`
 _SECRET_NODES = {"storage_options"}  # every text in them
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -144,6 +145,8 @@ def _is_secret(name: str) -> bool:
     if _SECRET_NODES & set(name.split(".")):
         return True
     words = [word.lower() for word in _WORDS.findall(name)]
+    if words and words[-1] in _ERROR_ENDS:
+        return False
     pairs = pairwise(words)
     if words and words[-1] in _SECRET_ENDS:
         return True

@@ -17,6 +17,7 @@ __all__ = [
     "check_num_negatives",
     "log_count",
     "needs_other_rows",
+    "without_exchange",
 ]
 
 
@@ -31,6 +32,9 @@ class NegativeSampler(Protocol):
     A class whose negatives are all positives of other rows declares that by a static method
     `needs_other_rows`, which takes the YAML keys and returns a bool: a batch of one row would then
     have no negatives, and `trainer.batch_size=1` is refused.
+
+    A class that exchanges items with the other processes of a run declares a method `alone`, which
+    returns the sampler for batches that every process makes, as in validation.
     """
 
     @abstractmethod
@@ -77,13 +81,6 @@ class NegativeSampler(Protocol):
         """
         return self
 
-    def alone(self) -> "NegativeSampler":
-        """Return the sampler for batches that every process of a run makes, as in validation.
-
-        A sampler that does not talk to other processes returns itself, the default.
-        """
-        return self
-
 
 # What a node of the group `negative_sampling` is instantiated as.
 SamplerFactory = Annotated[
@@ -112,6 +109,15 @@ def needs_other_rows(sampler: Callable[..., NegativeSampler]) -> bool:
     if ask is None:
         return False
     return bool(ask(*getattr(sampler, "args", ()), **getattr(sampler, "keywords", {})))
+
+
+def without_exchange(sampler: NegativeSampler) -> NegativeSampler:
+    """Return the sampler for batches that every process of a run makes, as in validation.
+
+    What the class declares by `alone`; the sampler itself if it has no such method.
+    """
+    alone: Callable[[], NegativeSampler] | None = getattr(sampler, "alone", None)
+    return sampler if alone is None else alone()
 
 
 def log_count(count: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from twotower.negative_sampling.base import (
     SamplerFactory,
     check_num_negatives,
     needs_other_rows,
+    without_exchange,
 )
 from twotower.types import Hardest, Negatives, TrainInteractions
 
@@ -124,7 +125,7 @@ class HardSampler(NegativeSampler):
     def alone(self) -> HardSampler:
         """Return the sampler with candidates that are alone."""
         sampler = copy.copy(self)
-        sampler._candidates = self._candidates.alone()
+        sampler._candidates = without_exchange(self._candidates)
         return sampler
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:

@@ -13,6 +13,7 @@ from twotower.negative_sampling.base import (
     SamplerFactory,
     log_count,
     needs_other_rows,
+    without_exchange,
 )
 from twotower.negative_sampling.seen import PoolNegatives, SideBySide
 from twotower.types import Negatives, TrainInteractions
@@ -111,7 +112,7 @@ class MixedSampler(NegativeSampler):
     def alone(self) -> "MixedSampler":
         """Return the sampler with components that are alone."""
         sampler = copy.copy(self)
-        sampler._parts = [part.alone() for part in self._parts]
+        sampler._parts = [without_exchange(part) for part in self._parts]
         return sampler
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from twotower.core import seeding
 from twotower.core.errors import DataError, errors_under
 from twotower.negative_sampling import NegativeSampler
+from twotower.negative_sampling.base import without_exchange
 from twotower.training.batches import Batches, Chunks, EpochRows, Pasts
 from twotower.types import (
     Fold,
@@ -130,7 +131,7 @@ class FoldBatches(LightningDataModule):
         if self._history_length is not None:
             pasts = Pasts(self._fold.train_histories.to(self._device), self._history_length, None)
         batches = self._batches(users, positives, self._generator(seeding.VALIDATION), pasts)
-        return replace(batches, negative_sampler=self._sampler.alone())
+        return replace(batches, negative_sampler=without_exchange(self._sampler))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
         """Return the batch as it is: it was made on the device where it is used."""
