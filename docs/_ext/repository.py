@@ -28,6 +28,8 @@ def _page(path: str) -> str:
     if path.startswith("conf/"):
         group = path.removeprefix("conf/").strip("/").replace("/", "_")
         return f"reference/config/{group or 'index'}.md"
+    if path.startswith("tests/"):
+        return f"../{path}"  # the file itself, as a download
     return PAGES.get(path, path)
 
 
