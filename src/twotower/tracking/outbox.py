@@ -41,6 +41,7 @@ class Outbox:
         self._address = mask(address)
         self._changed = threading.Condition()
         self._closing = False
+        self._given_up = False  # the journal is no longer this object's to change
         self._stuck_since: float | None = None  # start of the first attempt since the last success
         self._patience = _WARN_SECONDS
         self._reason = "no answer"
@@ -98,6 +99,9 @@ class Outbox:
             limit = self._patience if patience is None else patience
             if since is not None and time.monotonic() - max(since, closed_at) > limit:
                 break
+        with self._changed:
+            self._given_up = True
+            self._changed.notify_all()
         delivered = not self.journal.has_waiting
         if not delivered:
             _log.warning(
@@ -120,10 +124,12 @@ class Outbox:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self.journal.has_waiting or self._closing)
-            if not self.journal.has_waiting:
+            if self._given_up or not self.journal.has_waiting:
                 return
             try:
                 for group in groups(self.journal.waiting()):
+                    if self._given_up:
+                        return
                     self._send(group)
             except Exception as error:  # of the store, its driver or the network
                 self._patience = _WARN_SECONDS
@@ -139,7 +145,10 @@ class Outbox:
         if self._stuck_since is None:
             self._stuck_since = time.monotonic()
         self._delivery(group)
-        self.journal.mark(group)
+        with self._changed:
+            if self._given_up:  # delivered once more by whoever opens the journal, to no effect
+                return
+            self.journal.mark(group)
         self._stuck_since, self._reason = None, "no answer"
         if self._warned:
             self._warned = False
@@ -156,7 +165,7 @@ class Outbox:
             was = self._closing
             if was and seconds == _GATHER_SECONDS:
                 return
-            self._changed.wait_for(lambda: self._closing and not was, seconds)
+            self._changed.wait_for(lambda: self._given_up or (self._closing and not was), seconds)
 
     def _watch(self) -> None:
         """Warn once when the store is in trouble."""
