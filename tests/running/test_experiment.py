@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 import yaml
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from numpy.typing import NDArray
 
 import twotower
 from twotower.config import CONF_DIR, build, compose
@@ -228,6 +231,45 @@ def given_split(overrides: list[str], folder: Path) -> list[str]:
         f"dataset.path={folder}/train.parquet",
         f"dataset.test_path={folder}/test.parquet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("override", "module", "error"),
+    [
+        (
+            "embedding_plot=umap",
+            "umap",
+            r"embedding_plot: got 'umap', but umap is not installed; pip install 'twotower",
+        ),
+        (
+            "preprocessing.engine=spark",
+            "pyspark",
+            r"preprocessing\.engine: got 'spark', but pyspark is not installed; pip install",
+        ),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_before_data_is_read(
+    override: str, module: str, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=error):
+        compose("train", [override])
+
+
+def test_the_map_of_embeddings_leaves_out_the_prior(
+    small: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def embedding_map(vectors: NDArray[np.float32], *arguments: object) -> Figure:
+        drawn.append(vectors)
+        return Figure()
+
+    monkeypatch.setattr("twotower.reporting.embedding_map.embedding_map", embedding_map)
+    result = twotower.run([*small, "tower/prior=popularity", "tower.emb_dim=4"])
+    (vectors,) = drawn
+    assert result.recommender.item_vectors().shape[1] == 4 + 1
+    assert vectors.shape[1] == 4
 
 
 def test_there_are_recipes() -> None:

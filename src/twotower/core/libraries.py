@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from twotower.core.errors import ConfigError
 
-__all__ = ["library"]
+__all__ = ["is_installed", "library"]
+
+
+def is_installed(module: str) -> bool:
+    """Return whether a top-level module can be imported, without importing it."""
+    return find_spec(module) is not None
 
 
 def library(module: str, extra: str) -> Any:

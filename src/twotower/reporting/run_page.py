@@ -46,7 +46,7 @@ def _log_figures(run: Run, result: Result, test: Judged) -> None:
     figure = recommendation_popularity(counts.tolist(), of_train.tolist())
     run.log_figure(figure, "plots/recommendation_popularity.png")
     if result.embedding_plot != "none":
-        vectors = test.scorer.items.cpu().float().numpy()
+        vectors = result.recommender.model.tower_part(test.scorer.items).cpu().float().numpy()
         classes = item_classes(test.fold.item_features)
         figure = embedding_map(
             vectors, of_train[: len(vectors)].numpy(), classes, result.embedding_plot

@@ -40,6 +40,7 @@ from twotower.running.result import Judged, Result
 from twotower.running.rules import (
     a_learned_prior_is_scored,
     a_part_is_measured,
+    extras_are_installed,
     objective_fits,
     streaming_fits,
     validation_is_cut,
@@ -75,6 +76,7 @@ logger = logging.getLogger(__name__)
         weights_are_applied,
         a_learned_prior_is_scored,
         streaming_fits,
+        extras_are_installed,
     )
 )
 @dataclass(frozen=True)

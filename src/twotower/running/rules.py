@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from twotower.core.errors import ErrorEntry
+from twotower.core.libraries import is_installed
 from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
 from twotower.loss import Loss, needs_negatives, weight_error
@@ -23,6 +24,7 @@ from twotower.training import Objective, Trainer
 __all__ = [
     "a_learned_prior_is_scored",
     "a_part_is_measured",
+    "extras_are_installed",
     "objective_fits",
     "streaming_fits",
     "validation_is_cut",
@@ -107,6 +109,17 @@ def a_learned_prior_is_scored(tower: TwoTowerFactory, loss: Loss) -> Iterator[Er
             f"but {type(loss).__name__} is a loss of embeddings, which do not include the prior",
             "must be false, or loss one of scores, such as bce",
         )
+
+
+def extras_are_installed(embedding_plot: str, preprocessing: Preprocessing) -> Iterator[ErrorEntry]:
+    """Yield an error for each choice whose library, an extra of twotower, is not installed."""
+    for key, value, extra, module in (
+        ("embedding_plot", embedding_plot, "umap", "umap"),
+        ("preprocessing.engine", preprocessing.engine, "spark", "pyspark"),
+    ):
+        if value == extra and not is_installed(module):
+            wrong = f"but {module} is not installed"
+            yield ErrorEntry(key, value, wrong, f"pip install 'twotower[{extra}]'")
 
 
 def streaming_fits(

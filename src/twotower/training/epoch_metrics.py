@@ -84,7 +84,7 @@ class EpochMetrics(Callback):
         self._without_negatives.warning = state_dict.get("warning")
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Log the epochs of the fit that this one resumes: its log is written anew."""
+        """Log the epochs of the fit that this one resumes, whose log is overwritten."""
         for row in self.history:
             _log_epoch(trainer, row)
 

@@ -120,7 +120,7 @@ def run_fit(
     with warnings.catch_warnings():
         # From Lightning's own use of torch: nothing that a user could change.
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
-        # A resumed fit finds its own checkpoints and logs, which are written anew.
+        # A resumed fit finds its own checkpoints and logs, and overwrites them.
         warnings.filterwarnings("ignore", ".* directory .* exists and is not empty")
         warnings.filterwarnings("ignore", "The number of training batches .* log_every_n_steps")
         # A short profile holds all steps of its cycle.

@@ -16,7 +16,7 @@ _BINS = 65_536
 def order_statistic(parts: Callable[[], Iterable[pl.Series]], k: int) -> dt.datetime:
     """Return the k-th smallest datetime, from 0, in at most five passes.
 
-    Each pass counts values in bins of equal width and goes on with the bin that holds the k-th.
+    Each pass counts values in bins of equal width; the next one splits the bin with the k-th.
 
     Args:
         parts: Yields all values, in parts, at each call.
