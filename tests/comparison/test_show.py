@@ -6,6 +6,7 @@ import pytest
 from made_models import METRIC, model, pairs, users  # type: ignore[import-not-found]
 
 from twotower.comparison import Comparison, Model
+from twotower.core.numbers import human
 from twotower.reporting.comparison import print_compared
 
 
@@ -48,16 +49,19 @@ def test_tables_fit_eighty_columns_and_names_keep_their_brackets(
     assert "recall@2 of relevant pairs by the item's interactions in train" in output
 
 
+@pytest.mark.parametrize("columns", range(30, 90, 5))
 def test_a_narrow_terminal_cuts_no_digits(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", str(columns))
     compared = comparison().compare(steps(3), METRIC)
     print_compared(compared)
     output = capsys.readouterr().out
     assert "…" not in output
     for row in compared.models.iter_rows(named=True):
-        assert f"{row['mean']:.4f}  {row['low']:.4f}-{row['high']:.4f}" in output
+        start = f"{row['mean']:.4f}  {row['low']:.4f}-{row['high']:.4f}"
+        (line,) = [line for line in output.splitlines() if start in line]
+        assert line.split()[-1] == human(row["parameters"])
 
 
 def test_few_pairs_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:

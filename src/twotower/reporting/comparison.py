@@ -55,8 +55,9 @@ def _models(compared: Compared) -> Table:
     table = number_table("#")
     longest = max(len(word) for name in models["name"] for word in name.split() or [""])
     table.add_column("model", overflow="fold", min_width=min(longest, 30))
-    for title in ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size"):
-        table.add_column(title, justify="right", no_wrap=True)
+    titles = ("mean", "interval", "seeds", "group", "p to #1", _within(compared), "size")
+    for title in titles:
+        table.add_column("\n".join(title.rsplit(" ", 1)), justify="right", no_wrap=True)
     for row in models.iter_rows(named=True):
         spread = "" if row["seed_spread"] is None else f"±{score(row['seed_spread'])} of "
         table.add_row(

@@ -19,7 +19,7 @@ Projection = Literal["pca", "umap"]
 Floats = NDArray[np.float32]
 
 _MOST_ITEMS = 5_000  # drawn, and projected by UMAP
-_MOST_CLASSES = 8
+_MOST_CLASSES = len(COLORS)
 _MOST_VALUES = 50  # of a feature that items are coloured by
 _OTHERS = "others"
 _WIDTH, _HEIGHT = 11.0, 4.8  # inches
@@ -101,8 +101,7 @@ def _draw_classes(axes: Axes, points: Floats, classes: pl.Series) -> None:
         axes.scatter(*_both(points, ~named), s=6, color="0.8", label=_OTHERS)
     for number, value in enumerate(frequent):
         chosen = (classes == value).fill_null(False)
-        color = COLORS[number % len(COLORS)]
-        axes.scatter(*_both(points, chosen), s=8, color=color, label=str(value))
+        axes.scatter(*_both(points, chosen), s=8, color=COLORS[number], label=str(value))
     axes.legend(frameon=False, fontsize="small", title=classes.name, markerscale=2)
 
 

@@ -37,7 +37,15 @@ def number_table(*columns: str) -> Table:
 
 
 def width_of(table: Table, console: Console) -> Measurement:
-    """Return the least and the greatest width of `table` in characters."""
+    """Return the least and the greatest width of `table` in characters.
+
+    Rich measures the least width by words, also in columns that are not wrapped: those get a least
+    width of their own, that of their longest text.
+    """
+    for column in table.columns:
+        if column.no_wrap:
+            texts = [column.header, *column.cells]
+            column.min_width = max(console.measure(text).maximum for text in texts)
     return Measurement.get(console, console.options.update(width=_LINE), table)
 
 
