@@ -10,8 +10,10 @@ from twotower.loss import Loss, StatesGradient
 from twotower.model import TwoTower
 from twotower.training.batches import Batch
 from twotower.training.fused.optimizer import row_optimizer
+from twotower.training.fused.own_negatives import OwnNegatives
 from twotower.training.fused.rows import RowFinder
-from twotower.training.fused.scores import BatchOfRows, OwnNegatives, SharedPool
+from twotower.training.fused.scores import BatchOfRows
+from twotower.training.fused.shared_pool import SharedPool
 from twotower.training.fused.table import TowerTable
 
 __all__ = ["FusedStep"]
