@@ -85,7 +85,9 @@ class Journal:
     def append(self, kind: str, **data: Any) -> None:
         """Write an entry; it is on disk when this returns."""
         line = json.dumps([kind, data], ensure_ascii=False).encode() + b"\n"
-        with self._writing, self._entries.open("ab") as file:
+        with self._writing, self._entries.open("r+b") as file:
+            file.truncate(self._written)  # a Ctrl-C may have left an entry that is not counted
+            file.seek(self._written)
             try:
                 file.write(line)
                 file.flush()
