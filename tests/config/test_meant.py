@@ -43,6 +43,12 @@ def test_the_right_place_is_suggested(override: str, expected: str) -> None:
     assert expected in str(caught.value)
 
 
+def test_a_key_that_another_choice_has_names_the_choices_that_have_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["tower=history", "tower.bias=true", "negative_sampling=hard"])
+    assert "tower.bias: no such key; it needs tower=embedding. Valid: emb_dim" in str(caught.value)
+
+
 def test_a_sweep_over_a_nested_group_suggests_its_full_name() -> None:
     _, errors = known_choices(["tower=history", "encoder=gru,mean"], TRAIN)
     assert errors == ["encoder=gru,mean: no such group; did you mean 'tower/encoder=gru,mean'?"]

@@ -156,7 +156,7 @@ def _parameter_errors(
         if key in known:
             yield from _value_errors(_join(path, key), value, known[key].hint, targets)
         else:
-            suggestion = _suggest_key(key, value, known)
+            suggestion = _suggest_key(_join(path, key), value, known)
             yield ErrorEntry(_join(path, key), problem="no such key", valid=suggestion)
     partial = node.get(_PARTIAL, False)
     for key, parameter in known.items():
@@ -164,10 +164,11 @@ def _parameter_errors(
             yield ErrorEntry(_join(path, key), problem="missing", valid="it must be set")
 
 
-def _suggest_key(key: str, value: Any, valid: Mapping[str, Parameter]) -> str:
+def _suggest_key(path: str, value: Any, valid: Mapping[str, Parameter]) -> str:
+    key = path.rpartition(".")[2]
     if is_key_elsewhere(key):
-        return key_elsewhere(key, value) + suggest("", valid)
-    return suggest(key, valid, key_elsewhere(key, value))
+        return key_elsewhere(path, value) + suggest("", valid)
+    return suggest(key, valid, key_elsewhere(path, value))
 
 
 def _construction_errors(

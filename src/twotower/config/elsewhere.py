@@ -22,13 +22,16 @@ def is_key_elsewhere(name: str) -> bool:
     return any(key.rpartition(".")[2] == name for key in keys())
 
 
-def key_elsewhere(name: str, value: Any) -> str:
+def key_elsewhere(path: str, value: Any) -> str:
     """Return `did you mean 'tower.emb_dim'? ` for `emb_dim`; empty if no key has a similar name.
 
     Args:
-        name: the last part of a key that does not exist.
+        path: a key that does not exist, or exists with other choices than the selected ones.
         value: its value, which may be a choice of some group.
     """
+    if needed := keys().get(path):
+        return f"it needs {' or '.join(needed)}. "
+    name = path.rpartition(".")[2]
     meant = _nearest_root([key for key in keys() if key.rpartition(".")[2] == name])
     if not meant and isinstance(value, str):
         meant = [repr(override) for override in _selecting(value)]
