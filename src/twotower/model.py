@@ -327,9 +327,13 @@ class DotProductScorer:
 
     def score_all(self, users: Tensor) -> Tensor:
         """See Scorer."""
+        return self.score_block(users, 0, self.n_items)
+
+    def score_block(self, users: Tensor, first: int, last: int) -> Tensor:
+        """See BlockScorer."""
         rows = _padded(users.to(self.users.device))
-        user, item = self.users[rows], self.items
+        user, item = self.users[rows], self.items[first:last]
         if len(item) < _ROWS:  # there, rows of some widths, such as 5, depend on where they are
             missing = -item.shape[1] % _WIDTH
             user, item = (nn.functional.pad(each, (0, missing)) for each in (user, item))
-        return (user @ item.T)[: len(users)]
+        return (user @ item.T)[: len(users)].float()

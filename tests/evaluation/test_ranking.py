@@ -118,6 +118,29 @@ def test_any_block_size_gives_the_full_sort(
         assert ranking.items[row].tolist() == best + [-1] * (k - len(best))
 
 
+class Blocks(Table):
+    """A table that is read by blocks of items."""
+
+    def score_block(self, users: Tensor, first: int, last: int) -> Tensor:
+        self.asked.append([first, last])
+        return self.rows[users, first:last]
+
+
+@pytest.mark.parametrize("levels", [3, 1_000_000])
+def test_blocks_of_items_give_the_lists_of_whole_rows(levels: int) -> None:
+    generator = torch.Generator().manual_seed(levels)
+    rows = torch.randint(levels, (40, 40_001), generator=generator).float()
+    drop = item_lists([sorted({0, 8191, 8192, user, 40_000}) for user in range(40)])
+    blocks = Blocks(rows)
+    for k in (3, 300):
+        ranking = rank(blocks, k, drop=drop)
+        whole = rank(Table(rows), k, drop=drop, block_scores=10**7)
+        assert torch.equal(ranking.items, whole.items)
+        assert torch.equal(ranking.scores, whole.scores)
+    ends = [last for _, last in blocks.asked]  # the last block is longer, not shorter
+    assert ends[:5] == [8192, 16384, 24576, 40_001, 8192]
+
+
 def test_scores_that_are_no_numbers_are_refused() -> None:
     text = r"Table gave 1 of 2 users a score .* first in user row 1 \(nan\).* lower optimizer\.lr"
     with pytest.raises(TrainingError, match=text):

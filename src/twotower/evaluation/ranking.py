@@ -1,12 +1,23 @@
-"""Exact top-K retrieval over all items, in blocks of users."""
+"""Exact top-K retrieval over all items, in blocks of users and items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from twotower.core.errors import TrainingError
-from twotower.types import ItemLists, Recommendations, Scorer
+from twotower.evaluation.selection import best, best_of_rows
+from twotower.types import BlockScorer, ItemLists, Recommendations, Scorer
 
 __all__ = ["top_k"]
+
+# Scores that a core's own cache holds: they are read again after they are computed.
+_CACHED = 1 << 19
+# Matrix products of fewer users take as long; those of fewer items take longer for each.
+_ROWS, _WIDTH = 16, 8192
 
 
 @torch.no_grad()
@@ -24,13 +35,13 @@ def top_k(
     order of ids. So the result depends neither on the block size nor on the device.
 
     Args:
-        scorer: Scores all items.
+        scorer: Scores all items; a BlockScorer scores a block of them at a time.
         users: [U] int64. A user that the scorer cannot serve gets an empty list.
         k: Length of the lists.
         drop: Row r lists the items excluded from the ranking of users[r]; None: none. Items with a
             score of -inf are excluded too.
-        block_scores: Scores held at a time, at a peak of about 30 bytes each. A block has
-            block_scores // n_items users, at least one.
+        block_scores: Scores held at a time, at a peak of about 30 bytes each. If the scorer is no
+            BlockScorer, a block has block_scores // n_items users, at least one.
 
     Raises:
         TrainingError: If a score is NaN or +inf.
@@ -41,59 +52,89 @@ def top_k(
         >>> top_k(scorer, torch.tensor([0]), k=2, drop=None, block_scores=4).items
         tensor([[1, 0]])
     """
-    n_items = scorer.n_items
-    width = min(k, n_items)
+    width = min(k, scorer.n_items)
     items = torch.full((len(users), k), -1, dtype=torch.int64)
     scores = torch.full((len(users), k), -torch.inf)
     known = torch.nonzero(users < scorer.n_users).squeeze(1)  # places in `users`
-    for places in torch.split(known, max(1, block_scores // n_items)):
-        block = _candidates(scorer, users[places])
-        if drop is not None:
-            dropped = drop.select(places)
-            within = dropped.items < n_items
-            rows, columns = dropped.rows[within], dropped.items[within]
-            block[rows.to(block.device), columns.to(block.device)] = -torch.inf
-        best = _best(block, width)
-        best_scores = block.gather(1, best).cpu()
-        scores[places, :width] = best_scores
-        items[places, :width] = best.cpu().masked_fill_(best_scores == -torch.inf, -1)
+    n_users, edges = _blocks(scorer, len(known), block_scores)
+    for places in torch.split(known, n_users):
+        dropped = None if drop is None else drop.select(places)
+        best_scores, best_items = _best_of_block(scorer, users[places], dropped, edges, width)
+        scores[places, :width] = best_scores = best_scores.cpu() + 0.0  # 0.0 for -0.0
+        items[places, :width] = best_items.cpu().masked_fill_(best_scores == -torch.inf, -1)
     return Recommendations(users, items, scores)
 
 
-def _candidates(scorer: Scorer, users: Tensor) -> Tensor:
-    """Return [B, n_items] float32 in new memory, since items are excluded in place."""
-    scores, n_items = scorer.score_all(users), scorer.n_items
-    if scores.shape != (len(users), n_items):
+def _blocks(scorer: Scorer, n_users: int, block_scores: int) -> tuple[int, list[int]]:
+    """Return how many users a block has, and where blocks of items begin, and the last one ends."""
+    n_items = scorer.n_items
+    if not isinstance(scorer, BlockScorer):
+        return max(1, block_scores // max(1, n_items)), [0, n_items]
+    held = min(block_scores, _CACHED)
+    n_users = max(1, min(n_users, held // max(1, min(n_items, _WIDTH))))
+    width = max(_WIDTH, held // max(n_users, _ROWS))
+    # The last block is longer rather than shorter: products of few items round differently.
+    return n_users, [*(width * block for block in range(max(1, n_items // width))), n_items]
+
+
+def _best_of_block(
+    scorer: Scorer, users: Tensor, dropped: ItemLists | None, edges: list[int], width: int
+) -> tuple[Tensor, Tensor]:
+    """Return the best scores of `users` and the items that have them, [B, width] each."""
+    parts = _parts(dropped, edges)
+    found = []
+    for (first, last), (rows, columns) in zip(pairwise(edges), parts, strict=True):
+        scores = _scores(scorer, users, first, last)
+        place = rows.to(scores.device), (columns - first).to(scores.device)
+        excluded = scores[place]
+        scores[place] = -torch.inf
+        values, items = best_of_rows(scores, width)
+        if not (values[:, 0] < torch.inf).all() or not (excluded < torch.inf).all():
+            raise _no_numbers(scorer, users, _scores(scorer, users, first, last))
+        found.append((values, items + first))
+    if len(found) == 1:
+        return found[0]
+    values, items = (torch.cat(each, 1) for each in zip(*found, strict=True))
+    return best(values, items, width)
+
+
+def _parts(dropped: ItemLists | None, edges: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the rows and items to drop of each block of items."""
+    if dropped is None:
+        dropped = ItemLists(torch.zeros(1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    rows, items = dropped.rows, dropped.items.long()
+    if len(edges) > 2:
+        items, order = items.sort()
+        rows = rows[order]
+        bounds = torch.searchsorted(items, torch.tensor(edges)).tolist()
+        for start, end in pairwise(bounds):
+            yield rows[start:end], items[start:end]
+    else:
+        within = items < edges[-1]
+        yield rows[within], items[within]
+
+
+def _scores(scorer: Scorer, users: Tensor, first: int, last: int) -> Tensor:
+    """Return [B, last - first] float32 in new memory, since items are excluded in place."""
+    if isinstance(scorer, BlockScorer):
+        scores, new = scorer.score_block(users, first, last), True
+    else:
+        scores, new = scorer.score_all(users), False
+    if scores.shape != (len(users), last - first):
         raise TrainingError(
-            f"{type(scorer).__name__}.score_all gave scores of shape {tuple(scores.shape)} for "
-            f"{len(users)} users and {n_items} items; expected ({len(users)}, {n_items})"
+            f"{type(scorer).__name__}.{'score_block' if new else 'score_all'} gave scores of "
+            f"shape {tuple(scores.shape)} for {len(users)} users and {last - first} items; "
+            f"expected ({len(users)}, {last - first})"
         )
-    scores = scores.to(torch.float32) + 0.0  # also makes 0.0 of -0.0, for _best
+    return scores.to(torch.float32, copy=not new)
+
+
+def _no_numbers(scorer: Scorer, users: Tensor, scores: Tensor) -> TrainingError:
     highest = scores.amax(1)  # NaN where there is one in the row
     bad = ~(highest < torch.inf)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise TrainingError(
-            f"{type(scorer).__name__} gave {int(bad.sum())} of {len(users)} users a score that is "
-            f"not a finite number, first in user row {int(users[row])} ({float(highest[row])}): "
-            "no ranking can be made of it. Training has diverged: lower optimizer.lr"
-        )
-    return scores
-
-
-def _best(scores: Tensor, width: int) -> Tensor:
-    """Return items [B, width] by score, then by row number, both descending."""
-    # `topk` breaks ties arbitrarily; one more place reveals a tie at the edge.
-    values, items = scores.topk(min(width + 1, scores.shape[1]))
-    tied = (values[:, 1:] == values[:, :-1]).any(1)
-    items = items[:, :width]
-    if tied.any():
-        items[tied] = _sort_keys(scores[tied]).topk(width).values & 0xFFFFFFFF
-    return items
-
-
-def _sort_keys(scores: Tensor) -> Tensor:
-    """Return distinct int64 keys that sort as (score, item) does; the item is the low half."""
-    bits = scores.view(torch.int32)
-    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # IEEE floats sort as such integers
-    return (ordered.to(torch.int64) << 32) | torch.arange(scores.shape[1], device=scores.device)
+    row = int(bad.nonzero()[0])
+    return TrainingError(
+        f"{type(scorer).__name__} gave {int(bad.sum())} of {len(users)} users a score that is "
+        f"not a finite number, first in user row {int(users[row])} ({float(highest[row])}): "
+        "no ranking can be made of it. Training has diverged: lower optimizer.lr"
+    )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twotower.evaluation import recommendations_frame, top_k
-from twotower.types import Histories, Recommendations, Scorer, Side, Vocabulary
+from twotower.types import BlockScorer, Histories, Recommendations, Side, Vocabulary
 
 __all__ = ["Restricted", "best", "lists_frame"]
 
@@ -25,7 +25,7 @@ class Restricted:
         allowed: [n_items] bool, the items that may be recommended.
     """
 
-    scorer: Scorer
+    scorer: BlockScorer
     allowed: Tensor
 
     @property
@@ -40,12 +40,16 @@ class Restricted:
 
     def score_all(self, users: Tensor) -> Tensor:
         """See Scorer."""
-        scores = self.scorer.score_all(users)
-        return scores.masked_fill(~self.allowed.to(scores.device), -torch.inf)
+        return self.score_block(users, 0, self.n_items)
+
+    def score_block(self, users: Tensor, first: int, last: int) -> Tensor:
+        """See BlockScorer."""
+        scores = self.scorer.score_block(users, first, last)
+        return scores.masked_fill_(~self.allowed[first:last].to(scores.device), -torch.inf)
 
 
 def best(
-    scorer: Scorer, users: Tensor, k: int, seen: Histories | None, allowed: Tensor | None
+    scorer: BlockScorer, users: Tensor, k: int, seen: Histories | None, allowed: Tensor | None
 ) -> Recommendations:
     """Return the `k` best items for each user.
 

@@ -20,7 +20,7 @@ from twotower.types.frames import (
 from twotower.types.lists import Histories, ItemLists, Past
 from twotower.types.order import in_time, tie_keys, time_order, turns
 from twotower.types.positives import PositiveDistribution
-from twotower.types.ranking import EVERYBODY, OneRanking, Recommendations, Scorer
+from twotower.types.ranking import EVERYBODY, BlockScorer, OneRanking, Recommendations, Scorer
 from twotower.types.recency import ages_in_days, half_life_weights
 from twotower.types.streamed import BlockOrder, LogStream, StreamedFrames, StreamedTrain
 
@@ -33,6 +33,7 @@ __all__ = [
     "USER",
     "WEIGHT",
     "BlockOrder",
+    "BlockScorer",
     "Fold",
     "Hardest",
     "Histories",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["EVERYBODY", "OneRanking", "Recommendations", "Scorer"]
+__all__ = ["EVERYBODY", "BlockScorer", "OneRanking", "Recommendations", "Scorer"]
 
 EVERYBODY = sys.maxsize  # the `n_users` of a scorer that needs to know nothing of a user
 
@@ -43,6 +43,19 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockScorer(Scorer, Protocol):
+    """A scorer that can score a block of the items, so that their scores stay in the cache."""
+
+    def score_block(self, users: Tensor, first: int, last: int) -> Tensor:
+        """Return the columns `first` to `last` (exclusive) of `score_all`, bit for bit.
+
+        Returns:
+            [B, last - first] float32 in new memory, which the caller may overwrite.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class OneRanking:
     """A scorer with one score per item, the same for every user."""
@@ -58,6 +71,10 @@ class OneRanking:
     def score_all(self, users: Tensor) -> Tensor:
         """See Scorer."""
         return self.scores.expand(len(users), -1)
+
+    def score_block(self, users: Tensor, first: int, last: int) -> Tensor:
+        """See BlockScorer."""
+        return self.scores[first:last].repeat(len(users), 1).float()
 
 
 @dataclass(frozen=True)
