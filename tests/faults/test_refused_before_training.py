@@ -13,6 +13,7 @@ import pytest
 
 import twotower
 from twotower.core.errors import ConfigError
+from twotower.tracking.artifact_places import check_artifacts
 
 
 @contextmanager
@@ -58,6 +59,22 @@ def test_a_server_that_refuses(status: int, body: bytes, told: list[str], small:
     message = str(caught.value)
     assert f"tracking.uri={uri}" in message
     assert all(text in message for text in told), message
+
+
+def test_a_database_that_is_down(small: list[str]) -> None:
+    where = ["tracking=server", "tracking.uri=postgresql+psycopg2://me:hunter2@127.0.0.1:1/mlflow"]
+    with pytest.raises(ConfigError) as caught:
+        twotower.run([*small, *where])
+    message = str(caught.value)
+    assert message.startswith("tracking.uri=postgresql+psycopg2://***@127.0.0.1:1/mlflow cannot")
+    assert "Connection refused" in message
+
+
+def test_a_database_whose_files_are_on_a_server() -> None:
+    uri = "postgresql+psycopg2://127.0.0.1/mlflow"
+    with pytest.raises(ConfigError, match=r"tracking\.uri=.* files on a tracking server"):
+        check_artifacts("mlflow-artifacts:/1", uri)
+    check_artifacts("mlflow-artifacts:/1", "http://127.0.0.1:5000")
 
 
 @pytest.mark.parametrize("table", ["runs", "metrics", "tags", "experiments"])

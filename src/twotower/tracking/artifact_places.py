@@ -11,6 +11,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask
 from twotower.core.writable import require_writable_folder
+from twotower.tracking.address import is_server
 
 __all__ = ["check_artifacts"]
 
@@ -32,11 +33,12 @@ _DRIVERS = {
 }
 
 
-def check_artifacts(location: str | None) -> None:
+def check_artifacts(location: str | None, uri: str) -> None:
     """Raise ConfigError if a folder cannot be written or a driver is missing.
 
     Args:
         location: The experiment's artifact location; None where the store chooses it.
+        uri: The store.
     """
     if location is None:
         return
@@ -51,6 +53,12 @@ def check_artifacts(location: str | None) -> None:
                 f"{_KEY}: got {mask(location)!r}, and {scheme}:// needs {package}, which is not "
                 f"installed: pip install {package}"
             )
+    elif scheme == "mlflow-artifacts" and not is_server(uri):
+        raise ConfigError(
+            f"tracking.uri={mask(uri)}: the experiment keeps its files on a tracking server "
+            f"({location}), which a database alone does not have; set tracking.uri to the address "
+            "of the server, or choose another tracking.experiment_name"
+        )
     elif scheme not in _SERVED:
         _check_plugin(location)
 

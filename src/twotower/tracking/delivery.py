@@ -17,9 +17,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from twotower.core.secrets import mask
 from twotower.tracking.chart_view import COLOR_TAG, VIEW_TAG, View, chart_view, color
 from twotower.tracking.journal import Journal, JournalEntry
+from twotower.tracking.locks import store_lock
 from twotower.tracking.logged_model import MODEL_NAME, log_model
 from twotower.tracking.overview import MAX_VIEW, refresh_overview
-from twotower.tracking.store import store_lock
 
 __all__ = ["Delivery", "groups", "short_requests"]
 

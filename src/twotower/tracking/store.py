@@ -1,7 +1,7 @@
 """Opens a tracking store, fresh ones too, when several processes come at once.
 
-Two processes that both migrate a fresh SQLite file ruin it, and so does one that is killed while
-it does. So one process, under a file lock, migrates a new file, which then replaces the old one.
+Two processes that both migrate a fresh database ruin it, so that one at a time opens it; and one
+that is killed meanwhile ruins a SQLite file. So it migrates a new file, which replaces the old one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import logging
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from twotower.core.errors import ConfigError
 from twotower.core.files import write_atomically
@@ -24,6 +24,7 @@ from twotower.core.imports import collection_paused
 from twotower.core.secrets import mask
 from twotower.tracking.address import default_artifacts, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
+from twotower.tracking.locks import store_lock
 from twotower.tracking.server import check_server, store_errors
 
 _SQLITE_SECONDS = 20
@@ -51,6 +52,9 @@ def open_store(uri: str) -> MlflowClient:
                 return MlflowClient(tracking_uri=uri)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {error}") from error
+    except SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {mask(reason)}") from error
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tracking.uri={mask(uri)}: its driver {error.name!r} is not installed."
@@ -75,7 +79,7 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str, location: str |
     with store_lock(uri), store_errors(uri):
         experiment = client.get_experiment_by_name(name)
         place = location or default_artifacts(uri)
-        check_artifacts(place if experiment is None else experiment.artifact_location)
+        check_artifacts(place if experiment is None else experiment.artifact_location, uri)
         experiment = experiment or _create_experiment(client, name, place)
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise ConfigError(
@@ -146,15 +150,6 @@ def _create_sqlite(path: Path) -> None:
         store.engine.dispose()
 
     write_atomically(path, write)
-
-
-def store_lock(uri: str) -> AbstractContextManager[object]:
-    """Return a lock for one process at a time. Only SQLite needs it."""
-    path = sqlite_path(uri)
-    if path is None:
-        return nullcontext()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path.with_name(f"{path.name}.lock"))
 
 
 @contextmanager

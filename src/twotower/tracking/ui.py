@@ -27,10 +27,10 @@ from twotower.tracking.address import (
 from twotower.tracking.chart_view import OVERVIEW, knows_views
 from twotower.tracking.links import charts_url, view_url
 from twotower.tracking.load import open_existing
+from twotower.tracking.locks import store_lock
 from twotower.tracking.overview import refresh_overview
 from twotower.tracking.server import store_errors
 from twotower.tracking.signals import terminate_on_sigterm
-from twotower.tracking.store import store_lock
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60

@@ -1,0 +1,46 @@
+"""Locks of a store, for what MLflow cannot do in several processes at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from filelock import FileLock
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+from twotower.tracking.address import sqlite_path
+
+__all__ = ["store_lock"]
+
+_CONNECT_SECONDS, _WAIT_SECONDS = 10, 120
+_NUMBER = 0x74776F74  # "twot", the lock's key in a database
+# The statements that take a lock, which ends with the connection.
+_STATEMENTS = {
+    "postgresql": (f"SET lock_timeout = '{_WAIT_SECONDS}s'", f"SELECT pg_advisory_lock({_NUMBER})"),
+    "mysql": (f"SELECT GET_LOCK('twotower', {_WAIT_SECONDS})",),
+}
+
+
+def store_lock(uri: str) -> AbstractContextManager[object]:
+    """Return a lock for one process at a time; of a tracking server, which has its own, none.
+
+    Entering it raises SQLAlchemyError if the database does not respond.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path.with_name(f"{path.name}.lock"))
+    statements = _STATEMENTS.get(uri.partition(":")[0].partition("+")[0])
+    return nullcontext() if statements is None else _database_lock(uri, statements)
+
+
+@contextmanager
+def _database_lock(uri: str, statements: tuple[str, ...]) -> Iterator[None]:
+    options = (
+        {} if "connect_timeout" in make_url(uri).query else {"connect_timeout": _CONNECT_SECONDS}
+    )
+    engine = create_engine(uri, poolclass=NullPool, connect_args=options)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+        yield
