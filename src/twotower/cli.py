@@ -150,7 +150,7 @@ def _job(composed: DictConfig) -> float | None:
     from twotower.training import is_first_process
 
     if not is_first_process():
-        logging.getLogger("twotower").setLevel(logging.WARNING)
+        logging.getLogger("twotower").setLevel(logging.ERROR)  # the first one logs the same
     # Relative paths start from the working directory of the command, even with hydra.job.chdir.
     os.chdir(HydraConfig.get().runtime.cwd)
     try:

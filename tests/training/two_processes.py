@@ -22,8 +22,8 @@ __all__ = ["PER_STEP", "outcome"]
 PER_STEP = 16  # rows per optimizer step, of all processes
 
 
-def outcome(trainer: Trainer, gather: bool) -> dict[str, object]:
-    """Fit with in-batch negatives; return history and item embeddings."""
+def outcome(trainer: Trainer, gather: bool, folder: Path | None = None) -> dict[str, object]:
+    """Fit with in-batch negatives, in `folder`; return history and item embeddings."""
     fold = checkerboard()
     evaluation = build(compose("train", ["evaluation.k=3"])).evaluation
     loss = SampledSoftmax(temperature=1.0, logq_correction=True)
@@ -43,6 +43,7 @@ def outcome(trainer: Trainer, gather: bool) -> dict[str, object]:
         on_epoch=lambda *_: None,
         validate=validate,
         monitor="ndcg_at_3",
+        folder=folder,
     )
     return {"history": fitted.history.to_dicts(), "items": weights(fitted).tolist()}
 

@@ -141,8 +141,7 @@ class Experiment(Configured):
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # a trial's own name is what distinguishes it
             name = self.run_name or name
-        one_process = self.trainer.devices == 1 and self.trainer.strategy == "auto"
-        resume = self.resume if trial is None and one_process else False
+        resume = self.resume if trial is None and not self.trainer.repeats_command else False
         with (
             terminate_on_sigterm(),
             unfinished(self.output_dir, self.config, resume) as kept,

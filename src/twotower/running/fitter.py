@@ -53,8 +53,10 @@ class Fitter:
     def select(self, fold: Fold) -> Fitted:
         """Train on the train part of `fold` and keep the epoch that is best on validation."""
 
+        evaluation = self.evaluation
+
         def validate(scorer: Scorer) -> Mapping[str, float]:
-            return self.evaluation.measure(self.evaluation.recommend(scorer, fold), fold).values
+            return evaluation.measure(evaluation.recommend(scorer, fold), fold).values
 
         fitted = self.trainer.fit(
             self._model(fold),

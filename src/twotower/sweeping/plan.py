@@ -149,8 +149,9 @@ def _refuse(config: Mapping[str, Any]) -> None:
             "in a sweep"
         )
     trainer = config["trainer"]
+    repeats = build(trainer).repeats_command
     for key, valid in (("strategy", "auto"), ("devices", 1)):
-        if trainer[key] != valid:
+        if repeats and trainer[key] != valid:
             raise ConfigError(
                 f"trainer.{key}: got {trainer[key]} in a sweep, where each of its processes would "
                 f"start the whole sweep again; must be {valid}"

@@ -75,7 +75,7 @@ class Fit:
             existing_or_temporary(files) as written,
             restored_torch_settings(),
         ):
-            finished, last = kept / "fitted.pt", kept / "last.ckpt"
+            finished, last = self.finished(kept), kept / "last.ckpt"
             if finished.exists():
                 return Fitted.load(finished, self.model)
             watched = self._watched(on_epoch, validate, monitor)
@@ -98,6 +98,11 @@ class Fit:
                     fitted.save(finished)
                     last.unlink(missing_ok=True)
         return fitted
+
+    @staticmethod
+    def finished(folder: Path) -> Path:
+        """Return the file of the finished fit in its folder."""
+        return folder / "fitted.pt"
 
     def _watched(self, on_epoch: OnEpoch, validate: Validate | None, monitor: str) -> Watched:
         metrics = EpochMetrics(
@@ -200,8 +205,7 @@ def runner_of(
     return lightning_trainer(
         max_epochs=epochs or settings.max_epochs,
         accelerator=settings.accelerator,
-        devices=settings.devices,
-        strategy=settings.strategy,
+        placement=settings.placement,
         precision=settings.precision,
         callbacks=callbacks,
         loggers=loggers_of_fit(settings.logger, folder),

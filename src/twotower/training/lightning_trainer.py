@@ -38,8 +38,7 @@ def lightning_trainer(
     *,
     max_epochs: int,
     accelerator: str,
-    devices: int | str,
-    strategy: str,
+    placement: Mapping[str, Any],
     precision: str,
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],
@@ -53,8 +52,7 @@ def lightning_trainer(
     Args:
         max_epochs: Epochs to train at most.
         accelerator: `cpu`, `gpu` or `auto`.
-        devices: Number of devices, or `auto`.
-        strategy: `auto` or `ddp`.
+        placement: Lightning's `devices`, `strategy` and, where they need some, `plugins`.
         precision: One of Lightning's names; with `64-true` the model is float64 too.
         callbacks: Everything that watches the fit.
         loggers: Where the metrics of each epoch are logged.
@@ -66,7 +64,8 @@ def lightning_trainer(
     Raises:
         ConfigError: If this machine cannot train with these settings.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)
     # Not "gpu" or "auto", which select Apple's mps where it exists: it has no float64, which
     # sampling needs.
@@ -80,10 +79,13 @@ def lightning_trainer(
         trainer = Trainer(
             max_epochs=max_epochs,
             accelerator="cuda" if on_gpu else "cpu",
-            devices=devices,
-            strategy=strategy,
+            devices=placement["devices"],
+            strategy=placement["strategy"],
             precision=None if precision == "64-true" else precision,  # type: ignore[arg-type]
-            plugins=DoubleModel() if precision == "64-true" else None,
+            plugins=[
+                *placement.get("plugins", ()),
+                *([DoubleModel()] if precision == "64-true" else ()),
+            ],
             callbacks=list(callbacks),
             logger=list(loggers),
             profiler=profiler,
@@ -100,7 +102,8 @@ def lightning_trainer(
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"trainer: this machine cannot train with accelerator={accelerator} "
-            f"devices={devices} strategy={strategy} precision={precision}: {error}"
+            f"devices={placement['devices']} strategy={placement['strategy']} "
+            f"precision={precision}: {error}"
         ) from error
     # Not as an argument, which overfit_batches would replace.
     trainer.limit_val_batches = 0.0 if validate_every is None else 1.0

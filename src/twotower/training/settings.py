@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -84,6 +84,16 @@ class Settings:
         """Return why these settings do not allow the fused kernel; None if they do."""
         of_callbacks = why_callbacks_not_fused(self.callbacks)
         return of_callbacks or why_objective_not_fused(objective, self.precision, self.lightning)
+
+    @property
+    def repeats_command(self) -> bool:
+        """Whether a fit starts further processes that run the command of this one again."""
+        return self.devices != 1 or self.strategy != "auto"
+
+    @property
+    def placement(self) -> Mapping[str, Any]:
+        """The arguments of Lightning's Trainer that say on how many devices it runs, and how."""
+        return {"devices": self.devices, "strategy": self.strategy}
 
     @property
     def anneals(self) -> bool:

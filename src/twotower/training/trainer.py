@@ -99,4 +99,16 @@ class Trainer(Settings):
         if fold.train.weights is not None and (error := weight_error(objective.loss)):
             raise ConfigError(error)
         fit = Fit(self, model, fold, objective, seed, epochs, rates, title)
-        return fit.run(on_epoch, validate, f"val/{monitor}", folder, files, record)
+        return self._run(fit, on_epoch, validate, f"val/{monitor}", folder, files, record)
+
+    def _run(
+        self,
+        fit: Fit,
+        on_epoch: OnEpoch,
+        validate: Validate | None,
+        monitor: str,
+        folder: Path | None,
+        files: Path | None,
+        record: Mapping[str, Any] | None,
+    ) -> Fitted:
+        return fit.run(on_epoch, validate, monitor, folder, files, record)
