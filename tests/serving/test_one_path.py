@@ -19,6 +19,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import requests
+import torch
 
 import twotower
 from twotower.cli import main
@@ -126,26 +127,96 @@ def served(model: Path) -> Iterator[str]:
         server.wait(30)
 
 
+def movielens() -> list[str]:
+    """Return overrides of MovieLens 100K where it is cached, else of random data of its size."""
+    cache = Path(os.environ.get("TWOTOWER_CACHE_DIR", "~/.cache/twotower")).expanduser()
+    if (cache / "datasets" / "ml-100k" / "meta.json").is_file():
+        return []
+    sizes = ("n_users=943", "n_items=1682", "n_interactions=100000")
+    return ["dataset=synthetic", *(f"dataset.{size}" for size in sizes)]
+
+
 @pytest.mark.slow
-def test_http_gives_the_lists_of_the_evaluation(result: Any, tmp_path: Path) -> None:
+def test_movielens_has_one_set_of_lists_whichever_way_they_are_made(
+    output_dir: Path, tmp_path: Path
+) -> None:
+    where = f"output_dir={output_dir}"
+    quick = ["trainer.max_epochs=1", "trainer.progress_bar=false"]
+    result: Any = twotower.run(["experiment=ml100k", *movielens(), *quick, where])
+    judged = judged_lists(result)
+    users = judged["user_id"].unique(maintain_order=True)
+
+    loaded = twotower.load(result.run_id, [where], library="polars")
+    assert loaded.recommend(users)[COLUMNS].equals(judged)
+
+    mlflow.set_tracking_uri(f"sqlite:///{output_dir}/mlflow.db")
+    try:
+        model = mlflow.pyfunc.load_model(f"runs:/{result.run_id}/model")
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    predicted = pl.from_pandas(model.predict(users.to_frame().to_pandas())[COLUMNS])
+    assert predicted.equals(judged.cast(predicted.schema))
+
+    file = tmp_path / "lists.parquet"
+    asked = f"users={users.to_list()}"
+    main(["recommend", f"run={result.run_id}", where, asked, "block=100", f"out={file}"])
+    assert pl.read_parquet(file).select(COLUMNS).equals(judged)
+
+    save_mlflow_model(result.recommender, tmp_path / "model")
+    with served(tmp_path / "model") as address:
+        assert posted(address, users.to_list(), k=10).equals(judged)
+        first = judged.filter(pl.col("user_id").is_in(users[:5].implode()))
+        alone = [posted(address, [user]) for user in users[:5]]
+        assert pl.concat(alone).equals(first)
+
+    pytest.importorskip("faiss")
+    index = FaissIndex(loaded.item_vectors(), "dot", "Flat", None)
+    rows, _ = index.search(loaded.user_vectors(users), len(loaded.item_vectors()))
+    seen = loaded.histories.distinct()
+    for user, ranked in zip(users, rows, strict=True):
+        row = loaded.vocabulary.users.index_of(user)
+        assert row is not None
+        left_out = set(seen.select(torch.tensor([row])).items.tolist())
+        kept = [place for place in ranked.tolist() if place not in left_out][:10]
+        expected = judged.filter(pl.col("user_id") == user)["item_id"]
+        assert loaded.vocabulary.items.gather(kept).to_list() == expected.to_list()
+
+
+def posted(address: str, users: list[int], **params: Any) -> pl.DataFrame:
+    """Return the lists of a server."""
+    body = {"dataframe_split": {"columns": ["user_id"], "data": [[user] for user in users]}}
+    answer = requests.post(f"{address}/invocations", json={**body, "params": params}, timeout=60)
+    assert answer.ok, answer.text
+    frame = pl.DataFrame(json.loads(answer.text)["predictions"]).select(COLUMNS)
+    return frame.with_columns(pl.col("score").cast(pl.Float32))
+
+
+@pytest.mark.slow
+def test_http_gives_the_lists_of_new_histories_and_refuses_other_columns(
+    small: list[str], tmp_path: Path
+) -> None:
+    result: Any = twotower.run([*small, "tower=history", "tower.emb_dim=8"])
     judged = judged_lists(result)
     users = judged["user_id"].unique(maintain_order=True).to_list()
     save_mlflow_model(result.recommender, tmp_path / "model")
     with served(tmp_path / "model") as address:
-
-        def post(asked: list[int], **params: Any) -> pl.DataFrame:
-            body = {"dataframe_split": {"columns": ["user_id"], "data": [[u] for u in asked]}}
-            answer = requests.post(
-                f"{address}/invocations", json={**body, "params": params}, timeout=60
-            )
-            assert answer.ok, answer.text
-            rows = json.loads(answer.text)["predictions"]
-            frame = pl.DataFrame(rows).select(COLUMNS)
-            return frame.with_columns(pl.col("score").cast(pl.Float32))
-
-        assert post(users, k=10).equals(judged)
-        assert pl.concat([post([user]) for user in users]).equals(judged)
-        best = post(users[:1])["item_id"].to_list()
-        assert post(users[:1], k=2, exclude=best[:1])["item_id"].to_list() == best[1:3]
+        assert posted(address, users, k=10).equals(judged)
+        assert pl.concat([posted(address, [user]) for user in users[:9]]).equals(
+            judged.filter(pl.col("user_id").is_in(users[:9]))
+        )
+        best = posted(address, users[:1])["item_id"].to_list()
+        rest = posted(address, users[:1], k=2, exclude=best[:1])
+        assert rest["item_id"].to_list() == best[1:3]
+        visits = {
+            "columns": ["user_id", "item_id", "timestamp"],
+            "data": [[900, 3, 1], [900, 7, 2]],
+        }
+        answer = requests.post(
+            f"{address}/invocations", json={"dataframe_split": visits}, timeout=60
+        )
+        lists = answer.json()["predictions"]
+        frame = pl.DataFrame(visits["data"], schema=columns, orient="row")
+        expected = result.recommender.recommend_from(frame)
+        assert [row["item_id"] for row in lists] == expected["item_id"].to_list()
         bad = requests.post(f"{address}/invocations", json={"inputs": {"who": [1]}}, timeout=60)
         assert bad.status_code == 400

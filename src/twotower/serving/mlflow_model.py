@@ -64,12 +64,12 @@ def _predicted(
     k, drop_seen = int(params.get("k", 10)), bool(params.get("drop_seen", True))
     items, exclude = (list(params.get(key, ())) or None for key in ("items", "exclude"))
     if ITEM in given.columns and given[ITEM].notna().any():
-        lists = recommender.recommend_from(given, k, drop_seen, items, exclude)
+        lists = pl.from_pandas(recommender.recommend_from(given, k, drop_seen, items, exclude))
     else:
-        users = given[USER].tolist()
-        lists = recommender.recommend(users, k, drop_seen, items, exclude).to_pandas()
-    last = [name for name in ("title", "based_on") if name in lists]
-    return lists[[USER, ITEM, "score", "rank", *last]]
+        lists = recommender.recommend(given[USER].tolist(), k, drop_seen, items, exclude)
+    last = [name for name in ("title", "based_on") if name in lists.columns]
+    frame: pl.DataFrame = lists.select(USER, ITEM, "score", "rank", *last)
+    return frame.to_pandas()
 
 
 def save_mlflow_model(recommender: Recommender, folder: Path) -> None:
