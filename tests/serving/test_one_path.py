@@ -207,7 +207,7 @@ def test_http_gives_the_lists_of_new_histories_and_refuses_other_columns(
         best = posted(address, users[:1])["item_id"].to_list()
         rest = posted(address, users[:1], k=2, exclude=best[:1])
         assert rest["item_id"].to_list() == best[1:3]
-        visits = {
+        visits: Any = {
             "columns": ["user_id", "item_id", "timestamp"],
             "data": [[900, 3, 1], [900, 7, 2]],
         }
@@ -215,7 +215,7 @@ def test_http_gives_the_lists_of_new_histories_and_refuses_other_columns(
             f"{address}/invocations", json={"dataframe_split": visits}, timeout=60
         )
         lists = answer.json()["predictions"]
-        frame = pl.DataFrame(visits["data"], schema=columns, orient="row")
+        frame = pl.DataFrame(visits["data"], schema=visits["columns"], orient="row")
         expected = result.recommender.recommend_from(frame)
         assert [row["item_id"] for row in lists] == expected["item_id"].to_list()
         bad = requests.post(f"{address}/invocations", json={"inputs": {"who": [1]}}, timeout=60)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import sys
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+import twotower
 from twotower.config import build, compose
 from twotower.core.checksums import write_checksums
 from twotower.core.errors import ConfigError, DataError, TwoTowerError
@@ -220,6 +224,96 @@ def test_weights_hold_tensors_alone(saved: Path, marker: Path) -> None:
     with pytest.raises(DataError, match=r"weights\.safetensors does not hold the weights of a mod"):
         Recommender.load(saved)
     assert not marker.exists()
+
+
+def header(length: int, **tensors: Any) -> bytes:
+    """Return a safetensors file that announces a header of `length` bytes; 0: its true length."""
+    text = json.dumps(tensors).encode()
+    return (length or len(text)).to_bytes(8, "little") + text + b"12345678"
+
+
+def tensor(shape: list[int], offsets: list[int]) -> dict[str, Any]:
+    return {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header(2**63),
+        header(99_000_000),
+        header(0, a=tensor([2**40, 2**40], [0, 8])),
+        header(0, a=tensor([2], [0, 2**60])),
+        header(0, a=tensor([2], [-8, 0])),
+        header(0, a=tensor([1], [0, 4]), b=tensor([1], [0, 4])),  # overlapping
+        header(0, a=tensor([2], [0, 8]) | {"dtype": "OBJECT"}),
+        header(0, a=tensor([2], [0, 8]))[:-4],
+    ],
+)
+def test_headers_that_lie_about_sizes_allocate_nothing(saved: Path, content: bytes) -> None:
+    (saved / "weights.safetensors").write_bytes(content)
+    write_checksums(saved)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"weights\.safetensors does not hold the weights of a mod"):
+        Recommender.load(saved)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    "text", [LAUGHS, "zz: &a {b: *a}\n", "zz: " + "[" * 60 + "]" * 60, "zz: " + "[" * 5000]
+)
+def test_yaml_that_grows_without_end_is_refused(saved: Path, text: str) -> None:
+    with (saved / "tower.yaml").open("a") as file:
+        file.write(text)
+    write_checksums(saved)
+    with pytest.raises(DataError, match=r"tower\.yaml (must have at most|cannot be read)"):
+        Recommender.load(saved)
+
+
+@pytest.mark.parametrize("emb_dim", [10**15, 2**62])
+def test_sizes_beyond_memory_are_refused(saved: Path, emb_dim: int) -> None:
+    assert "tower.yaml: the model cannot be built: " in refused(saved, emb_dim=emb_dim)
+
+
+def test_links_out_of_the_folder_are_not_followed(saved: Path, tmp_path: Path) -> None:
+    (saved / "users.parquet").rename(tmp_path / "secret.parquet")
+    (saved / "users.parquet").symlink_to(tmp_path / "secret.parquet")
+    with pytest.raises(DataError, match=r"users\.parquet is a link out of the model's folder"):
+        Recommender.load(saved)
+    (tmp_path / "link").symlink_to(saved)  # of the whole folder, by whoever loads it
+    (saved / "users.parquet").unlink()
+    (tmp_path / "secret.parquet").rename(saved / "users.parquet")
+    assert Recommender.load(tmp_path / "link").users.n == 3
+
+
+def test_what_mlflow_writes_around_a_model_is_not_read(saved: Path, marker: Path) -> None:
+    around = saved.parent / "mlflow"
+    (around / "artifacts").mkdir(parents=True)
+    saved.rename(around / "artifacts" / "model")
+    code = f"from pathlib import Path\nPath({str(marker)!r}).touch()\n"
+    flavor = {
+        "loader_module": "attack",
+        "code": "code",
+        "python_model": "python_model.pkl",
+        "model_code_path": "mlflow_code.py",
+        "artifacts": {"model": {"path": "../../elsewhere", "uri": "https://example.org/x"}},
+    }
+    (around / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavor}}))
+    (around / "code").mkdir()
+    for file in ("code/attack.py", "code/__init__.py", "mlflow_code.py", "sitecustomize.py"):
+        (around / file).write_text(code)
+    (around / "python_model.pkl").write_bytes(pickle.dumps(_Attack(marker)))
+    (around / "requirements.txt").write_text("--index-url https://example.org\nattack\n")
+    (around / "weights.pt").write_bytes(pickle.dumps(_Attack(marker)))
+    assert Recommender.load(around).users.n == 3
+    assert twotower.load(around).users.n == 3
+    assert not marker.exists()
+    assert "attack" not in sys.modules
 
 
 FILES = ("weights.safetensors", "tower.yaml", "rows.yaml", "users.parquet", "items.parquet")

@@ -122,6 +122,7 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> StoredModel:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder} holds no complete model: {', '.join(missing)} not found")
+    _refuse_links(folder)
     verify_checksums(folder)
     tower, of_train = values.mapping(folder / _TOWER), values.of_train(folder / _ROWS)
     users, user_ids = values.side("user", folder / _USERS, of_train["users"])
@@ -129,10 +130,20 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> StoredModel:
     rows, columns = values.history(folder / _HISTORY, users.n, items.n)
     weights = values.weights(folder / _WEIGHTS)
     factory = build_stored("tower", without_encoder(tower, weights), TwoTowerFactory, allow_targets)
-    model = TwoTower.build(factory, users=users, items=items, seed=0)
+    try:
+        model = TwoTower.build(factory, users=users, items=items, seed=0)
+    except (RuntimeError, MemoryError) as error:  # of torch, such as for sizes beyond memory
+        raise DataError(f"{folder / _TOWER}: the model cannot be built: {error}") from error
     _load_weights(model, weights, folder / _WEIGHTS)
     histories = Histories.of(rows, columns, users.n, timed=True)
     return StoredModel(model, tower, Vocabulary(user_ids, item_ids), histories, users, items)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise DataError for a link out of `folder`: it may lead to what its author may not read."""
+    for name in _FILES:
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{folder / name} is a link out of the model's folder; copy the file")
 
 
 def with_features(key: str, ids: pl.Series, side: Side) -> pl.DataFrame:

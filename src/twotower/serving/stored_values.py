@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +18,38 @@ from twotower.types import ITEM, USER, Side
 
 __all__ = ["history", "mapping", "of_train", "side", "weights"]
 
+_MOST_VALUES, _DEEPEST = 10_000, 50  # of a YAML file
+
 
 def mapping(path: Path) -> dict[str, Any]:
     """Return a YAML file as plain containers. Raise DataError unless it holds a mapping."""
     try:
         content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as plain YAML: {error}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} holds no mapping")
+    _require_small(content, path)
     return content
+
+
+def _require_small(content: dict[str, Any], path: Path) -> None:
+    """Raise DataError if aliases make a short file endless, or nesting makes it too deep to walk.
+
+    An aliased value counts each time that it is used.
+    """
+    waiting: list[tuple[Any, int]] = [(content, 0)]
+    for n in count():
+        if not waiting:
+            return
+        value, depth = waiting.pop()
+        if n >= _MOST_VALUES or depth > _DEEPEST:
+            raise DataError(
+                f"{path} must have at most {_MOST_VALUES:,} values, in at most {_DEEPEST} levels"
+            )
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            waiting.extend((each, depth + 1) for each in inner)
 
 
 def of_train(path: Path) -> dict[str, int]:
