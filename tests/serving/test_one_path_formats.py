@@ -32,7 +32,7 @@ TOWERS = {
     "cosine_prior": ["tower=embedding", "tower.similarity=cosine", "tower/prior=popularity"],
     "history_prior": ["tower=history", "tower/prior=popularity", "tower.history_length=3"],
 }
-Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 @pytest.fixture(scope="module", params=TOWERS)
