@@ -65,6 +65,9 @@ def test_cold_users_get_nothing_and_are_not_scored() -> None:
     assert ranking.items.tolist() == [[-1, -1], [1, 0], [-1, -1]]
     assert table.asked == [[0]]
     assert rank(table, k=2, users=[5]).items.tolist() == [[-1, -1]]
+    blocks = Blocks(torch.rand(2, 1000))
+    assert rank(blocks, k=2, users=[5]).items.tolist() == [[-1, -1]]
+    assert rank(blocks, k=2, users=[]).items.tolist() == []
 
 
 def test_equal_scores_go_by_the_higher_row() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 import twotower
@@ -68,6 +69,10 @@ def test_a_run_has_a_model_that_mlflow_loads_without_pickle(
     assert items(k=3, exclude=best[:1]) == best[1:4]
     assert items(k=3, items=[best[5], best[2]]) == [best[2], best[5]]
     assert len(items(k=40, drop_seen=False)) == 40 > len(items(k=40))
+    with pytest.raises(MlflowException, match="k: got 0; must be an integer >= 1"):
+        items(k=0)
+    unknown = model.predict(pd.DataFrame({"user_id": [999]}), params={"k": 2})
+    assert unknown["based_on"].tolist() == ["popularity"] * 2
     # What the server and the registry show of it.
     output = model_output(client, result.run_id)
     listed = client.get_logged_model(output.model_id)

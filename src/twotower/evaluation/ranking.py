@@ -57,7 +57,7 @@ def top_k(
     scores = torch.full((len(users), k), -torch.inf)
     known = torch.nonzero(users < scorer.n_users).squeeze(1)  # places in `users`
     n_users, edges = _blocks(scorer, len(known), block_scores)
-    for places in torch.split(known, n_users):
+    for places in torch.split(known, n_users) if len(known) else ():
         dropped = None if drop is None else drop.select(places)
         best_scores, best_items = _best_of_block(scorer, users[places], dropped, edges, width)
         scores[places, :width] = best_scores = best_scores.cpu() + 0.0  # 0.0 for -0.0

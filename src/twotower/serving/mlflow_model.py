@@ -17,11 +17,14 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import save_model
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+from twotower.core.errors import TwoTowerError
 from twotower.serving.files import INNER
 from twotower.serving.recommender import Recommender
 from twotower.types import ITEM, TIMESTAMP, USER
@@ -54,8 +57,14 @@ class MlflowModel(PythonModel):
                 `item_id` and `timestamp`: the interactions that represent the users.
             params: `k`, `drop_seen`, `items` and `exclude` of `Recommender.recommend`; an empty
                 list of items is none.
+
+        Raises:
+            MlflowException: What is wrong with the input, as a server sends it to its client.
         """
-        return _predicted(self._recommender, model_input, params or {})
+        try:
+            return _predicted(self._recommender, model_input, params or {})
+        except TwoTowerError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
 
 
 def _predicted(
