@@ -158,7 +158,8 @@ def test_other_evaluations_are_refused_with_what_differs() -> None:
         comparison().compare(models, METRIC)
     assert str(caught.value) == (
         "these models were evaluated differently, so their values cannot be compared; use the "
-        'same evaluation.drop_seen and trainer.refit:\n  {"drop_seen": true}: a\n'
+        "same evaluation.drop_seen, evaluation.validation_users and trainer.refit:\n"
+        '  {"drop_seen": true}: a\n'
         '  {"drop_seen": false}: b'
     )
 

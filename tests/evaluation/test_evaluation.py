@@ -28,6 +28,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "metrics": list(METRICS),
         "monitor": "ndcg",
         "test": "best",
+        "validation_users": "all",
         "drop_seen": True,
         "block_scores": 1000,
         "confidence": 0.95,

@@ -56,7 +56,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 def evaluation(metrics: list[str], k: int | list[int], confidence: float = 0.95) -> Evaluation:
     listed: list[str | Metric] = [*metrics]
-    return Evaluation(k, listed, metrics[0], "best", True, 1000, confidence, None)
+    return Evaluation(k, listed, metrics[0], "best", "all", True, 1000, confidence, None)
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from twotower.core.errors import TrainingError
 from twotower.evaluation import top_k
-from twotower.types import ItemLists, Recommendations
+from twotower.types import ItemLists, OneRanking, Recommendations
 
 
 class Table:
@@ -95,6 +95,13 @@ def test_blocks_are_bounded() -> None:
     assert [len(users) for users in table.asked] == [1] * 10
 
 
+def test_progress_counts_the_users_that_are_done() -> None:
+    done: list[int] = []
+    table = Table(torch.rand(5, 3, generator=torch.Generator().manual_seed(0)))
+    top_k(table, torch.arange(5), k=1, drop=None, block_scores=6, progress=done.append)
+    assert done == [2, 2, 1]
+
+
 levels = st.sampled_from([-torch.inf, -1.5, -0.0, 0.0, 0.25, 1.0])
 
 
@@ -142,6 +149,22 @@ def test_blocks_of_items_give_the_lists_of_whole_rows(levels: int) -> None:
         assert torch.equal(ranking.scores, whole.scores)
     ends = [last for _, last in blocks.asked]  # the last block is longer, not shorter
     assert ends[:5] == [8192, 16384, 24576, 40_001, 8192]
+
+
+@settings(deadline=None)
+@given(scores=st.lists(levels, min_size=1, max_size=8), k=st.integers(1, 9), data=st.data())
+def test_one_ranking_for_all_gives_the_lists_of_a_table(
+    scores: list[float], k: int, data: st.DataObject
+) -> None:
+    items = st.sets(st.integers(0, len(scores)))  # the last of them is cold
+    dropped = data.draw(st.lists(items, min_size=1, max_size=5))
+    lists = item_lists([sorted(of_user) for of_user in dropped])
+    users = torch.arange(len(dropped))
+    for drop in (None, lists):
+        one = top_k(OneRanking(torch.tensor(scores)), users, k=k, drop=drop, block_scores=1)
+        table = rank(Table([scores] * len(users)), k, drop=drop)
+        assert torch.equal(one.items, table.items)
+        assert torch.equal(one.scores.view(torch.int32), table.scores.view(torch.int32))
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:

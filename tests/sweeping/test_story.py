@@ -113,6 +113,7 @@ def settings(test: Any) -> SweepSettings:
             metrics=["ndcg"],
             monitor="ndcg",
             test=test,
+            validation_users="all",
             drop_seen=True,
             block_scores=1000,
             confidence=0.95,

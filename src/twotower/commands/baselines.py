@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.reporting.metric_table import metric_table
 from twotower.reporting.tables import print_whole
 from twotower.running.artifacts import METRICS, PER_USER, RELEVANT, metrics_text
-from twotower.running.reference import Reference, References
+from twotower.running.reference import Reference, References, fold_key
 from twotower.running.rules import a_part_is_measured
 from twotower.split.base import Part, Split
 from twotower.split.fold import fold_of
@@ -93,7 +94,10 @@ class Baselines(Configured):
         parts: list[Part] = ["validation"] if frames.validation is not None else []
         if self.evaluation.test != "never":
             parts.append("test")
-        return {part: fold_of(frames, part, self.split) for part in parts}
+        folds: dict[str, Fold] = {part: fold_of(frames, part, self.split) for part in parts}
+        if "validation" in folds:
+            folds["validation"] = self.evaluation.validated(folds["validation"])
+        return folds
 
     def _measure(
         self, folds: Mapping[str, Fold], data: str, tags: Mapping[str, str]
@@ -101,7 +105,7 @@ class Baselines(Configured):
         """Measure and log each baseline; return the references and the errors."""
         cache = Path(self.output_dir) / "cache" / "baselines"
         references = References(self.baselines, self.evaluation, self.config, cache)
-        keys = {part: f"{data}/{part}" for part in folds}
+        keys = {part: fold_key(data, part, fold) for part, fold in folds.items()}
         measured: dict[str, dict[str, Reference]] = {}
         failures: list[str] = []
         for name in self.baselines:
@@ -192,7 +196,10 @@ def _table(part: str, references: Mapping[str, Reference], monitor: str) -> Tabl
         )
         for name, reference in references.items()
     ]
-    return metric_table(f"{part}, {first.per_user.height:,} users", rows, [*names, _FIT])
+    conditions = json.loads(next(iter(references.values())).conditions)
+    of_all = f" of {conditions['sampled_from']:,}" if "sampled_from" in conditions else ""
+    title = f"{part}, {first.per_user.height:,}{of_all} users"
+    return metric_table(title, rows, [*names, _FIT])
 
 
 @contextmanager

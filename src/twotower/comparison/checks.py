@@ -56,7 +56,8 @@ def check_evaluations(models: Sequence[Model], split: str) -> None:
     if len({evaluation for evaluation, _ in found}) > 1:
         raise DataError(
             "these models were evaluated differently, so their values cannot be compared; use "
-            f"the same evaluation.drop_seen and trainer.refit:{_listed(found)}"
+            "the same evaluation.drop_seen, evaluation.validation_users and trainer.refit:"
+            f"{_listed(found)}"
         )
 
 

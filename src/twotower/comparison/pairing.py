@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,7 @@ def pair(models: Sequence[Model], metric: str) -> Paired:
     ids = pl.concat(users).to_frame()
     numbers = ids.unique(maintain_order=True).with_row_index("number")
     who = ids.join(numbers, on=USER, how="left", maintain_order="left")["number"]
+    notes += _sampled(folds[0][0][0].evaluation)
     notes += _left_out([fold[0][0].per_user for fold in folds], ids.height, metric)
     return Paired(
         values=[np.concatenate(of_folds) for of_folds in zip(*values, strict=True)],
@@ -132,6 +134,19 @@ def _pair_fold(
     ends = np.cumsum([len(its) for its in fold])
     values = np.split(together[whole], ends[:-1], axis=1)
     return values, n_seen.to_numpy()[whole], frames[0][USER].filter(pl.Series(whole))
+
+
+def _sampled(evaluation: str) -> Iterator[str]:
+    """Yield a note if the users are a sample, as the conditions of an evaluation say."""
+    try:
+        conditions = json.loads(evaluation)
+    except json.JSONDecodeError:  # conditions of the caller's own
+        return
+    if isinstance(conditions, dict) and "sampled_from" in conditions:
+        yield (
+            f"the users are a fixed sample, {conditions['users']:,} of "
+            f"{conditions['sampled_from']:,} (evaluation.validation_users), the same for all models"
+        )
 
 
 def _left_out(per_user: Sequence[pl.DataFrame], n_paired: int, metric: str) -> Iterator[str]:

@@ -28,6 +28,8 @@ from twotower.evaluation.lists import JudgedLists, Values
 from twotower.evaluation.metric import CatalogueMetric, Metric
 from twotower.evaluation.metrics import DEFINITION, KnownMetric, measured_by
 from twotower.evaluation.ranking import top_k
+from twotower.evaluation.ranking_progress import ranking_progress
+from twotower.evaluation.sample import sampled
 from twotower.types import USER, Fold, Recommendations, Scorer
 from twotower.types.metric_name import MetricName
 
@@ -68,6 +70,7 @@ class Evaluation:
     metrics: Annotated[list[KnownMetric | Metric], Field(min_length=1)]
     monitor: str
     test: Literal["best", "all", "never"]
+    validation_users: PositiveInt | Literal["auto", "all"]
     drop_seen: bool
     block_scores: PositiveInt
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -110,7 +113,8 @@ class Evaluation:
         """Return, as JSON, what a metric at some K depends on in addition to the model.
 
         Models can be compared only if this is equal: which items compete and which of them are
-        dropped, the number of users and relevant pairs, and the definition of the metrics.
+        dropped, the number of users and relevant pairs, and the definition of the metrics. Where
+        the users are a sample, `sampled_from` is how many there are.
         """
         items = fold.vocabulary.items.sort().to_frame("item_id")
         holdout = fold.holdout
@@ -123,17 +127,35 @@ class Evaluation:
             "candidates_digest": frames_digest({"candidates": items})[:12],
             "definition": DEFINITION,
         }
+        if holdout.sampled_from is not None:
+            conditions["sampled_from"] = holdout.sampled_from
         return json.dumps(conditions)
 
-    def recommend(self, scorer: Scorer, fold: Fold) -> Recommendations:
-        """Return lists of the largest K for the users of the holdout."""
-        return top_k(
-            scorer,
-            fold.holdout.users,
-            k=max(self.cutoffs),
-            drop=fold.holdout.seen if self.drop_seen else None,
-            block_scores=self.block_scores,
-        )
+    def validated(self, fold: Fold) -> Fold:
+        """Return the fold of a validation part with the users that `validation_users` keeps.
+
+        They depend on the fold and `validation_users` alone: every epoch, every trial and every
+        baseline is validated on the same ones.
+        """
+        return sampled(fold, self.validation_users)
+
+    def recommend(self, scorer: Scorer, fold: Fold, title: str | None = None) -> Recommendations:
+        """Return lists of the largest K for the users of the holdout.
+
+        Args:
+            scorer: Scores all items.
+            fold: The fold of the holdout.
+            title: What is ranked, for the display of progress; None shows none.
+        """
+        with ranking_progress(title, len(fold.holdout.users)) as progress:
+            return top_k(
+                scorer,
+                fold.holdout.users,
+                k=max(self.cutoffs),
+                drop=fold.holdout.seen if self.drop_seen else None,
+                block_scores=self.block_scores,
+                progress=progress,
+            )
 
     def measure(self, recommendations: Recommendations, fold: Fold) -> Measured:
         """Return all metrics at all K.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from twotower.core.errors import TrainingError
+from twotower.evaluation.one_ranking import lists_of_one
 from twotower.evaluation.selection import best, best_of_rows
-from twotower.types import BlockScorer, ItemLists, Recommendations, Scorer
+from twotower.types import BlockScorer, ItemLists, OneRanking, Recommendations, Scorer
 
 __all__ = ["top_k"]
 
@@ -28,6 +29,7 @@ def top_k(
     k: int,
     drop: ItemLists | None,
     block_scores: int,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Recommendations:
     """Return the `k` best items for each user, on the CPU.
 
@@ -42,6 +44,7 @@ def top_k(
             score of -inf are excluded too.
         block_scores: Scores held at a time, at a peak of about 30 bytes each. If the scorer is no
             BlockScorer, a block has block_scores // n_items users, at least one.
+        progress: Called with the number of users after each block.
 
     Raises:
         TrainingError: If a score is NaN or +inf.
@@ -56,12 +59,22 @@ def top_k(
     items = torch.full((len(users), k), -1, dtype=torch.int64)
     scores = torch.full((len(users), k), -torch.inf)
     known = torch.nonzero(users < scorer.n_users).squeeze(1)  # places in `users`
+    if isinstance(scorer, OneRanking) and len(known):
+        row = _scores(scorer, users[known[:1]], 0, scorer.n_items)
+        if not (row < torch.inf).all():
+            raise _no_numbers(scorer, users[known[:1]], row)
+        dropped = None if drop is None else drop.select(known)
+        lists = lists_of_one(row[0].cpu() + 0.0, len(known), width, dropped)
+        items[known, :width], scores[known, :width] = lists
+        progress(len(known))
+        return Recommendations(users, items, scores)
     n_users, edges = _blocks(scorer, len(known), block_scores)
     for places in torch.split(known, n_users) if len(known) else ():
         dropped = None if drop is None else drop.select(places)
         best_scores, best_items = _best_of_block(scorer, users[places], dropped, edges, width)
         scores[places, :width] = best_scores = best_scores.cpu() + 0.0  # 0.0 for -0.0
         items[places, :width] = best_items.cpu().masked_fill_(best_scores == -torch.inf, -1)
+        progress(len(places))
     return Recommendations(users, items, scores)
 
 

@@ -29,7 +29,7 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     names = shown_metrics(judged.measured.values, result.monitor)
     models = [("this run", judged.measured), *judged.baselines.items()]
     rows = [(name, {m: measured.text(m) for m in names}) for name, measured in models]
-    title = f"{judged.part}, {judged.measured.per_user.height:,} users"
+    title = f"{judged.part}, {judged.fold.holdout.size}"
     print_whole(console, metric_table(title, rows, names))
     for groups in judged.groups:
         print_whole(console, _group_table(groups, names))
@@ -46,9 +46,19 @@ def print_result(result: Result, opens: Sequence[str]) -> None:
     console.print(f"run      {result.name}" + (f"  ({result.run_id})" if result.run_id else ""))
     if result.repeat is not None:
         console.print(f"fold     {result.repeat}")
-    console.print(f"trained  {epochs}, {result.train_seconds:.1f} s")
+    console.print(f"trained  {epochs}, {result.train_seconds:.1f} s{_validation_share(result)}")
     for line in opens:
         console.print(line)
+
+
+def _validation_share(result: Result) -> str:
+    """Return the share of the time that validation took, if it is worth knowing."""
+    if result.selected is None or result.selected.cost.validation_seconds < 1:
+        return ""
+    share = result.selected.cost.validation_seconds / result.train_seconds
+    sample = result.validation.fold.holdout if result.validation is not None else None
+    users = f" on {sample.size}" if sample is not None and sample.sampled_from is not None else ""
+    return f", {share:.0%} of it validation{users}"
 
 
 def _group_table(groups: GroupMetrics, names: Sequence[str]) -> Table:

@@ -71,8 +71,7 @@ def _notes(result: Result) -> Iterator[str]:
     judged = result.judged
     for warning in result.warnings:
         yield f"**{escaped(warning)}**"
-    users = judged.measured.per_user.height
-    yield f"Evaluated on {judged.part}, {users:,} users; ± is half of the interval."
+    yield f"Evaluated on {judged.part}, {judged.fold.holdout.size}; ± is half of the interval."
     if result.repeat is not None:
         yield f"One of several folds: {result.repeat}."
     if result.selected is None:
@@ -82,6 +81,10 @@ def _notes(result: Result) -> Iterator[str]:
         f"Epoch {epoch} of {last} was chosen by {MetricName.parse(result.monitor).on('val')}; "
         "each val/ curve repeats its values in a point after the last epoch."
     )
+    validation = result.validation
+    if validation is not None and validation.fold.holdout.sampled_from is not None:
+        size = validation.fold.holdout.size
+        yield f"Validated on a fixed sample, {size} (evaluation.validation_users)."
     if result.test is None:
         yield "The test part was not scored."
     elif result.fitted is not result.selected:

@@ -80,7 +80,12 @@ def summary(result: Result) -> dict[str, float]:
     test = result.test
     train = result.judged.fold.train
     first, *refits = result.fits
-    users = {} if test is None else {"data/test_users": float(len(test.fold.holdout.users))}
+    judged = {"validation": result.validation, "test": test}
+    users = {
+        f"data/{part}_users": float(len(each.fold.holdout.users))
+        for part, each in judged.items()
+        if each is not None
+    }
     return {
         **result.metrics,
         **users,

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -197,8 +196,18 @@ class Experiment(Configured):
     ) -> Fold:
         """Return the fold of a part, which is made once for trials that share the data."""
         name = f"{part}{'-of-train' if on_train else ''}"
-        make = partial(fold_of, frames, part, self.split, on_train=on_train)
-        return shared_fold(frames, name, make)
+
+        def make() -> Fold:
+            fold = fold_of(frames, part, self.split, on_train=on_train)
+            return self.evaluation.validated(fold) if part == "validation" else fold
+
+        fold = shared_fold(frames, name, make)
+        if fold.holdout.sampled_from is not None:
+            logger.info(
+                "validation: %s, a fixed sample (evaluation.validation_users); the test ranks all",
+                fold.holdout.size,
+            )
+        return fold
 
     def load(self) -> tuple[Interactions, SplitFrames]:
         """Return the dataset and its parts. The parts are cached in `output_dir`."""
@@ -303,7 +312,8 @@ class Experiment(Configured):
     @property
     def _judge(self) -> Judge:
         cache = Path(self.output_dir) / "cache" / "baselines"
-        return Judge(References(self.baselines, self.evaluation, self.config, cache))
+        shows = self.trainer.progress_bar and is_first_process()
+        return Judge(References(self.baselines, self.evaluation, self.config, cache, shows))
 
     @property
     def _objective(self) -> Objective:

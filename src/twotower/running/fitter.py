@@ -14,7 +14,14 @@ from twotower.model import TwoTower
 from twotower.running.trial_context import TrialContext
 from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run
-from twotower.training import CHECKPOINTS, PROFILES, Fitted, Objective, Trainer
+from twotower.training import (
+    CHECKPOINTS,
+    PROFILES,
+    Fitted,
+    Objective,
+    Trainer,
+    is_first_process,
+)
 from twotower.types import Fold, Scorer
 
 __all__ = ["Fitter"]
@@ -53,10 +60,11 @@ class Fitter:
     def select(self, fold: Fold) -> Fitted:
         """Train on the train part of `fold` and keep the epoch that is best on validation."""
 
-        evaluation = self.evaluation
+        evaluation, shown = self.evaluation, self.trainer.progress_bar
 
         def validate(scorer: Scorer) -> Mapping[str, float]:
-            return evaluation.measure(evaluation.recommend(scorer, fold), fold).values
+            title = "validation" if shown and is_first_process() else None
+            return evaluation.measure(evaluation.recommend(scorer, fold, title), fold).values
 
         fitted = self.trainer.fit(
             self._model(fold),

@@ -8,7 +8,7 @@ from twotower.evaluation import Evaluation, recommendations_frame, relevant_fram
 from twotower.evaluation.collapse import collapse_notes
 from twotower.evaluation.few_users import few_users_note
 from twotower.model import TwoTower
-from twotower.running.reference import References
+from twotower.running.reference import References, fold_key
 from twotower.running.result import Judged
 from twotower.types import Fold, SplitFrames
 
@@ -36,11 +36,12 @@ class Judge:
             frames: The split that `fold` was made from.
         """
         scorer = model.scorer(fold.train_histories)
-        recommendations = self.evaluation.recommend(scorer, fold)
+        title = part if self.references.shows_progress else None
+        recommendations = self.evaluation.recommend(scorer, fold, title)
         measured = self.evaluation.measure(recommendations, fold)
         # Without a refit the model is trained on train alone: another fold than with all history.
         on_train = part == "test" and len(fold.train) < frames.history.height
-        key = f"{frames.identity}/{part}{'-of-train' if on_train else ''}"
+        key = fold_key(frames.identity, part, fold, on_train=on_train)
         return Judged(
             part=part,
             fold=fold,

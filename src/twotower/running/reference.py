@@ -24,14 +24,14 @@ from twotower.evaluation import Evaluation, Measured, relevant_frame
 from twotower.evaluation.metrics import DEFINITION
 from twotower.types import Fold
 
-__all__ = ["Reference", "References"]
+__all__ = ["Reference", "References", "fold_key"]
 
 logger = logging.getLogger(__name__)
 
 # Increase it when the same config gives other numbers than before.
 FORMAT = 3
 # Keys of `evaluation` that do not change any metric.
-_IRRELEVANT = ("block_scores", "by", "monitor", "test")
+_IRRELEVANT = ("block_scores", "by", "monitor", "test", "validation_users")  # see `fold_key`
 _PER_USER, _RELEVANT = "per_user", "relevant"
 
 
@@ -63,15 +63,16 @@ class References:
         evaluation: What measures them.
         config: What both were built from: the nodes `baselines` and `evaluation`.
         directory: Of the cache; several processes may share it.
+        shows_progress: Whether rankings that take long show their progress.
 
-    The caller names each fold by a `key` such as `<split digest>/validation`; equal keys must mean
-    equal folds.
+    The caller names each fold by a `key`, see `fold_key`; equal keys must mean equal folds.
     """
 
     baselines: Mapping[str, Baseline]
     evaluation: Evaluation
     config: Mapping[str, Any]
     directory: Path
+    shows_progress: bool = True
 
     def measure(self, fold: Fold, key: str) -> dict[str, Measured]:
         """Fit every baseline on the train part of `fold` and evaluate it on the holdout."""
@@ -87,7 +88,7 @@ class References:
             seconds = time.perf_counter() - start
             if isinstance(scorer, HistoryScorer):
                 scorer = scorer.with_histories(fold.train_histories)
-            lists = self.evaluation.recommend(scorer, fold)
+            lists = self.evaluation.recommend(scorer, fold, self._title(name, key))
             reference = Reference(
                 name=name,
                 measured=self.evaluation.measure(lists, fold),
@@ -105,6 +106,9 @@ class References:
         # The source counts too, so that a user who edits a baseline sees its new metrics.
         code = _source(type(self.baselines[name]))
         return f"{self._folder(key)}/{digest_of([self.config['baselines'][name], code])}"
+
+    def _title(self, name: str, key: str) -> str | None:
+        return f"{name}, {key.rpartition('/')[2]}" if self.shows_progress else None
 
     def _folder(self, key: str) -> str:
         relevant = {k: v for k, v in self.config["evaluation"].items() if k not in _IRRELEVANT}
@@ -124,6 +128,20 @@ class References:
             "intervals": reference.measured.intervals,
         }
         return Entry({_PER_USER: reference.measured.per_user, _RELEVANT: reference.relevant}, note)
+
+
+def fold_key(data: str, part: str, fold: Fold, *, on_train: bool = False) -> str:
+    """Return the name of a fold in the cache.
+
+    Args:
+        data: Names the split, `SplitFrames.identity`.
+        part: `validation` or `test`.
+        fold: The fold, whose holdout may be a sample.
+        on_train: Whether the fold of the test has the train part alone, without validation.
+    """
+    sample = fold.holdout.sampled_from is not None
+    of_users = f"-of-{len(fold.holdout.users)}-users" if sample else ""
+    return f"{data}/{part}{'-of-train' if on_train else ''}{of_users}"
 
 
 def _source(component: type) -> str:

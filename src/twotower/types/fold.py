@@ -139,11 +139,19 @@ class Holdout:
     relevant: [U] lists, row r for users[r]. A row number of n_items or more is a cold item, which
         only a model that knows items by their features can recommend.
     seen: [U] lists of what users[r] had interacted with before; dropped from its ranking.
+    sampled_from: the number of users that `users` are a sample of; None: they are all.
     """
 
     users: Tensor
     relevant: ItemLists
     seen: ItemLists
+    sampled_from: int | None = None
+
+    @property
+    def size(self) -> str:
+        """The number of users in words: `95 users`, `4,694 of 30,000 users`."""
+        of_all = f" of {self.sampled_from:,}" if self.sampled_from is not None else ""
+        return f"{len(self.users):,}{of_all} users"
 
 
 @dataclass(frozen=True)
