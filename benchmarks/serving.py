@@ -2,7 +2,7 @@
 
     python benchmarks/serving.py latency --items 10000 100000 1000000
     python benchmarks/serving.py quality        # what an index costs in NDCG, HitRate and Coverage
-    python benchmarks/serving.py batch --users 1000000 --items 100000
+    python benchmarks/serving.py batch --users 1000000 --items 100000 --folder lists
 
 Vectors of `latency` and `batch` are random (64 dimensions): the time of exact ranking does not
 depend on them, and for an index they are harder than trained ones. Users have seen 50 items each.
@@ -11,6 +11,7 @@ depend on them, and for an index they are harder than trained ones. Users have s
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -201,22 +202,31 @@ def quality(overrides: list[str]) -> Iterator[tuple[str, str]]:
         yield f"{name}, recall {_recall(index, users, items):.3f}", measured(lists)
 
 
-def batch(n_users: int, n_items: int) -> None:
-    """Print the time and the peak memory of a batch job."""
+def batch(n_users: int, n_items: int, folder: Path) -> None:
+    """Print the time and the peak memory of a batch job; a job that was killed is resumed."""
     model = random_model(n_users, n_items)
     start, cpu = time.perf_counter(), time.process_time()
-    with TemporaryDirectory() as folder:
-        out = Path(folder, "lists.parquet")
-        arguments = {"k": K, "drop_seen": True, "items": None, "exclude": None}
-        BatchJob(
-            model, model.served_users, out, Path(folder, "parts"), 10_000, None, arguments
-        ).run()
-        size = out.stat().st_size / 2**20
+    out = folder / "lists.parquet"
+    arguments = {"k": K, "drop_seen": True, "items": None, "exclude": None}
+    job = BatchJob(
+        recommender=model,
+        users=model.served_users,
+        out=out,
+        parts=folder / "parts",
+        block=10_000,
+        identity=[n_users, n_items],
+        arguments=arguments,
+    )
+    resumed = len(list(job.parts.glob("*.parquet")))
+    job.run(lambda n: print(".", end="", flush=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{n_users:,} users, {n_items:,} items: {time.perf_counter() - start:.0f} s wall, "
-        f"{time.process_time() - cpu:.0f} s CPU, peak {peak:.2f} GiB, file {size:.0f} MiB"
+        f"\n{n_users:,} users, {n_items:,} items: {time.perf_counter() - start:.0f} s wall, "
+        f"{time.process_time() - cpu:.0f} s CPU, peak {peak:.2f} GiB, "
+        f"file {out.stat().st_size / 2**20:.0f} MiB, {resumed} blocks of an earlier process"
     )
+    digest = hashlib.sha256(pl.read_parquet(out, columns=["item_id"])["item_id"].to_numpy())
+    print(f"SHA-256 of the items: {digest.hexdigest()[:16]}")
 
 
 def main() -> None:
@@ -230,9 +240,12 @@ def main() -> None:
     of_batch = commands.add_parser("batch")
     of_batch.add_argument("--users", type=int, default=1_000_000)
     of_batch.add_argument("--items", type=int, default=100_000)
+    of_batch.add_argument("--folder", type=Path, help="kept; the same again resumes a killed job")
     asked = parser.parse_args()
     if asked.command == "batch":
-        batch(asked.users, asked.items)
+        with TemporaryDirectory() as scratch:
+            folder = asked.folder or Path(scratch)
+            batch(asked.users, asked.items, folder)
     elif asked.command == "quality":
         for name, values in quality(asked.overrides):
             print(f"{name}: {values}", flush=True)

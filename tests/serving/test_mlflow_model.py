@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,11 @@ def test_models_of_the_registry_and_of_runs_are_loaded_by_address(
     output = model_output(client, result.run_id)
     version = register_model(find_model(uri, "twotower", result.run_id), "movies")
     assert register_model(find_model(uri, "twotower", "latest"), "movies") == version  # once
+    assert register_model(find_model(uri, "twotower", "latest"), "films") == "1"
+    tags = client.get_logged_model(output.model_id).tags  # what pages of models show
+    versions = json.loads(tags["mlflow.modelVersions"])
+    assert versions == [{"name": "movies", "version": 1}, {"name": "films", "version": 1}]
+    assert result.name in client.get_model_version("movies", "1").description
     set_alias(uri, "movies", "champion", version)
     expected = result.recommend([3, 1], k=4)
     for address in (
@@ -102,8 +108,8 @@ def test_models_of_the_registry_and_of_runs_are_loaded_by_address(
         *("models:/movies@champion", "models:/movies/1", f"models:/{output.model_id}", "latest"),
     ):
         assert twotower.load(address, where).recommend([3, 1], k=4).equals(expected)
-    for missing in ("models:/movies@nobody", "models:/movies/7", "models:/films/1"):
-        with pytest.raises(RunNotFoundError, match=r"No model .*Registered models: movies"):
+    for missing in ("models:/movies@nobody", "models:/movies/7", "models:/series/1"):
+        with pytest.raises(RunNotFoundError, match=r"No model .*Registered models: films, movies"):
             twotower.load(missing, where)
     with pytest.raises(RunNotFoundError, match="expected models:/<name>@<alias>, models:/<name>/"):
         twotower.load("models:/movies", where)

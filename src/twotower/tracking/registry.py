@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from twotower.core.errors import RunNotFoundError
 from twotower.core.secrets import mask
@@ -38,9 +41,19 @@ def register_model(found: FoundModel, name: str) -> str:
     source = f"models:/{model_id}" if is_server(found.tracking_uri) else found.location
     assert source is not None, "a model has a location"
     created = client.create_model_version(
-        name, source, run_id, model_id=model_id, await_creation_for=0
+        name, source, run_id, model_id=model_id, await_creation_for=0, description=found.title
     )
+    _link(client, model_id, name, created.version)
     return str(created.version)
+
+
+def _link(client: MlflowClient, model_id: str, name: str, version: str | int) -> None:
+    """Add the version to those that MLflow's pages of the model and of its run show."""
+    tags = client.get_logged_model(model_id).tags
+    known = json.loads(tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+    new = {"name": name, "version": version}
+    if new not in known:
+        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*known, new])})
 
 
 def set_alias(uri: str, name: str, alias: str, version: str) -> None:
