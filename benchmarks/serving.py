@@ -2,6 +2,7 @@
 
     python benchmarks/serving.py latency --items 10000 100000 1000000
     python benchmarks/serving.py quality        # what an index costs in NDCG, HitRate and Coverage
+    python benchmarks/serving.py quality --items 1000000    # likewise, of clustered vectors
     python benchmarks/serving.py batch --users 1000000 --items 100000 --folder lists
 
 Vectors of `latency` and `batch` are random (64 dimensions): the time of exact ranking does not
@@ -37,7 +38,7 @@ from twotower.model import DotProductScorer, TwoTower
 from twotower.serving.batch import BatchJob
 from twotower.serving.export.indexes import FaissIndex, ItemIndex, UsearchIndex
 from twotower.serving.recommender import Recommender
-from twotower.types import Histories, Recommendations, Side, Vocabulary
+from twotower.types import Histories, ItemLists, Recommendations, Side, Vocabulary
 
 DIM, SEEN, K = 64, 50, 10
 SHOWN = ("ndcg", "hitrate", "coverage")
@@ -83,11 +84,8 @@ def latency(n_items: int, n_calls: int) -> Iterator[tuple[str, str, str]]:
     calls = {1: n_calls, 64: max(n_calls // 5, 5)}
 
     def both(of: Callable[[list[int]], object]) -> tuple[str, str]:
-        def users(size: int, number: int) -> list[int]:
-            return [(number * size + place) % n_users for place in range(size)]
-
-        one = timed(lambda number: of(users(1, number)), calls[1])
-        return one, timed(lambda number: of(users(64, number)), calls[64])
+        one, many = (timed(_of_size(of, size, n_users), n) for size, n in calls.items())
+        return one, many
 
     yield "recommend, exact", *both(partial(model.recommend, k=K))
     with TemporaryDirectory() as folder, served(model, Path(folder)) as address:
@@ -97,6 +95,11 @@ def latency(n_items: int, n_calls: int) -> Iterator[tuple[str, str, str]]:
         recall = _recall(index, vectors[:200], table)
         yield f"{name}, recall {recall:.3f}", *both(partial(_search, index, vectors))
     yield "implicit, exact", *both(implicit_recommend(model, vectors, table))
+
+
+def _of_size(of: Callable[[list[int]], object], size: int, n_users: int) -> Callable[[int], object]:
+    """Return a call, by its number, of `of` with `size` users who change from call to call."""
+    return lambda number: of([(number * size + place) % n_users for place in range(size)])
 
 
 def _search(index: ItemIndex, vectors: Any, users: list[int]) -> object:
@@ -192,14 +195,64 @@ def quality(overrides: list[str]) -> Iterator[tuple[str, str]]:
     yield "exact", measured(result.test.recommendations)
     deepest = K + int(fold.holdout.seen.lengths.max())
     for name, index in indexes(items):
-        rows, scores = index.search(users, min(deepest, len(items)))
-        seen = fold.holdout.seen.contains(torch.arange(len(users)), torch.from_numpy(rows)).numpy()
-        order = np.argsort(seen | (rows < 0), axis=1, kind="stable")[:, :K]
-        kept = np.take_along_axis(rows, order, 1)
-        kept[np.take_along_axis(seen, order, 1)] = -1
-        best = np.take_along_axis(scores, order, 1)
+        kept, best = _unseen(index, users, fold.holdout.seen, min(deepest, len(items)))
         lists = Recommendations(fold.holdout.users, torch.from_numpy(kept), torch.from_numpy(best))
         yield f"{name}, recall {_recall(index, users, items):.3f}", measured(lists)
+
+
+def _unseen(index: ItemIndex, users: Any, seen: ItemLists, depth: int) -> tuple[Any, Any]:
+    """Return the rows and scores of each user's list: of the `depth` nearest, those not seen."""
+    rows, scores = index.search(users, depth)
+    met = seen.contains(torch.arange(len(users)), torch.from_numpy(rows)).numpy()
+    order = np.argsort(met | (rows < 0), axis=1, kind="stable")[:, :K]
+    kept = np.take_along_axis(rows, order, 1)
+    kept[np.take_along_axis(met, order, 1)] = -1
+    return kept, np.take_along_axis(scores, order, 1)
+
+
+def clustered_quality(n_items: int, n_users: int = 1000) -> Iterator[tuple[str, str]]:
+    """Yield what `quality` does, and p50 / p99, for vectors in clusters, as trained ones are.
+
+    Users like three clusters each, and lengths of items differ. Users have interacted with `SEEN`
+    of their 500 best items, the better the more likely; 5 of these are held out.
+    """
+    generator = np.random.default_rng(0)
+    centers = generator.normal(size=(max(n_items // 1000, 10), DIM))
+    items = centers[generator.integers(len(centers), size=n_items)]
+    items = items + 0.7 * generator.normal(size=items.shape)
+    items = (items * generator.lognormal(0, 0.2, size=(n_items, 1))).astype(np.float32)
+    users = centers[generator.integers(len(centers), size=(n_users, 3))].mean(1)
+    users = (users + 0.4 * generator.normal(size=users.shape)).astype(np.float32)
+    scorer = DotProductScorer(torch.from_numpy(users), torch.from_numpy(items))
+    of_all = torch.arange(n_users)
+    nearest = top_k(scorer, of_all, k=500, drop=None, block_scores=4_000_000).items.numpy()
+    chance = 1 / np.arange(1, 501)
+    drawn = [generator.choice(500, SEEN, replace=False, p=chance / chance.sum()) for _ in users]
+    met = np.take_along_axis(nearest, np.array(drawn), 1)
+    held, known = met[:, :5], torch.from_numpy(met[:, 5:])
+    seen = ItemLists.from_pairs(of_all.repeat_interleave(SEEN - 5), known.flatten(), n_users)
+
+    def measured(lists: Any) -> str:
+        hits = (lists[:, :, None] == held[:, None, :]).any(2)
+        gains = 1 / np.log2(np.arange(2, K + 2))
+        values = (
+            ("ndcg", float((hits * gains).sum(1).mean() / gains[:5].sum())),
+            ("hitrate", float(hits.any(1).mean())),
+            ("coverage", len(np.unique(lists[lists >= 0])) / n_items),
+        )
+        return json.dumps({name: round(value, 5) for name, value in values})
+
+    exact = top_k(scorer, of_all, k=K, drop=seen, block_scores=4_000_000)
+    yield "exact", measured(exact.items.numpy())
+    lists = f"IVF{int(n_items**0.5)}"
+    index = FaissIndex(items, "dot", f"{lists},Flat", None)
+    for probes in (8, 32, 128):
+        index.set_search(f"nprobe={probes}")
+        recall = _recall(index, users[:200], items)
+        search = partial(_search, index, users)
+        once, many = (timed(_of_size(search, size, n_users), 200 // size + 5) for size in (1, 64))
+        found = measured(_unseen(index, users, seen, K + SEEN)[0])
+        yield f"faiss {lists}, nprobe={probes}, recall {recall:.3f}, ms {once}, of 64 {many}", found
 
 
 def batch(n_users: int, n_items: int, folder: Path) -> None:
@@ -237,6 +290,7 @@ def main() -> None:
     of_latency.add_argument("--calls", type=int, default=100)
     of_quality = commands.add_parser("quality")
     of_quality.add_argument("overrides", nargs="*", default=["experiment=ml100k"])
+    of_quality.add_argument("--items", type=int, help="of clustered vectors, not of a trained run")
     of_batch = commands.add_parser("batch")
     of_batch.add_argument("--users", type=int, default=1_000_000)
     of_batch.add_argument("--items", type=int, default=100_000)
@@ -247,7 +301,8 @@ def main() -> None:
             folder = asked.folder or Path(scratch)
             batch(asked.users, asked.items, folder)
     elif asked.command == "quality":
-        for name, values in quality(asked.overrides):
+        of_run = asked.items is None
+        for name, values in quality(asked.overrides) if of_run else clustered_quality(asked.items):
             print(f"{name}: {values}", flush=True)
     else:
         for n_items in asked.items:

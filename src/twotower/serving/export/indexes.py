@@ -67,7 +67,11 @@ class FaissIndex:
         self._index.train(vectors)
         self._index.add(vectors)
         if search is not None:
-            faiss.ParameterSpace().set_index_parameters(self._index, search)
+            self.set_search(search)
+
+    def set_search(self, search: str) -> None:
+        """Set parameters of the search, such as `nprobe=16`."""
+        self._faiss.ParameterSpace().set_index_parameters(self._index, search)
 
     def search(self, users: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
         """See ItemIndex."""
