@@ -219,11 +219,12 @@ def clustered_quality(n_items: int, n_users: int = 1000) -> Iterator[tuple[str, 
     generator = np.random.default_rng(0)
     centers = generator.normal(size=(max(n_items // 1000, 10), DIM))
     items = centers[generator.integers(len(centers), size=n_items)]
-    items = items + 0.7 * generator.normal(size=items.shape)
-    items = (items * generator.lognormal(0, 0.2, size=(n_items, 1))).astype(np.float32)
+    items += 0.7 * generator.normal(size=items.shape)
+    items *= generator.lognormal(0, 0.2, size=(n_items, 1))
+    vectors: Any = items.astype(np.float32)
     users = centers[generator.integers(len(centers), size=(n_users, 3))].mean(1)
     users = (users + 0.4 * generator.normal(size=users.shape)).astype(np.float32)
-    scorer = DotProductScorer(torch.from_numpy(users), torch.from_numpy(items))
+    scorer = DotProductScorer(torch.from_numpy(users), torch.from_numpy(vectors))
     of_all = torch.arange(n_users)
     nearest = top_k(scorer, of_all, k=500, drop=None, block_scores=4_000_000).items.numpy()
     chance = 1 / np.arange(1, 501)
@@ -245,10 +246,10 @@ def clustered_quality(n_items: int, n_users: int = 1000) -> Iterator[tuple[str, 
     exact = top_k(scorer, of_all, k=K, drop=seen, block_scores=4_000_000)
     yield "exact", measured(exact.items.numpy())
     lists = f"IVF{int(n_items**0.5)}"
-    index = FaissIndex(items, "dot", f"{lists},Flat", None)
+    index = FaissIndex(vectors, "dot", f"{lists},Flat", None)
     for probes in (8, 32, 128):
         index.set_search(f"nprobe={probes}")
-        recall = _recall(index, users[:200], items)
+        recall = _recall(index, users[:200], vectors)
         search = partial(_search, index, users)
         once, many = (timed(_of_size(search, size, n_users), 200 // size + 5) for size in (1, 64))
         found = measured(_unseen(index, users, seen, K + SEEN)[0])
@@ -278,7 +279,9 @@ def batch(n_users: int, n_items: int, folder: Path) -> None:
         f"{time.process_time() - cpu:.0f} s CPU, peak {peak:.2f} GiB, "
         f"file {out.stat().st_size / 2**20:.0f} MiB, {resumed} blocks of an earlier process"
     )
-    digest = hashlib.sha256(pl.read_parquet(out, columns=["item_id"])["item_id"].to_numpy())
+    digest = hashlib.sha256(
+        pl.read_parquet(out, columns=["item_id"])["item_id"].to_numpy().tobytes()
+    )
     print(f"SHA-256 of the items: {digest.hexdigest()[:16]}")
 
 
