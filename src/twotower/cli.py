@@ -22,9 +22,9 @@ from omegaconf import DictConfig
 from twotower import config as conf
 from twotower.config.launch import launch
 from twotower.config.naming import run_name
-from twotower.core.console import visible
+from twotower.core.console import safe_output, visible
 from twotower.core.errors import ConfigError, TwoTowerError
-from twotower.core.secrets import mask_all, masked_output, remember
+from twotower.core.secrets import mask_all, remember
 from twotower.sweeping.trial_spec import TrialSpec
 
 __all__ = ["main"]
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         # Lightning starts the other processes of a run with Hydra's arguments only.
         command, arguments = "train", [command, *arguments]
     remember(arguments)
-    with masked_output():
+    with safe_output():
         _run(command, arguments)
 
 
@@ -204,4 +204,7 @@ def _other(command: str, arguments: list[str]) -> None:
     if parsed.help:
         print((conf.CONF_DIR / f"{command}.yaml").read_text(), end="")
         return
-    conf.build(conf.compose(command, parsed.overrides, parsed.config_dir))()
+    built = conf.build(conf.compose(command, parsed.overrides, parsed.config_dir))
+    if command != "sync" and (tracking := getattr(built, "tracking", None)) is not None:
+        tracking.settle()  # runs whose process has died must not be shown as running
+    built()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
+from io import StringIO
 
 import pytest
 from rich.table import Table
 from rich.text import Text
 
-from twotower.core.console import Formatter, terminal, visible
+from twotower.core.console import Formatter, safe_output, terminal, visible
 from twotower.core.markdown import code, escaped
 
 
@@ -41,6 +43,26 @@ def test_line_breaks_and_tabs_stay() -> None:
 def test_log_lines_hold_no_control_characters() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "data: %s", ("a\x1b[2Jb",), None)
     assert Formatter("%(message)s").format(record) == "data: a\\x1b[2Jb"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),  # sets the title of the window
+        ("\x1b]52;c;cm0gLXJm\x07", "\\x1b]52;c;cm0gLXJm\\x07"),  # writes to the clipboard
+        ("\x1b[6n", "\\x1b[6n"),  # is answered as if it was typed
+        ("\x1bc\x9b31m", "\\x1bc\\x9b31m"),
+        ("\x1b[1;31mred\x1b[0m\r50%\x1b[K\n", "\x1b[1;31mred\x1b[0m\r50%\x1b[K\n"),
+    ],
+)
+def test_what_libraries_print_cannot_control_the_terminal(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    with safe_output():
+        print(text, end="")
+    assert out.getvalue() == shown
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from twotower.core import secrets
-from twotower.core.console import Formatter
+from twotower.core.console import Formatter, safe_output
 from twotower.core.errors import ConfigError
-from twotower.core.secrets import mask, mask_all, masked_output, remember
+from twotower.core.secrets import mask, mask_all, remember
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_log_records_and_what_is_printed_are_masked(monkeypatch: pytest.MonkeyPa
     assert "Hunter2-x" not in Formatter("%(message)s").format(record)
     out = StringIO()
     monkeypatch.setattr(sys, "stdout", out)
-    with masked_output():
+    with safe_output():
         print("Hunter2-x", 1)
         assert sys.stdout.isatty() is False
     assert sys.stdout is out

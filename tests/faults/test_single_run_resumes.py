@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from fresh_processes import begin
@@ -26,7 +27,18 @@ from twotower.tracking.outbox import Outbox
 from twotower.tracking.store import open_store
 
 EVERY_EPOCH = "trainer.checkpoint_seconds=0"
+REPEATS = int(os.environ.get("TWOTOWER_SOAK", "1"))  # of random moments, for each signal
 History = dict[str, list[tuple[int, float]]]
+
+
+class Whole(NamedTuple):
+    """A run that was not interrupted, and the seconds that it takes a process of its own."""
+
+    metrics: dict[str, float]
+    history: History
+    seconds: float
+
+
 # Where a process dies: class or module, function, which call of it, and before or after that.
 MOMENTS: dict[str, tuple[Any, str, int, str]] = {
     "before opening": (MlflowTracking, "_opened", 1, "before"),
@@ -74,11 +86,19 @@ def killed(moment: str, overrides: list[str]) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
-def only_run(output_dir: Path) -> Run:
+def run_whole(overrides: list[str]) -> None:
+    twotower.run(overrides)
+
+
+def all_runs(output_dir: Path) -> list[Run]:
     client = open_store(f"sqlite:///{output_dir}/mlflow.db")
     experiment = client.get_experiment_by_name("twotower")
     assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def only_run(output_dir: Path) -> Run:
+    (run,) = all_runs(output_dir)
     return run
 
 
@@ -94,18 +114,20 @@ def history(output_dir: Path, run: Run) -> History:
 
 
 @pytest.fixture(scope="module")
-def whole(
-    tmp_path_factory: pytest.TempPathFactory, migrated_db: Path
-) -> Callable[[list[str]], tuple[dict[str, float], History]]:
-    """Metrics and history of a run that was not interrupted."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "mlflow.db").write_bytes(migrated_db.read_bytes())
-    known: list[tuple[dict[str, float], History]] = []
+def whole(tmp_path_factory: pytest.TempPathFactory, migrated_db: Path) -> Callable[..., Whole]:
+    """What a run that is not interrupted leads to; it is measured once."""
+    known: list[Whole] = []
 
-    def run(overrides: list[str]) -> tuple[dict[str, float], History]:
+    def run(overrides: list[str]) -> Whole:
         if not known:
+            timed, folder = (tmp_path_factory.mktemp(name) for name in ("timed", "whole"))
+            for each in (timed, folder):
+                (each / "mlflow.db").write_bytes(migrated_db.read_bytes())
+            start = time.monotonic()
+            begin(run_whole, [*overrides, f"output_dir={timed}"]).join()
+            seconds = time.monotonic() - start
             metrics = twotower.run([*overrides, f"output_dir={folder}"]).metrics
-            known.append((metrics, history(folder, only_run(folder))))
+            known.append(Whole(metrics, history(folder, only_run(folder)), seconds))
         return known[0]
 
     return run
@@ -117,22 +139,53 @@ def test_killed(
     moment: str,
     small: list[str],
     output_dir: Path,
-    whole: Callable[[list[str]], tuple[dict[str, float], History]],
+    whole: Callable[[list[str]], Whole],
 ) -> None:
     overrides = [*small, EVERY_EPOCH]
     killed(moment, overrides)
     result = twotower.run(overrides)
-    metrics, expected = whole(overrides)
-    assert result.metrics == metrics
+    expected = whole(overrides)
+    assert result.metrics == expected.metrics
     run = only_run(output_dir)
     assert run.info.status == "FINISHED"
     assert run.info.run_id == result.run_id
     found = history(output_dir, run)
-    assert found == expected
+    assert found == expected.history
     client = open_store(f"sqlite:///{output_dir}/mlflow.db")
     for name in run.data.metrics:
         steps = [row.step for row in client.get_metric_history(run.info.run_id, name)]
         assert len(steps) == len(set(steps)), name
+    assert not (output_dir / "unfinished").exists()
+    assert not list((output_dir / "outbox").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", range(REPEATS))
+def test_stopped_at_random_moments(
+    name: str,
+    number: int,
+    small: list[str],
+    output_dir: Path,
+    whole: Callable[[list[str]], Whole],
+) -> None:
+    overrides = [*small, EVERY_EPOCH]
+    expected = whole(overrides)
+    draw = random.Random(f"{name} {number}")
+    completed = 0
+    for _ in range(draw.randint(1, 3)):
+        process = begin(run_whole, overrides)
+        process.join(draw.uniform(0, 1.5 * expected.seconds))
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.Signals[name])
+        process.join(120)
+        completed += process.exitcode == 0
+    assert twotower.run(overrides).metrics == expected.metrics
+    runs = all_runs(output_dir)
+    assert [each.info.status for each in runs] == ["FINISHED"] * len(runs)
+    assert len(runs) <= 2 + completed  # one may have been stopped after it had finished
+    for each in runs:
+        assert history(output_dir, each) == expected.history
     assert not (output_dir / "unfinished").exists()
     assert not list((output_dir / "outbox").iterdir())
 

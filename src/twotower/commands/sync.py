@@ -19,6 +19,7 @@ __all__ = ["Sync"]
 class Sync:
     """Settings of the command; each is explained in conf/sync.yaml."""
 
+    any_host: bool
     output_dir: str
     tracking: MlflowTracking
 
@@ -29,7 +30,7 @@ class Sync:
             SystemExit: With the code 75, if a run could not be delivered.
         """
         outbox = Path(self.tracking.outbox).absolute()
-        done = sync(outbox, self.tracking.uri)
+        done = sync(outbox, self.tracking.uri, any_host=self.any_host)
         for each in done:
             print(visible(f"run {each.run_id}: {each.text}"))
         if not done:

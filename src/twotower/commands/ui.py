@@ -28,8 +28,7 @@ class Ui:
     tracking: MlflowTracking
 
     def __call__(self) -> None:
-        """End runs whose process has died, and serve until Ctrl-C."""
-        self.tracking.settle()
+        """Serve until Ctrl-C."""
         serve(
             uri=self.tracking.uri,
             experiment_name=self.tracking.experiment_name,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -13,11 +15,15 @@ from rich.text import Text
 
 from twotower.core.secrets import mask
 
-__all__ = ["Formatter", "terminal", "visible"]
+__all__ = ["Formatter", "safe_output", "terminal", "visible"]
 
 # Control characters, which move the cursor or colour what follows, and marks that turn the
 # direction of text; line breaks and tabs are left.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# What terminals are sent to draw colours and progress bars: no title, clipboard, query or mode.
+_DRAWN = r"\x1b\[[0-9;]*[A-HJKm]|\x1b\[\?25[hl]"
+_UNDRAWN = re.compile(rf"({_DRAWN})|[\x00-\x07\x0e-\x1f\x7f-\x9f]")
 
 
 def visible(text: str) -> str:
@@ -32,6 +38,36 @@ def terminal(*, soft_wrap: bool = True) -> Console:
         soft_wrap: let the terminal break long lines, so that copied text has no breaks.
     """
     return _Plain(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
+
+
+@contextmanager
+def safe_output() -> Iterator[None]:
+    """Mask secrets in what is printed meanwhile, by libraries too, and escape control sequences
+    other than those that draw."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Safe(before[0]), _Safe(before[1])
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Safe:
+    """A text stream before another one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(_UNDRAWN.sub(lambda m: m[1] or _escaped(m), mask(text)))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Formatter(logging.Formatter):

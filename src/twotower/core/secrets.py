@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["MASK", "mask", "mask_all", "masked_output", "remember"]
+__all__ = ["MASK", "mask", "mask_all", "remember"]
 
 MASK = "***"
 
@@ -109,35 +107,6 @@ def remember(value: Any, key: str = "", hidden: bool = False) -> None:
             held, sure = os.environ.get(name, ""), _is_secret(name)
             if sure or not (is_open or _is_place(held)):
                 _note(held, sure=sure)
-
-
-@contextmanager
-def masked_output() -> Iterator[None]:
-    """Mask what is printed meanwhile, by libraries too."""
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Masked(before[0]), _Masked(before[1])
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
-
-
-class _Masked:
-    """A text stream before another one."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self._stream.write(mask(text))
-        return len(text)
-
-    def writelines(self, lines: list[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def _is_secret(name: str) -> bool:

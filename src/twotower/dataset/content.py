@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from twotower.core.errors import DataError
+from twotower.core.unpacking import UnpackedSizeError, unpacked
 
 __all__ = ["COMPRESSIONS", "is_parquet", "read_content", "regular_file"]
 
@@ -66,7 +68,7 @@ def read_content(file: Path, key: str) -> bytes:
     try:
         raw = file.read_bytes()
         content = _unpacked(raw)
-    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException, UnpackedSizeError) as error:
         raise _unreadable(file, key, error) from error
     if not content:
         raise DataError(f"{file} ({key}) is empty: it holds not even a header")
@@ -83,10 +85,9 @@ def _unpacked(raw: bytes) -> bytes:
     for magic, codec in _PACKED.items():
         if raw.startswith(magic):
             if codec == "xz":
-                return lzma.decompress(raw)
+                return unpacked(lzma.LZMAFile(io.BytesIO(raw)), len(raw))
             with pa.CompressedInputStream(pa.BufferReader(raw), codec) as stream:
-                content: bytes = stream.read()
-            return content
+                return unpacked(stream, len(raw))
     return raw
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from twotower.core.unpacking import unpacked
 from twotower.dataset.cache import cache_root
 from twotower.dataset.canonical import interactions
 from twotower.dataset.columns import Place
@@ -61,10 +62,15 @@ def read_zip(path: Path, parse: Parse, origin: str) -> Interactions:
 
 
 def member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return the bytes of the one file called `name`, in any folder; raise LookupError if none."""
-    for path in archive.namelist():
+    """Return the bytes of the one file called `name`, in any folder; raise LookupError if none.
+
+    Archives are never unpacked to disk, so that paths and links in them have no effect.
+    """
+    for entry in archive.infolist():
+        path = entry.filename
         if Path(path).name == name and not path.startswith("__MACOSX"):
-            return archive.read(path)
+            with archive.open(entry) as stream:
+                return unpacked(stream, entry.compress_size)
     raise LookupError(f"it holds no {name}")
 
 

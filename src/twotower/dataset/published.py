@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import PositiveFloat
 
 from twotower.core.errors import DataError, DownloadError
+from twotower.core.unpacking import UnpackedSizeError
 from twotower.dataset.cache import cache_root, cached_interactions
 from twotower.dataset.download import Archive, SourceError
 from twotower.dataset.tables import expanded
@@ -26,7 +27,8 @@ Source = Callable[[Path], Interactions]
 # Errors that files of another content, or truncated ones, can raise.
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, LookupError),
-    *(pl.exceptions.PolarsError, DataError),
+    *(pl.exceptions.PolarsError, DataError, UnpackedSizeError),
+    RuntimeError,  # of zipfile: a password is needed, or an unknown compression
 )
 
 

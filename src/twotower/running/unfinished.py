@@ -16,12 +16,13 @@ from filelock import FileLock, Timeout
 from twotower.config.identity import run_digest
 from twotower.core.errors import TrainingError
 from twotower.running.trial_context import TrialContext, noted_run
+from twotower.tracking.environment import code_version
 
 __all__ = ["Resume", "Unfinished", "unfinished"]
 
 Resume = Literal[True, False, "new"]
 
-_DATA, _LOCK = "data", ".lock"
+_DATA, _CODE, _LOCK = "data", "code", ".lock"
 logger = logging.getLogger(__name__)
 
 
@@ -61,12 +62,22 @@ class Unfinished:
         """
         same = self.data == data
         if not same and self.data is not None:
-            logger.info("the data has changed since the interruption: the run starts over")
-            for path in self.folder.iterdir():
-                if path.name != _LOCK:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            self._discard("the data has changed since the interruption")
         (self.folder / _DATA).write_text(data)
         return same
+
+    def of_this_code(self) -> None:
+        """Note the version of twotower; discard what another one has kept."""
+        note, here = self.folder / _CODE, code_version()
+        if note.exists() and (there := note.read_text()) != here:
+            self._discard(f"twotower has changed since the interruption ({there}, now {here})")
+        note.write_text(here)
+
+    def _discard(self, reason: str) -> None:
+        logger.info("%s: the run starts over", reason)
+        for path in self.folder.iterdir():
+            if path.name != _LOCK:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def announce(self) -> None:
         """Log that an interrupted run is resumed."""
@@ -90,6 +101,7 @@ def unfinished(
         _clear(root)
     kept = _left(root, digest) or _held(root / uuid.uuid4().hex[:8], digest)
     assert kept is not None, "nobody else knows the folder"
+    kept.of_this_code()
     done = False
     try:
         yield kept

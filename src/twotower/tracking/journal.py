@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -45,8 +46,8 @@ class Journal:
 
     Attributes:
         folder: Where it is.
-        about: The run that it belongs to: `uri` of the store (without credentials), `experiment`,
-            `run_id` and `experiment_id` once the store has created the run.
+        about: The run that it belongs to: `uri` of the store (without credentials), `host` of
+            the process, `experiment_id`, and `run_id` once the store has created the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,13 +75,19 @@ class Journal:
         folder = root / uuid.uuid4().hex
         folder.mkdir(parents=True)
         journal = cls(folder)
-        journal.describe(**about)
+        journal.describe(host=socket.gethostname(), **about)
         return journal
 
     def describe(self, **about: Any) -> None:
         """Add to `about`."""
         self.about |= about
         write_json(self.folder / _ABOUT, self.about)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The host of its process, if that is another one, where a lock may not be seen."""
+        host: str | None = self.about.get("host")
+        return None if host == socket.gethostname() else host
 
     def append(self, kind: str, **data: Any) -> None:
         """Write an entry; it is on disk when this returns."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
+from twotower.core.errors import ConfigError
 from twotower.core.files import read_json
 from twotower.core.secrets import mask
 from twotower.tracking.delivery import Delivery, short_requests
@@ -57,7 +58,7 @@ def take_unopened(root: Path, opens: str) -> Journal | None:
 
 
 def settle_all(root: Path, uri: str, client: MlflowClient, keep: str | None) -> None:
-    """Deliver what is left for this store, and end orphans as KILLED.
+    """Deliver what processes of this host have left for this store, and end orphans as KILLED.
 
     A journal that the store refuses is reported and left as it is.
 
@@ -66,7 +67,8 @@ def settle_all(root: Path, uri: str, client: MlflowClient, keep: str | None) -> 
     """
     for journal in journals(root):
         run_id = journal.about.get("run_id")
-        if journal.about.get("uri") != mask(uri) or (keep is not None and run_id == keep):
+        of_store = journal.about.get("uri") == mask(uri)
+        if not of_store or journal.elsewhere or (keep is not None and run_id == keep):
             journal.close(remove=False)
             continue
         try:
@@ -109,12 +111,13 @@ class Synced:
     failed: bool
 
 
-def sync(root: Path, uri: str) -> list[Synced]:
+def sync(root: Path, uri: str, *, any_host: bool = False) -> list[Synced]:
     """Deliver each journal below `root` whose process has ended to the store it was written for.
 
     Args:
         root: The outbox.
         uri: The store of journals whose address holds credentials, which are not on disk.
+        any_host: Those of other hosts too, whose processes must have ended.
     """
     clients: dict[str, MlflowClient] = {}
     done = []
@@ -122,6 +125,11 @@ def sync(root: Path, uri: str) -> list[Synced]:
         run_id, stored = journal.about.get("run_id"), journal.about["uri"]
         address = uri if mask(uri) == stored else stored
         try:
+            if journal.elsewhere and not any_host:
+                raise ConfigError(
+                    f"it was logged on {journal.elsewhere}: run `twotower sync` there, or pass "
+                    "any_host=true if its process has ended"
+                )
             if address not in clients:
                 clients[address] = open_store(address)
             with short_requests():
