@@ -148,3 +148,8 @@ def test_the_command_ranks_new_items_by_their_features(
     lists = pl.read_csv(tmp_path / "lists.csv")
     assert lists.filter(pl.col("item_id") == 900)["title"].to_list() == ["Item 900"]
     assert lists["item_id"].is_unique().all()
+    out = f"out={tmp_path}/vectors"
+    main(["export", f"output_dir={output_dir}", out, f"items_path={tmp_path}/new.csv"])
+    vectors = pl.read_parquet(tmp_path / "vectors" / "items.parquet")
+    assert vectors["item_id"].to_list()[-1] == 900
+    assert vectors["item_id"].is_unique().all()

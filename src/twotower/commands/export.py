@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 from typing_extensions import TypedDict
 
-from twotower.commands.models import found_model, load_model
+from twotower.commands.models import found_model, load_model, trained_dataset
+from twotower.commands.new_items import read_new_items
 from twotower.core.component import component
 from twotower.core.console import terminal
 from twotower.core.errors import ConfigError
@@ -56,6 +57,7 @@ class Export:
     distance: Distance
     faiss: Faiss
     usearch: Usearch
+    items_path: str | None
     out: str
     allow_targets: list[str]
     output_dir: str
@@ -71,7 +73,11 @@ class Export:
                 "must be a new folder"
             )
         found = found_model(self.tracking, self.run)
-        model = Exported(load_model(found, self.allow_targets))
+        recommender = load_model(found, self.allow_targets)
+        if self.items_path is not None:
+            new = read_new_items(self.items_path, trained_dataset(found))
+            recommender = recommender.with_items(new)
+        model = Exported(recommender)
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(folder, lambda scratch: self._write(model, scratch, found.title))
         files = ", ".join(sorted(p.name for p in folder.iterdir() if p.name != _MARK))
