@@ -28,7 +28,7 @@ LAYERS = (
     ("training", "evaluation", "baselines", "comparison"),
     ("tracking", "serving"),
     ("running",),
-    ("sweeping",),
+    ("sweeping", "diagnosis"),
     ("reporting",),
     ("commands", "testing"),
     ("api",),

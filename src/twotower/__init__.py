@@ -1,10 +1,10 @@
 """twotower: config-driven experiments with two-tower dot-product recommenders.
 
 `run` trains and evaluates one model, `sweep` one per setting; `load` returns the model of a run,
-and `compare` compares runs. Names and defaults are those of the command line: an override
-`"tower.emb_dim=32"` means the same in both. The names in `__all__` and their signatures are stable:
-they change only with a new minor version, after a version that warns; whatever else can be imported
-may change at any time.
+`compare` compares runs, and `doctor` examines data before a run. Names and defaults are those of
+the command line: an override `"tower.emb_dim=32"` means the same in both. The names in `__all__`
+and their signatures are stable: they change only with a new minor version, after a version that
+warns; whatever else can be imported may change at any time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from twotower.api.compare import compare
+from twotower.api.doctor import doctor
 from twotower.api.load import load
 from twotower.api.run import run
 from twotower.api.sweep import sweep
@@ -29,6 +30,7 @@ from twotower.core.errors import (
 
 if TYPE_CHECKING:
     from twotower.comparison import Compared
+    from twotower.diagnosis import Diagnosis
     from twotower.running.result import Result
     from twotower.serving.recommender import Recommender
 
@@ -36,6 +38,7 @@ __all__ = [
     "Compared",
     "ConfigError",
     "DataError",
+    "Diagnosis",
     "DownloadError",
     "Recommender",
     "ResourceError",
@@ -46,6 +49,7 @@ __all__ = [
     "TwoTowerError",
     "__version__",
     "compare",
+    "doctor",
     "load",
     "run",
     "sweep",
@@ -55,6 +59,7 @@ __version__ = version("twotower")
 
 _LATE = {  # classes whose modules take seconds to import
     "Compared": "twotower.comparison",
+    "Diagnosis": "twotower.diagnosis",
     "Recommender": "twotower.serving.recommender",
     "Result": "twotower.running.result",
 }

@@ -30,7 +30,7 @@ from twotower.sweeping.trial_spec import TrialSpec
 __all__ = ["main"]
 
 _COMMANDS = (
-    *("train", "sweep", "compare", "baselines"),
+    *("train", "doctor", "sweep", "compare", "baselines"),
     *("recommend", "similar", "export", "register", "promote"),
     *("ui", "sync"),
 )
@@ -38,6 +38,7 @@ _HELP = """\
 twotower: experiments with two-tower dot-product recommenders
 
   twotower train [-m] [key=value ...]   train a model, log the run to MLflow; -m sweeps a=1,2,3
+  twotower doctor [key=value ...]       examine the data and settings of a run without training
   twotower sweep status [key=value ...] print the progress of sweeps
   twotower compare [key=value ...]      compare earlier runs, or the trials of a sweep, per user
   twotower baselines [key=value ...]    measure the models to beat on the same split
@@ -72,6 +73,8 @@ def _run(command: str, arguments: list[str]) -> None:
     try:
         if command == "train":
             _train(arguments)
+        elif command == "doctor":
+            _doctor(arguments)
         elif command == "sweep" and arguments[:1] not in (["status"], ["-h"], ["--help"]):
             got = f"got {arguments[0]!r}; " if arguments else ""
             raise ConfigError(
@@ -128,7 +131,7 @@ def _complete(arguments: list[str]) -> None:
     command, space, rest = typed.lstrip().partition(" ")
     if "COMP_LINE" in os.environ and not space:
         print(" ".join(name for name in _COMMANDS if name.startswith(command)))
-    elif not space or command == "train":
+    elif not space or command in ("train", "doctor"):
         os.environ["COMP_LINE"] = f"{program} {rest}"  # Hydra only knows overrides
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
         _hydra(arguments, conf.Source("train"))
@@ -195,6 +198,16 @@ def _trial(experiment: Any, spec: TrialSpec) -> float | None:
         watch = search.watch(Path(hydra_config.sweep.dir), spec.study["number"], monitor)
     folder = Path(hydra_config.runtime.output_dir)
     return run_trial(experiment, spec, folder, report_run, watch).metrics.get(monitor)
+
+
+def _doctor(arguments: list[str]) -> None:
+    from twotower.commands.doctor import HELP, run_doctor
+
+    parsed = conf.parse_flags(arguments, "doctor")
+    if parsed.help:
+        print(HELP, end="")
+    else:
+        run_doctor(parsed.overrides, parsed.html, parsed.config_dir)
 
 
 def _other(command: str, arguments: list[str]) -> None:

@@ -14,6 +14,8 @@ SIGNATURES = {
     "config_dir=None, name=None)",
     "sweep": "(params, overrides=(), *, interactions=None, test=None, users=None, items=None, "
     "config_dir=None, name=None)",
+    "doctor": "(overrides=(), *, interactions=None, test=None, users=None, items=None, "
+    "config_dir=None, html=None)",
     "load": "(run='latest', overrides=(), *, allow_targets=(), config_dir=None, library='pandas')",
     "compare": "(runs=None, overrides=(), *, sweep=None, config_dir=None, library='pandas')",
 }
@@ -30,7 +32,7 @@ METHODS = {
     "Recommender.with_users": "(self, users)",
     "Result.recommend": "(self, users=None, k=10, drop_seen=True, items=None, exclude=None)",
 }
-CLASSES = {"Compared", "Recommender", "Result"}
+CLASSES = {"Compared", "Diagnosis", "Recommender", "Result"}
 ERRORS = {name for name in errors.__all__ if name.endswith("Error")}
 
 

@@ -36,6 +36,10 @@ _TRAIN_FLAGS: _Flags = {
     ("--info", "-i"): {"nargs": "?", "const": "all", "choices": _SHOWN_PARTS},
 }
 _OTHER_FLAGS: _Flags = {("--help", "-h"): _SWITCH, ("--config-dir", "-cd"): _VALUE}
+_OF_COMMAND: dict[str, _Flags] = {
+    "train": _TRAIN_FLAGS,
+    "doctor": {**_OTHER_FLAGS, ("--html",): _VALUE},
+}
 
 # Flags that print something instead of running.
 _SHOW = ("cfg", "info", "hydra_help", "shell_completion")
@@ -51,12 +55,13 @@ class _Parser(argparse.ArgumentParser):
 def parse_flags(arguments: Sequence[str], command: str) -> argparse.Namespace:
     """Return Hydra's flags and, as `overrides`, all other words, in any order.
 
-    `train` takes all of Hydra's flags, every other command `--config-dir` and `--help`.
+    `train` takes all of Hydra's flags, every other command `--config-dir` and `--help`; `doctor`
+    takes `--html`, too.
 
     Raises:
         ConfigError: a flag does not exist or lacks its value.
     """
-    accepted = _TRAIN_FLAGS if command == "train" else _OTHER_FLAGS
+    accepted = _OF_COMMAND.get(command, _OTHER_FLAGS)
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
     for names, options in accepted.items():

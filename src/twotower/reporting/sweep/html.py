@@ -10,10 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from twotower.core.numbers import score
+from twotower.reporting.page import render_page
 from twotower.reporting.sweep import cells
 from twotower.reporting.sweep.columns import columns
 from twotower.reporting.sweep.report import SweepReport
@@ -31,12 +31,9 @@ _Rows = tuple[list[str], list[list[str]]]  # column titles, and rows of texts
 
 def render(report: SweepReport, figures: Mapping[str, Figure]) -> str:
     """Return the page. The label of a figure becomes its alternative text."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     names = {setting.name: cells.name(report.table, setting) for setting in report.table.settings}
-    text = files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(text).render(
+    return render_page(
+        files(__package__) / _TEMPLATE,
         report=report,
         table=report.table,
         counts=cells.counts(report.table),
