@@ -13,6 +13,7 @@ from twotower.types import ITEM, USER
 __all__ = ["without_repeats"]
 
 _ROW = "__row"
+_AT_ONCE = 1_000_000
 
 
 def without_repeats(log: pl.DataFrame, keep: Literal["first", "last"]) -> pl.DataFrame:
@@ -48,9 +49,16 @@ def _repeated(log: pl.DataFrame) -> NDArray[np.bool_] | None:
     pairs += items
     del users, items
     ordered = np.sort(pairs)
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    del ordered
-    return np.isin(pairs, again) if len(again) else None
+    equal = ordered[1:] == ordered[:-1]
+    again = np.append(np.unique(ordered[1:][equal]), -1)  # -1 is no pair, so the search has an end
+    del ordered, equal
+    if len(again) == 1:
+        return None
+    repeated = np.empty(len(pairs), dtype=bool)
+    for start in range(0, len(pairs), _AT_ONCE):  # np.isin would sort them all once more
+        some = pairs[start : start + _AT_ONCE]
+        repeated[start : start + _AT_ONCE] = again[np.searchsorted(again[:-1], some)] == some
+    return repeated
 
 
 def _codes(ids: pl.Series) -> tuple[NDArray[np.int64], int]:

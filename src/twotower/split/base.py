@@ -7,21 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from replay.preprocessing.filters import filter_cold
 
 from twotower.core.errors import DataError
+from twotower.split.cut import Cut, tied_users
 from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 Part = Literal["validation", "test"]
-Cut = tuple[pl.DataFrame, pl.DataFrame]
 
 COLUMNS = {"query_column": USER, "item_column": ITEM}
 TIME_COLUMNS = {**COLUMNS, "timestamp_column": TIMESTAMP}
 TIMELESS_CHOICES = ("random", "cold_user", "cold_item", "k_folds", "given")
-_ROW = "__row"
 
 
 @dataclass(frozen=True)
@@ -133,14 +130,14 @@ class Split(ABC):
         history, test = self.cut_test(log, given)
         steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
         if given is None:
-            self._note_ties(log, test, "test", steps)
+            self._note_ties(history, test, "test", steps)
         self.refuse_empty(history, "train", steps)
         test_known, test = self._hold(history, test, "test", steps)
         if not self.validation:
             return Parts(history, None, None, test, test_known, history)
         train, validation = self.cut(history, "validation")
         steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
-        self._note_ties(history, validation, "validation", steps)
+        self._note_ties(train, validation, "validation", steps)
         self.refuse_empty(train, "train", steps)
         validation_known, validation = self._hold(train, validation, "validation", steps)
         return Parts(train, validation, validation_known, test, test_known, history)
@@ -179,9 +176,9 @@ class Split(ABC):
         return held
 
     def _note_ties(
-        self, log: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
+        self, rest: pl.DataFrame, held: pl.DataFrame, part: Part, steps: list[str]
     ) -> None:
-        tied = 0 if not self.needs_time or FILE_ORDER in log.columns else tied_users(log, held)
+        tied = 0 if not self.needs_time or FILE_ORDER in rest.columns else tied_users(rest, held)
         if tied:
             steps.append(
                 f"{part}: {tied:,} of {held[USER].n_unique():,} users are cut between interactions"
@@ -201,46 +198,6 @@ class Split(ABC):
         choice = type(self).__module__.rpartition(".")[2]
         keys = ", ".join(f"split.{f.name}={getattr(self, f.name)}" for f in fields(self))
         return f"split={choice} ({keys})"
-
-
-def cut_by(
-    split: Callable[[pl.DataFrame], Any],
-    log: pl.DataFrame,
-    time: pl.Series | NDArray[np.int64] | None = None,
-) -> Cut:
-    """Split `log` with RePlay's `split`: (train, test), rows in the order of `log`.
-
-    RePlay receives ids as integer codes and, instead of `timestamp`, the values of `time`: for a
-    rule that counts interactions their `turns`; None: the row number, for a rule that draws. So
-    ties, which RePlay leaves to the sort of Polars or pandas, do not depend on the run or on ids.
-    """
-    width = pl.Int32 if len(log) < 2**31 else pl.Int64  # of codes and row numbers
-    if isinstance(time, np.ndarray):
-        time = pl.Series(time, dtype=width)
-    shown = log.select(
-        pl.col(USER).rank("dense").cast(width),
-        pl.col(ITEM).rank("dense").cast(width),
-        (pl.int_range(pl.len(), dtype=width) if time is None else time).alias(TIMESTAMP),
-        pl.int_range(pl.len(), dtype=width).alias(_ROW),
-    )
-    parts = [part[_ROW] for part in split(shown)]
-    del shown, time
-    return _rows(log, parts[0]), _rows(log, parts[1])
-
-
-def _rows(log: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-    """Return those rows, in the order of `log`."""
-    kept = np.zeros(len(log), dtype=bool)
-    kept[rows.to_numpy()] = True
-    return log.filter(kept)
-
-
-def tied_users(log: pl.DataFrame, held: pl.DataFrame) -> int:
-    """Return how many users have rows of one moment on both sides of the cut."""
-    moment = [USER, TIMESTAMP]
-    some = held.group_by(moment).len("held")
-    whole = log.join(some, on=moment, how="semi").group_by(moment).len("all")
-    return some.join(whole, on=moment).filter(pl.col("held") < pl.col("all"))[USER].n_unique()
 
 
 def seed_of(seed: int, part: Part) -> int:

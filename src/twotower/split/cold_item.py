@@ -10,7 +10,8 @@ import polars as pl
 from pydantic import Field, NonNegativeInt
 
 from twotower.core.component import component
-from twotower.split.base import Cut, Part, Split, seed_of
+from twotower.split.base import Part, Split, seed_of
+from twotower.split.cut import Cut
 from twotower.types import ITEM
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from twotower.split.base import Cut
+from twotower.split.cut import Cut
 from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 _ROW, _DRAW = "__row", "__draw"

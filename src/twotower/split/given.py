@@ -12,7 +12,8 @@ from replay.splitters import RatioSplitter
 
 from twotower.core.component import component
 from twotower.core.errors import DataError
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.base import TIME_COLUMNS, Part, Split
+from twotower.split.cut import Cut, cut_by
 from twotower.types import ITEM, USER, turns
 
 

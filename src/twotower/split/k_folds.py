@@ -13,7 +13,8 @@ from replay.splitters import KFolds
 
 from twotower.core.component import component, rule
 from twotower.core.errors import ErrorEntry
-from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
+from twotower.split.base import COLUMNS, Part, Split, seed_of
+from twotower.split.cut import Cut, cut_by
 
 
 @component

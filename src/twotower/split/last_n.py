@@ -10,7 +10,8 @@ from pydantic import PositiveInt
 from replay.splitters import LastNSplitter
 
 from twotower.core.component import component
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.base import TIME_COLUMNS, Part, Split
+from twotower.split.cut import Cut, cut_users_by
 from twotower.types import TIMESTAMP, USER, turns
 
 
@@ -52,6 +53,6 @@ class LastNSplit(Split):
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
         splitter = self.splitter(part)
         if self.counts:
-            return cut_by(splitter.split, log, turns(log))
+            return cut_users_by(splitter.split, log, turns(log))
         self.refuse_order(log[TIMESTAMP], "split.strategy=timedelta")
-        return cut_by(splitter.split, log, log[TIMESTAMP])
+        return cut_users_by(splitter.split, log, log[TIMESTAMP])

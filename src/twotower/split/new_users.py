@@ -10,7 +10,8 @@ from pydantic import Field
 from replay.splitters import NewUsersSplitter
 
 from twotower.core.component import component
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.base import TIME_COLUMNS, Part, Split
+from twotower.split.cut import Cut, cut_by
 from twotower.split.fold_in import fold_in
 from twotower.types import TIMESTAMP
 

@@ -10,7 +10,8 @@ from pydantic import Field, NonNegativeInt
 from replay.splitters import RandomSplitter
 
 from twotower.core.component import component
-from twotower.split.base import COLUMNS, Cut, Part, Split, cut_by, seed_of
+from twotower.split.base import COLUMNS, Part, Split, seed_of
+from twotower.split.cut import Cut, cut_by
 
 
 @component

@@ -9,7 +9,8 @@ from pydantic import NonNegativeInt, PositiveInt
 from replay.splitters import RandomNextNSplitter
 
 from twotower.core.component import component
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by, seed_of
+from twotower.split.base import TIME_COLUMNS, Part, Split, seed_of
+from twotower.split.cut import Cut, cut_by
 from twotower.types import USER, turns
 
 

@@ -10,7 +10,8 @@ from pydantic import Field, PositiveInt
 from replay.splitters import RatioSplitter
 
 from twotower.core.component import component
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.base import TIME_COLUMNS, Part, Split
+from twotower.split.cut import Cut, cut_users_by
 from twotower.types import USER, turns
 
 
@@ -49,4 +50,4 @@ class RatioSplit(Split):
         )
 
     def cut(self, log: pl.DataFrame, part: Part) -> Cut:
-        return cut_by(self.splitter(part).split, log, turns(log))
+        return cut_users_by(self.splitter(part).split, log, turns(log))

@@ -13,7 +13,8 @@ from replay.splitters import TimeSplitter
 
 from twotower.core.component import component, rule
 from twotower.core.errors import ErrorEntry
-from twotower.split.base import TIME_COLUMNS, Cut, Part, Split, cut_by
+from twotower.split.base import TIME_COLUMNS, Part, Split
+from twotower.split.cut import Cut, cut_users_by
 from twotower.split.streaming.order_statistic import order_statistic
 from twotower.types import TIMESTAMP
 
@@ -84,7 +85,7 @@ class TimeSplit(Split):
         times = times.cast(pl.Datetime("us"))
         # RePlay's own share cuts ties by row on Polars and by moment on pandas: this is pandas'.
         start = moment or times.sort()[int(len(times) * (1 - self.test_size))]
-        return cut_by(TimeSplitter(start, **TIME_COLUMNS).split, log, times)
+        return cut_users_by(TimeSplitter(start, **TIME_COLUMNS).split, log, times)
 
 
 def _moment(value: datetime | date | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from twotower.types.frames import FILE_ORDER, ITEM, TIMESTAMP, USER
 __all__ = ["in_time", "tie_keys", "time_order", "turns"]
 
 _KEY = b"ties in time"
+_Rows = NDArray[np.int32] | NDArray[np.int64]
 
 
 def in_time(log: pl.DataFrame) -> pl.DataFrame:
@@ -20,14 +22,15 @@ def in_time(log: pl.DataFrame) -> pl.DataFrame:
     return log[time_order(log)] if TIMESTAMP in log.columns else log
 
 
-def turns(log: pl.DataFrame) -> NDArray[np.int64]:
+def turns(log: pl.DataFrame) -> _Rows:
     """Return the position of each row of `log` in `time_order`: [n], from 0."""
-    places = np.empty(len(log), dtype=np.int64)
-    places[time_order(log)] = np.arange(len(log))
+    order = time_order(log)
+    places = np.empty_like(order)
+    places[order] = np.arange(len(log), dtype=order.dtype)
     return places
 
 
-def time_order(log: pl.DataFrame) -> NDArray[np.int64]:
+def time_order(log: pl.DataFrame) -> _Rows:
     """Return the row numbers of `log` sorted by time, oldest first: [n].
 
     Rows with equal timestamps keep the order of their file if it is known (FILE_ORDER). Otherwise a
@@ -38,8 +41,13 @@ def time_order(log: pl.DataFrame) -> NDArray[np.int64]:
         log: With a `timestamp` column.
     """
     times = _sortable(log[TIMESTAMP])
-    order = np.argsort(times, kind="stable")  # linear in n for a log that is sorted already
-    times = times[order]
+    order: _Rows
+    width = np.int32 if len(log) < 2**31 else np.int64
+    if bool((times[1:] >= times[:-1]).all()):
+        order = np.arange(len(log), dtype=width)
+    else:
+        order = np.argsort(times, kind="stable").astype(width)
+        times = times[order]
     equal = times[1:] == times[:-1]  # to the row before
     tied = _tied(equal)
     if len(tied):
@@ -66,7 +74,7 @@ def _tied(equal: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.flatnonzero(tied)
 
 
-def _sortable(values: pl.Series) -> NDArray[np.generic]:
+def _sortable(values: pl.Series) -> NDArray[Any]:
     """Return numbers that sort as `values` do, nulls first."""
     if values.null_count() or not (values.dtype.is_integer() or values.dtype.is_temporal()):
         values = values.rank("dense").fill_null(0)

@@ -16,6 +16,8 @@ from twotower.types import USER
 
 __all__ = ["Buckets", "bucket_of", "scatter"]
 
+_ROWS_AT_ONCE = 1_000_000
+
 
 @dataclass(frozen=True)
 class Buckets:
@@ -28,15 +30,19 @@ class Buckets:
         return pl.read_parquet(self._file(place), glob=False)
 
     def __setitem__(self, place: int, log: pl.DataFrame) -> None:
-        log.write_parquet(self._file(place))
+        log.write_parquet(self._file(place), compression="lz4")
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self[place] for place in range(self.n))
 
     def column(self, name: str) -> Iterator[pl.Series]:
         """Yield one column of each bucket."""
+        return (part[name] for part in self.columns(name))
+
+    def columns(self, *names: str) -> Iterator[pl.DataFrame]:
+        """Yield some columns of each bucket."""
         for place in range(self.n):
-            yield pl.read_parquet(self._file(place), columns=[name], glob=False)[name]
+            yield pl.read_parquet(self._file(place), columns=list(names), glob=False)
 
     def update(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> int:
         """Replace each bucket by what `change` returns for it; return the number of rows left."""
@@ -61,7 +67,7 @@ def scatter(batches: Iterable[pl.DataFrame], folder: Path, n: int) -> Buckets:
             schema = batch.head(0).to_arrow().schema
             if not writers:
                 for place in range(n):
-                    writer = parquet.ParquetWriter(buckets._file(place), schema)
+                    writer = parquet.ParquetWriter(buckets._file(place), schema, compression="lz4")
                     writers.append(stack.enter_context(writer))
             which = bucket_of(batch[USER], n)
             order = np.argsort(which, kind="stable")
@@ -75,10 +81,14 @@ def scatter(batches: Iterable[pl.DataFrame], folder: Path, n: int) -> Buckets:
 
 def bucket_of(ids: pl.Series, n: int) -> NDArray[np.uint16]:
     """Return [len(ids)] buckets, the same for the same id."""
-    if ids.dtype.is_integer():
-        mixed = ids.cast(pl.Int64).to_numpy().view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    else:
-        mixed = ids.hash(0).to_numpy()
-    return ((mixed >> np.uint64(32)) % np.uint64(n)).astype(np.uint16)
+    buckets = np.empty(len(ids), dtype=np.uint16)
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        some = ids[start : start + _ROWS_AT_ONCE]
+        if ids.dtype.is_integer():
+            mixed = some.cast(pl.Int64).to_numpy().view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
+                mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        else:
+            mixed = some.hash(0).to_numpy()
+        buckets[start : start + _ROWS_AT_ONCE] = (mixed >> np.uint64(32)) % np.uint64(n)
+    return buckets

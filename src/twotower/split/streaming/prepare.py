@@ -26,7 +26,8 @@ from twotower.core.files import read_json, write_atomically
 from twotower.dataset.digest import frames_digest
 from twotower.preprocessing.preprocessing import Preprocessing
 from twotower.preprocessing.streamed import filter_buckets
-from twotower.split.base import Part, Split, tied_users
+from twotower.split.base import Part, Split
+from twotower.split.cut import tied_users
 from twotower.split.prepare import cache_key
 from twotower.split.streaming.buckets import Buckets, bucket_of, scatter
 from twotower.split.streaming.spark import BUCKET, PART, TIE, cut_on_spark, spark_session
@@ -127,10 +128,7 @@ class _Build:
             buckets, n_users = self._cut_by_spark(folder, n)
         else:
             buckets = scatter(self._timed(self.log.batches()), folder / "history", n)
-            self._filter(buckets)
-            n_users = sum(users.n_unique() for users in buckets.column(USER))
-            self.split = self.split.settled(lambda: buckets.column(TIMESTAMP))
-            buckets.update(self._cut)
+            n_users = self._cut_by_polars(buckets)
         self._note_cuts()
         for part in ("validation", "test") if self.split.validation else ("test",):
             frame = self._part(part, buckets)
@@ -149,6 +147,29 @@ class _Build:
                     "time"
                 )
             yield batch
+
+    def _cut_by_polars(self, buckets: Buckets) -> int:
+        """Turn all rows into history; return the number of users. Keep the held-out rows."""
+        left: list[int] = []
+
+        def once() -> int:
+            if not left:
+                left.append(buckets.update(self._once))
+            return left[0]
+
+        def times() -> Iterator[pl.Series]:
+            once()
+            return buckets.column(TIMESTAMP)
+
+        if self.preprocessing.filters:
+            self._note_repeats(once())
+            self._filter(buckets, once())
+        self.split = self.split.settled(times)
+        # Nothing needs all rows without repeats: both steps in one pass.
+        buckets.update(self._cut if left else lambda log: self._cut(self._once(log)))
+        if not self.preprocessing.filters:
+            self._note_repeats(self.counts["all"])
+        return self.counts["users"]
 
     def _cut_by_spark(self, folder: Path, n: int) -> tuple[Buckets, int]:
         """Return history in buckets, and the number of users; keep the held-out rows."""
@@ -191,12 +212,16 @@ class _Build:
         kept = self.log.in_order(history.drop(PART)).columns
         return history.sort(TIMESTAMP, USER, ITEM).select(*kept, in_train.alias(IN_TRAIN))
 
-    def _filter(self, buckets: Buckets) -> None:
-        once = self.preprocessing.without_repeats
-        left = buckets.update(lambda log: once(self.log.in_order(log)))
+    def _once(self, log: pl.DataFrame) -> pl.DataFrame:
+        """Return a bucket in canonical order, without repeated pairs."""
+        return self.preprocessing.without_repeats(self.log.in_order(log))
+
+    def _note_repeats(self, left: int) -> None:
         if left < self.log.n_rows:
             repeated = self.log.n_rows - left
             self.steps.append(self.preprocessing.repeats_note(repeated, self.log.n_rows))
+
+    def _filter(self, buckets: Buckets, left: int) -> None:
         left = filter_buckets(self.preprocessing.filters, buckets, left, self.steps)
         if not left:
             raise DataError(
@@ -207,6 +232,7 @@ class _Build:
     def _cut(self, log: pl.DataFrame) -> pl.DataFrame:
         """Keep the held-out rows of a bucket; return its history with IN_TRAIN."""
         self.counts["all"] += len(log)
+        self.counts["users"] += log[USER].n_unique()
         history = self._hold(log, "test")
         self.counts["history"] += len(history)
         if not self.split.validation:
@@ -229,7 +255,7 @@ class _Build:
         """Keep the rows `held` of `part`, cut off `log`, without cold users if they drop."""
         self.counts[part] += len(held)
         if FILE_ORDER not in log.columns:
-            self.counts[f"{part} tied"] += tied_users(log, held)
+            self.counts[f"{part} tied"] += tied_users(rest, held)
             self.counts[f"{part} users"] += held[USER].n_unique()
         if self.split.drop_cold_users:
             warm = held.join(rest.select(USER), on=USER, how="semi", maintain_order="left")
@@ -267,7 +293,7 @@ class _Build:
             known = pl.concat(
                 [
                     (rows.filter(IN_TRAIN) if part == "validation" else rows)[ITEM].unique()
-                    for rows in buckets
+                    for rows in buckets.columns(ITEM, IN_TRAIN)
                 ]
             ).unique()
             warm = held.filter(pl.col(ITEM).is_in(known.implode()))
