@@ -14,7 +14,7 @@ from twotower.types.frames import FILE_ORDER, ITEM, TIMESTAMP, USER
 __all__ = ["in_time", "tie_keys", "time_order", "turns"]
 
 _KEY = b"ties in time"
-_Rows = NDArray[np.int32] | NDArray[np.int64]
+_Rows = NDArray[Any]  # int32 where row numbers fit
 
 
 def in_time(log: pl.DataFrame) -> pl.DataFrame:
