@@ -15,12 +15,12 @@ TRAIN = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [10, 20, 20]})
 # User 1 meets 10 again and 30, 40, 50; user 2 meets 20 again; user 3 meets 10.
 TEST = pl.DataFrame({"user_id": [1, 1, 1, 1, 2, 3], "item_id": [10, 30, 40, 50, 20, 10]})
 FRAMES = SplitFrames(
-    train=TRAIN,
     validation=None,
     validation_known=None,
     test=TEST,
     test_known=None,
     history=TRAIN,
+    in_train=None,
     users=None,
     items=None,
     n_users=3,

@@ -6,7 +6,7 @@ import polars as pl
 
 from twotower.core.numbers import score
 from twotower.evaluation.evaluation import Evaluation
-from twotower.types import ITEM, USER, SplitFrames
+from twotower.types import ITEM, USER, SplitFrames, rows_with
 
 __all__ = ["repeat_note"]
 
@@ -29,14 +29,8 @@ def repeat_note(frames: SplitFrames, part: str, evaluation: Evaluation) -> str |
     if held is None:
         return None
     pair = [USER, ITEM]
-    # A join keeps a table of its right side: of the few held-out pairs, not of all known ones.
-    pairs = held.select(pair).unique()
     known = pl.concat(
-        [
-            frame.select(pair).join(pairs, on=pair, how="semi")
-            for frame in before
-            if frame is not None
-        ]
+        [rows_with(frame, held.select(pair)) for frame in before if frame is not None]
     )
     seen = held.join(known, on=pair, how="semi")
     if seen.is_empty():

@@ -45,7 +45,8 @@ def _repeated(log: pl.DataFrame) -> NDArray[np.bool_] | None:
     if n_users * n_items >= 2**63:
         users, items = (log[key].rank("dense").to_numpy().astype(np.int64) for key in (USER, ITEM))
         n_items = int(items.max()) + 1
-    pairs = users * n_items
+    pairs = users  # in place: a copy less
+    pairs *= n_items
     pairs += items
     del users, items
     ordered = np.sort(pairs)
@@ -68,4 +69,6 @@ def _codes(ids: pl.Series) -> tuple[NDArray[np.int64], int]:
     low, high = int(ids.min()), int(ids.max())  # type: ignore[arg-type]
     if high - low >= 2**62:
         return _codes(ids.rank("dense"))
-    return ids.cast(pl.Int64).to_numpy() - low, high - low + 1
+    numbers = ids.cast(pl.Int64).to_numpy(writable=True)
+    numbers -= low
+    return numbers, high - low + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -210,7 +210,7 @@ class Experiment(Configured):
         return fold
 
     def load(self) -> tuple[Interactions, SplitFrames]:
-        """Return the dataset and its parts. The parts are cached in `output_dir`."""
+        """Return the dataset, without its log, and its parts, which are cached in `output_dir`."""
         nodes = {key: self.config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
         log = self.dataset.stream() if isinstance(self.dataset, Streamable) else None
@@ -222,10 +222,12 @@ class Experiment(Configured):
                 frames.train, log.users, log.items, None, log.origin, log.digest
             )
         else:
-            interactions = self.dataset.load()
+            interactions = replace(self.dataset.load())  # of our own: its log is taken
             logger.info("data: %s", interactions.origin)
             report_times(interactions)
-            frames = prepare(interactions, self.preprocessing, self.split, cache, nodes)
+            frames = prepare(
+                interactions, self.preprocessing, self.split, cache, nodes, takes_log=True
+            )
         self.evaluation.check_features(frames.users, frames.items)
         for part in ("validation", "test"):
             if note := repeat_note(frames, part, self.evaluation):

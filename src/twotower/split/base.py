@@ -11,28 +11,32 @@ import polars as pl
 from replay.preprocessing.filters import filter_cold
 
 from twotower.core.errors import DataError
-from twotower.split.cut import Cut, tied_users
+from twotower.split.cut import Cut, rows_among, tied_users
 from twotower.types import FILE_ORDER, ITEM, TIMESTAMP, USER
 
 Part = Literal["validation", "test"]
 
 COLUMNS = {"query_column": USER, "item_column": ITEM}
 TIME_COLUMNS = {**COLUMNS, "timestamp_column": TIMESTAMP}
+_ROW = "__row_of_history"
 TIMELESS_CHOICES = ("random", "cold_user", "cold_item", "k_folds", "given")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a log. `history` is everything before the test part: train and all of
-    validation, including its known interactions and users and items that are cold to train. For
-    `validation_known` and `test_known` see SplitFrames."""
+    """The parts of a log; see SplitFrames."""
 
-    train: pl.DataFrame
     validation: pl.DataFrame | None
     validation_known: pl.DataFrame | None
     test: pl.DataFrame
     test_known: pl.DataFrame | None
     history: pl.DataFrame
+    in_train: pl.Series | None
+
+    @property
+    def train(self) -> pl.DataFrame:
+        """See SplitFrames."""
+        return self.history if self.in_train is None else self.history.filter(self.in_train)
 
 
 @dataclass(frozen=True)
@@ -127,20 +131,24 @@ class Split(ABC):
                 " are in order of time, or take a split that needs no time:"
                 f" {', '.join(TIMELESS_CHOICES)}."
             )
+        n_rows = len(log)
         history, test = self.cut_test(log, given)
-        steps.append(f"{len(log):,} interactions: {len(history):,} before test, {len(test):,} test")
+        del log  # of which the caller may hold no other reference
+        steps.append(f"{n_rows:,} interactions: {len(history):,} before test, {len(test):,} test")
         if given is None:
             self._note_ties(history, test, "test", steps)
         self.refuse_empty(history, "train", steps)
         test_known, test = self._hold(history, test, "test", steps)
         if not self.validation:
-            return Parts(history, None, None, test, test_known, history)
-        train, validation = self.cut(history, "validation")
+            return Parts(None, None, test, test_known, history, None)
+        train, validation = self.cut(history.with_row_index(_ROW), "validation")
+        in_train = rows_among(train[_ROW], len(history))
+        train, validation = train.drop(_ROW), validation.drop(_ROW)
         steps.append(f"before test: {len(train):,} train, {len(validation):,} validation")
         self._note_ties(train, validation, "validation", steps)
         self.refuse_empty(train, "train", steps)
         validation_known, validation = self._hold(train, validation, "validation", steps)
-        return Parts(train, validation, validation_known, test, test_known, history)
+        return Parts(validation, validation_known, test, test_known, history, pl.Series(in_train))
 
     def refuse_order(self, times: pl.Series, key: str) -> None:
         """Raise DataError where `times` are places in an order, and `key` needs moments."""

@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from twotower.split.streaming.buckets import bucket_of
-from twotower.types import TIMESTAMP, USER
+from twotower.types import TIMESTAMP, USER, rows_with
 
-__all__ = ["Cut", "cut_by", "cut_users_by", "tied_users"]
+__all__ = ["Cut", "cut_by", "cut_users_by", "rows_among", "tied_users"]
 
 Cut = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -36,7 +36,7 @@ def cut_by(
     rows = pl.int_range(len(log), dtype=width, eager=True)
     users = log[USER].rank("dense").cast(width)
     shown = _shown(users, rows if time is None else pl.Series(time), rows)
-    parts = [_among(part[_ROW], len(log)) for part in split(shown)]
+    parts = [rows_among(part[_ROW], len(log)) for part in split(shown)]
     return log.filter(parts[0]), log.filter(parts[1])
 
 
@@ -59,8 +59,7 @@ def cut_users_by(
 def tied_users(rest: pl.DataFrame, held: pl.DataFrame) -> int:
     """Return how many users have rows of one moment on both sides of the cut."""
     moment = [USER, TIMESTAMP]
-    moments = held.select(moment).unique()
-    return rest.select(moment).join(moments, on=moment, how="semi")[USER].n_unique()
+    return rows_with(rest, held.select(moment))[USER].n_unique()
 
 
 def _shown(users: pl.Series, times: pl.Series, rows: pl.Series) -> pl.DataFrame:
@@ -68,7 +67,7 @@ def _shown(users: pl.Series, times: pl.Series, rows: pl.Series) -> pl.DataFrame:
     return pl.DataFrame([users.alias(USER), times.alias(TIMESTAMP), rows.alias(_ROW)])
 
 
-def _among(rows: pl.Series, n: int) -> NDArray[np.bool_]:
+def rows_among(rows: pl.Series, n: int) -> NDArray[np.bool_]:
     """Return [n] whether each row is one of `rows`."""
     among = np.zeros(n, dtype=bool)
     among[rows.to_numpy()] = True

@@ -15,6 +15,7 @@ from twotower.types import ITEM, USER, ItemLists, Vocabulary
 __all__ = ["ITEM_ROW", "USER_ROW", "Encoding", "as_tensor", "feature_rows", "fit_encoding"]
 
 USER_ROW, ITEM_ROW = "__row", "__row_item"
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,14 @@ class Encoding:
 
     def rows(self, log: pl.DataFrame) -> tuple[Tensor, Tensor]:
         """Return [n] user rows and [n] item rows of `log`, without those of unknown ids."""
-        encoded = self.encoded(log.select(USER, ITEM))
-        return as_tensor(encoded[USER_ROW]), as_tensor(encoded[ITEM_ROW])
+        parts = [  # a join of all rows would hold several copies of them
+            self.encoded(part.select(USER, ITEM)).select(USER_ROW, ITEM_ROW)
+            for part in (log[start : start + _AT_ONCE] for start in range(0, len(log), _AT_ONCE))
+        ]
+        if not parts:
+            return torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int32)
+        users = torch.cat([as_tensor(part[USER_ROW]) for part in parts])
+        return users, torch.cat([as_tensor(part[ITEM_ROW]) for part in parts])
 
     def holdout_lists(self) -> tuple[Tensor, ItemLists]:
         """Return [U] user rows of the holdout, ascending, and the relevant items of each."""

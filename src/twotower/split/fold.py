@@ -68,16 +68,20 @@ def make_fold(
         item_features,
     )
     trained = _train_interactions(train, encoding)
-    seen = (trained.users[trained.time_order], trained.items[trained.time_order])
-    if history is not train or known is not None:
+    timed = TIMESTAMP in train.columns
+    if history is train and known is None:
+        seen = trained.in_time()
+    else:
         before = history if known is None else pl.concat([history, known], how="diagonal")
         seen = encoding.rows(in_time(before))
+        del before
+    del train, history  # copies, of which the caller may hold no other reference
     vocabulary = encoding.vocabulary
     return Fold(
         vocabulary,
         trained,
         _holdout(encoding, seen),
-        Histories.of(*seen, len(vocabulary.users), TIMESTAMP in train.columns),
+        Histories.of(*seen, len(vocabulary.users), timed),
         feature_rows(user_features, USER, vocabulary.users),
         feature_rows(item_features, ITEM, vocabulary.items),
     )
@@ -94,10 +98,14 @@ def fold_of(frames: SplitFrames, part: Part, split: Split, *, on_train: bool = F
     assert holdout is not None
     if isinstance(frames, StreamedFrames):
         return streamed_fold(frames, holdout, part, split, on_train=on_train)
+    if validation:
+        parts = [frames.train] * 2
+    else:
+        parts = [frames.history, frames.train if on_train else frames.history]
     return make_fold(
-        frames.train if validation or on_train else frames.history,
+        parts.pop(),  # so that no variable here holds it
         holdout,
-        frames.train if validation else frames.history,
+        parts.pop(),
         split.drop_cold_users,
         split.drop_cold_items,
         known=frames.validation_known if validation else frames.test_known,

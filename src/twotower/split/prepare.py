@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 # What a prepared split depends on besides data and config. Increment FORMAT when this code changes
 # the result; RePlay and Polars draw the random splits.
-FORMAT = 4
+FORMAT = 5
 LIBRARIES = ("replay-rec", "polars")
-# The frames that an entry always keeps; `history` only where it is another than train.
-_OWN = ("train", "validation", "validation_known", "test", "test_known", "users", "items")
+_FRAMES = ("history", "validation", "validation_known", "test", "test_known", "users", "items")
+_IN_TRAIN = "in_train"  # kept as a frame of one column
 
 
 def prepare(
@@ -35,57 +35,66 @@ def prepare(
     split: Split,
     cache_dir: Path | None,
     config: Mapping[str, Any],
+    *,
+    takes_log: bool = False,
 ) -> SplitFrames:
     """Return the parts of `interactions`, from `cache_dir` if they are cached.
 
     cache_dir: None disables the cache. config: the nodes that `preprocessing` and `split` were made
     of, as plain JSON values; with the digest of the data it names the cache entry, so the
-    dataset's own node (a path, a mirror) need not be in it.
+    dataset's own node (a path, a mirror) need not be in it. takes_log: leave `interactions` without
+    its log, whose memory is freed as soon as it is not needed.
     Raises DataError when a filter or a part of the split comes out empty or lacks a column.
     """
 
     def make() -> Entry:
-        return _as_entry(*_prepare(interactions, preprocessing, split), config)
+        return _as_entry(*_prepare(interactions, preprocessing, split, takes_log), config)
 
     if cache_dir is None:
         entry = make()
     else:
         entry = cached(cache_dir / cache_key(interactions.digest, config), make)
+    if takes_log:
+        interactions.take_log()
     for step in entry.note["steps"]:
         logger.info(step)
     return _as_frames(entry)
 
 
 def _prepare(
-    interactions: Interactions, preprocessing: Preprocessing, split: Split
+    interactions: Interactions, preprocessing: Preprocessing, split: Split, takes_log: bool
 ) -> tuple[SplitFrames, list[str]]:
     steps = list(match_notes(interactions, split))
-    log = preprocessing.before_split(interactions.log, steps)
-    parts = split.split(log, interactions.test, steps)
+    # In lists, which are popped: a variable would hold the log while copies of it are made.
+    source = [interactions.take_log() if takes_log else interactions.log]
+    filtered = [preprocessing.before_split(source.pop(), steps)]
+    n_users = _n_users(filtered[0], interactions.test)
+    parts = split.split(filtered.pop(), interactions.test, steps)
     validation = parts.validation
     if validation is not None:
         validation = preprocessing.relevant(validation, "validation", steps)
     test = preprocessing.relevant(parts.test, "test", steps)
     # Known interactions are history, liked or not, so relevance filters do not apply to them.
-    held = {
-        "train": parts.train,
-        "validation": validation,
-        "test": test,
-        "history": parts.history,
-        "validation_known": parts.validation_known,
-        "test_known": parts.test_known,
-    }
-    digest = frames_digest(held)
+    digest = frames_digest(
+        {
+            "train": parts.train,
+            "validation": validation,
+            "test": test,
+            "history": parts.history,
+            "validation_known": parts.validation_known,
+            "test_known": parts.test_known,
+        }
+    )
     frames = SplitFrames(
-        train=parts.train,
         validation=validation,
         validation_known=parts.validation_known,
         test=test,
         test_known=parts.test_known,
         history=parts.history,
+        in_train=parts.in_train,
         users=interactions.users,
         items=interactions.items,
-        n_users=_n_users(log, interactions.test),
+        n_users=n_users,
         digest=digest,
         identity=_identity(digest, interactions),
     )
@@ -113,8 +122,8 @@ def cache_key(data_digest: str, config: Mapping[str, Any]) -> str:
 
 
 def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) -> Entry:
-    held = {name: getattr(frames, name) for name in _OWN}
-    held["history"] = None if frames.history is frames.train else frames.history
+    held = {name: getattr(frames, name) for name in _FRAMES}
+    held[_IN_TRAIN] = None if frames.in_train is None else frames.in_train.to_frame(_IN_TRAIN)
     digests = {"digest": frames.digest, "identity": frames.identity}
     note = {**digests, "n_users": frames.n_users, "steps": steps}
     return Entry(held, {**note, "config": dict(config)})
@@ -122,17 +131,16 @@ def _as_entry(frames: SplitFrames, steps: list[str], config: Mapping[str, Any]) 
 
 def _as_frames(entry: Entry) -> SplitFrames:
     frames = dict(entry.frames)
-    train, test = frames["train"], frames["test"]
-    assert train is not None
+    history, test, in_train = frames["history"], frames["test"], frames[_IN_TRAIN]
+    assert history is not None
     assert test is not None
-    history = frames["history"]
     return SplitFrames(
-        train=train,
         validation=frames["validation"],
-        validation_known=frames.get("validation_known"),  # entries written before it lack it
+        validation_known=frames["validation_known"],
         test=test,
-        test_known=frames.get("test_known"),
-        history=train if history is None else history,
+        test_known=frames["test_known"],
+        history=history,
+        in_train=None if in_train is None else in_train[_IN_TRAIN],
         users=frames["users"],
         items=frames["items"],
         n_users=entry.note["n_users"],

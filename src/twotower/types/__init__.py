@@ -16,6 +16,7 @@ from twotower.types.frames import (
     WEIGHT,
     Interactions,
     SplitFrames,
+    rows_with,
 )
 from twotower.types.lists import Histories, ItemLists, Past
 from twotower.types.order import in_time, tie_keys, time_order, turns
@@ -58,6 +59,7 @@ __all__ = [
     "ages_in_days",
     "half_life_weights",
     "in_time",
+    "rows_with",
     "tie_keys",
     "time_order",
     "turns",

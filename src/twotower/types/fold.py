@@ -101,13 +101,24 @@ class TrainInteractions:
     @cached_property
     def histories(self) -> Histories:
         """[n_users] histories."""
-        order, timed = self.time_order, self.timestamps is not None
-        return Histories.of(self.users[order], self.items[order], self.n_users, timed)
+        return Histories.of(*self.in_time(), self.n_users, self.timestamps is not None)
 
-    @cached_property
+    def in_time(self) -> tuple[Tensor, Tensor]:
+        """Return `users` and `items`, oldest first."""
+        if self.turns is None:
+            return self.users, self.items
+        order = self.time_order
+        return self.users[order], self.items[order]
+
+    @property
     def time_order(self) -> Tensor:
-        """[n] int64: the entries, oldest first."""
-        return torch.arange(len(self)) if self.turns is None else torch.argsort(self.turns)
+        """[n] int32 or int64: the entries, oldest first."""
+        places = torch.arange(len(self), dtype=torch.int32 if len(self) < 2**31 else torch.int64)
+        if self.turns is None:
+            return places
+        order = torch.empty_like(places)
+        order[self.turns.long()] = places
+        return order
 
     @cached_property
     def before(self) -> Tensor | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 __all__ = ["FILE_ORDER", "ITEM", "RATING", "TIMESTAMP", "USER", "WEIGHT"]
-__all__ += ["Interactions", "SplitFrames"]
+__all__ += ["Interactions", "SplitFrames", "rows_with"]
 
 USER = "user_id"
 ITEM = "item_id"
@@ -44,19 +44,43 @@ class Interactions:
     digest: str
     sources: Mapping[str, str] = field(default_factory=dict)
 
+    def take_log(self) -> pl.DataFrame:
+        """Return `log` and keep none of its rows, so that the caller can free their memory."""
+        log = self.log
+        object.__setattr__(self, "log", log.clear())
+        return log
+
+
+_ROWS_AT_ONCE = 1_000_000
+
+
+def rows_with(log: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of `few`, of the rows of `log` that are equal to one of it.
+
+    >>> log = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [1, 2, 3]})
+    >>> rows_with(log, pl.DataFrame({"user_id": [1, 2], "item_id": [5, 6]})).rows()
+    [(1, 5)]
+    """
+    few, on = few.unique(), few.columns
+    parts = [  # a join encodes all rows of its left side as text, which takes more than they do
+        log[start : start + _ROWS_AT_ONCE].select(on).join(few, on=on, how="semi")
+        for start in range(0, len(log), _ROWS_AT_ONCE)
+    ]
+    return pl.concat([few.clear(), *parts])
+
 
 @dataclass(frozen=True)
 class SplitFrames:
     """A log after filters and split; `validation` is None where none is cut.
 
-    train: interactions with the columns of `Interactions.log`.
     validation, test: ground truth alone, each (user, item) pair once.
     validation_known, test_known: interactions of the users of that part that are known at
         evaluation time, neither train nor ground truth, sorted by time if it is known; None: none.
     history: the whole log before the test part, in order of time: train and all of validation,
-        including rows that are known, not relevant or cold to train. A model that is refitted for
-        the test trains on it, and it is what users of the test part have seen. Without
-        validation: train.
+        including rows that are known, not relevant or cold to train, with the columns of
+        `Interactions.log`. A model that is refitted for the test trains on it, and it is what users
+        of the test part have seen. Without validation: train.
+    in_train: [len(history)] Boolean, which rows of history are train; None: all.
     users, items: features of ids, those that occur in no part too; None where the source has none.
     n_users: how many users the log has after the filters, in any part or none.
     digest: hex digest of the content of the parts, the identity of the split.
@@ -64,14 +88,19 @@ class SplitFrames:
         to `digest` if there are no features.
     """
 
-    train: pl.DataFrame
     validation: pl.DataFrame | None
     validation_known: pl.DataFrame | None
     test: pl.DataFrame
     test_known: pl.DataFrame | None
     history: pl.DataFrame
+    in_train: pl.Series | None
     users: pl.DataFrame | None
     items: pl.DataFrame | None
     n_users: int
     digest: str
     identity: str
+
+    @property
+    def train(self) -> pl.DataFrame:
+        """The train part: a copy of its rows if they are not all of `history`."""
+        return self.history if self.in_train is None else self.history.filter(self.in_train)

@@ -58,7 +58,7 @@ class LogStream(Protocol):
 
 @dataclass(frozen=True)
 class StreamedFrames(SplitFrames):
-    """A split whose train and history are on disk: these two frames have no rows.
+    """A split whose history is on disk: the frame has no rows.
 
     Attributes:
         folder: Where the rows are, by buckets of users.

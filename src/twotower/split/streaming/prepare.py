@@ -84,12 +84,12 @@ def prepare_streamed(
     digest = hashlib.sha256(f"{folder.name} {digest}".encode()).hexdigest()
     features = frames_digest({"users": log.users, "items": log.items})
     return StreamedFrames(
-        train=test.clear(),
         validation=validation,
         validation_known=None,
         test=test,
         test_known=None,
         history=test.clear(),
+        in_train=None,
         users=log.users,
         items=log.items,
         n_users=meta["n_users"],
