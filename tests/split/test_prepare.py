@@ -320,7 +320,7 @@ def set_other_digest(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("train.parquet", cut_short),
+        ("history.parquet", cut_short),
         ("test.parquet", flip_a_bit),
         ("users.parquet", Path.unlink),
         ("meta.json", cut_short),

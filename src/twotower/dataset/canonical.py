@@ -81,8 +81,9 @@ def _by_time(log: pl.DataFrame, ties: list[str]) -> pl.DataFrame:
     equal = np.empty(len(log) + 1, dtype=bool)  # to the row before
     equal[0] = equal[-1] = False
     for start in range(1, len(log), _ROWS_AT_ONCE):
-        some = times[order[start - 1 : start + _ROWS_AT_ONCE]]
-        equal[start : start + _ROWS_AT_ONCE] = some[1:] == some[:-1]
+        stop = min(start + _ROWS_AT_ONCE, len(log))
+        some = times[order[start - 1 : stop]]
+        equal[start:stop] = some[1:] == some[:-1]
     starts = ~equal[:-1]
     places = np.flatnonzero(equal[:-1] | equal[1:])
     for some in _pieces(places, starts):
