@@ -75,6 +75,10 @@ def cpu_seconds(work: Callable[[], object], times: int) -> float:
 
 
 @torch.no_grad()
+def steps_of(step: FusedStep, drawn: Iterator[Batch]) -> None:
+    step(next(drawn), BATCH, [0.006])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--train", help="Parquet file of interactions")
@@ -109,7 +113,8 @@ def main() -> None:
     for turn in range(options.turns + 1):
         for name, step in steps.items():
             limit = cpu_seconds(products, options.steps)
-            seconds = cpu_seconds(lambda step=step: step(next(drawn), 0.006), options.steps)  # type: ignore[misc]
+            one = partial(steps_of, step, drawn)
+            seconds = cpu_seconds(one, options.steps)
             if turn:  # the first one warms up
                 limits.append(limit)
                 own[name].append(seconds)

@@ -71,7 +71,7 @@ def main() -> None:
                 drawn = [batch(size // 2, generator) for _ in range(options.steps)]
                 started = time.process_time()
                 for each in drawn:
-                    step(each, 0.01)
+                    step(each, BATCH, [0.01])
                 if turn:  # the first one warms up
                     seconds[size].append((time.process_time() - started) / options.steps)
         print(f"\n| {name}, rows | ms of CPU time per step | x first |")

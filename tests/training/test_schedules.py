@@ -96,9 +96,9 @@ def step_sizes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             sizes.append(self.param_groups[0]["lr"])
         return dense(self, closure)
 
-    def fused_step(self: FusedStep, batch: Batch, rate: float) -> object:
-        sizes.append(rate)
-        return fused(self, batch, rate)
+    def fused_step(self: FusedStep, batch: Batch, size: int, rates: list[float]) -> object:
+        sizes.extend(rates)
+        return fused(self, batch, size, rates)
 
     monkeypatch.setattr(torch.optim.Adam, "step", dense_step)
     monkeypatch.setattr(FusedStep, "__call__", fused_step)

@@ -140,7 +140,7 @@ def test_every_interaction_is_seen_once_an_epoch_in_an_order_of_its_own(
             yield batch
 
     monkeypatch.setattr(Batches, "__iter__", spy)
-    fit(replace(TRAINER, max_epochs=2))
+    fit(replace(TRAINER, max_epochs=2, kernel="autograd"))
     train = checkerboard().train
     everything = sorted(zip(train.users.tolist(), train.items.tolist(), strict=True))
     first, second = seen

@@ -6,9 +6,9 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["compiled"]
+__all__ = ["Linked", "compiled", "linked"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     Importing a module of compiled functions does not import numba. Machine code is cached on disk
     (next to the source, or in NUMBA_CACHE_DIR), so that only the first run on a machine compiles.
-    A compiled function runs on one thread, releases the GIL and must not call another one, whose
-    changes the cache would not notice.
+    A compiled function runs on one thread, releases the GIL and must not call another one by name,
+    whose changes the cache would not notice; see `linked`.
     """
 
     @functools.cache
@@ -39,18 +39,70 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
+class Linked(Generic[_P, _R]):
+    """A function that compiled functions take as an argument, and call by its address."""
+
+    def __init__(self, function: Callable[_P, _R], signature: str) -> None:
+        """Take a function and its signature in numba's notation."""
+        self._function = function
+        self._signature = signature
+        self._called = compiled(function)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Call the function from Python."""
+        return self._called(*args, **kwargs)
+
+    @functools.cached_property
+    def address(self) -> Any:
+        """What a compiled function is given, of a type that depends on the signature alone."""
+        import numba
+
+        def compiler(function: Callable[..., Any], **options: Any) -> Any:
+            return numba.cfunc(self._signature, **options)(function)
+
+        return _cached(compiler, self._function)
+
+
+def linked(signature: str) -> Callable[[Callable[_P, _R]], Linked[_P, _R]]:
+    """Compile a function so that other compiled ones can call it by its address.
+
+    A compiled function that takes such functions is compiled once for all that have one signature,
+    and its cached machine code contains none of theirs.
+
+    Example:
+        >>> import numpy as np
+        >>> @linked("float64(float64)")
+        ... def twice(x: float) -> float:
+        ...     return 2 * x
+        >>> @compiled
+        ... def total(of: object, values: np.ndarray) -> float:
+        ...     result = 0.0
+        ...     for k in range(len(values)):
+        ...         result += of(values[k])
+        ...     return result
+        >>> total(twice.address, np.array([1.0, 2.0]))
+        6.0
+    """
+    return lambda function: Linked(function, signature)
+
+
 def _jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
     import numba
 
-    options: dict[str, Any] = {"fastmath": _FAST, "error_model": "numpy", "nogil": True}
-    try:
-        jitted = numba.njit(function, cache=True, **options)
-    except RuntimeError:  # no folder for the cache can be written
-        _announce()
-        return numba.njit(function, **options)  # type: ignore[no-any-return]
-    if not _is_cached(function, Path(jitted.stats.cache_path)):
+    jitted = _cached(functools.partial(numba.njit, nogil=True), function)
+    folder = jitted.stats.cache_path  # None where no folder can be written
+    if folder is None or not _is_cached(function, Path(folder)):
         _announce()
     return jitted  # type: ignore[no-any-return]
+
+
+def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
+    options: dict[str, Any] = {"fastmath": _FAST, "error_model": "numpy"}
+    try:
+        return compiler(function, cache=True, **options)
+    except RuntimeError:  # no folder for the cache can be written
+        return compiler(function, **options)
 
 
 def _is_cached(function: Callable[..., Any], folder: Path) -> bool:

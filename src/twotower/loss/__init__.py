@@ -1,6 +1,13 @@
 """Losses: functions of a batch's scores, which know no sampler and no tower."""
 
-from twotower.loss.base import Loss, StatesGradient, needs_negatives, weight_error
+from twotower.loss.base import (
+    CompiledGradient,
+    Loss,
+    StatesCompiledGradient,
+    StatesGradient,
+    needs_negatives,
+    weight_error,
+)
 from twotower.loss.bce import BinaryCrossEntropy
 from twotower.loss.bpr import BayesianPersonalisedRanking
 from twotower.loss.bsl import BilateralSoftmax
@@ -17,6 +24,7 @@ __all__ = [
     "BayesianPersonalisedRanking",
     "BilateralSoftmax",
     "BinaryCrossEntropy",
+    "CompiledGradient",
     "CosineContrastive",
     "DirectAU",
     "GeneralisedBinaryCrossEntropy",
@@ -24,6 +32,7 @@ __all__ = [
     "Loss",
     "SampledSoftmax",
     "Squared",
+    "StatesCompiledGradient",
     "StatesGradient",
     "Warp",
     "WeightedBinaryCrossEntropy",

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from twotower.core.compiled import Linked
 from twotower.core.errors import ErrorEntry
 from twotower.types import MaskedScores, Scores
 
-__all__ = ["Loss", "StatesGradient", "needs_negatives", "weight_error"]
+__all__ = ["GRADIENT", "CompiledGradient", "Loss", "StatesCompiledGradient", "StatesGradient"]
+__all__ += ["gradient_by", "needs_negatives", "weight_error"]
+
+# Of a CompiledGradient's function: (positive, negative, counts, log_counts, weights, constants).
+GRADIENT = (
+    "float64(float32[::1], float32[:,::1], int64[::1], float32[:,::1], float32[::1], float64[::1])"
+)
 
 
 class Loss(Protocol):
@@ -64,6 +74,44 @@ class StatesGradient(Protocol):
             The scalar that `__call__` returns for the same scores.
         """
         ...
+
+
+@dataclass(frozen=True)
+class CompiledGradient:
+    """The gradient of a loss as compiled code, which a compiled training step calls.
+
+    Attributes:
+        function: Does what `StatesGradient.gradient_` does, with the arrays of `MaskedScores`; see
+            GRADIENT. `weights` has no entry where all are 1.
+        constants: Of the loss, its last argument.
+        reads_counts: Whether `log_expected_count` is given, as [B, N]; else [0, 0].
+    """
+
+    function: Linked[Any, float]
+    constants: tuple[float, ...]
+    reads_counts: bool = False
+
+
+@runtime_checkable
+class StatesCompiledGradient(Protocol):
+    """A loss that states its gradient as compiled code: the fastest where rows have negatives."""
+
+    def compiled_gradient(self) -> CompiledGradient:
+        """Return the function and its constants."""
+        ...
+
+
+def gradient_by(loss: StatesCompiledGradient, scores: MaskedScores) -> Tensor:
+    """Return what `StatesGradient.gradient_` does, by a loss's compiled gradient."""
+    compiled = loss.compiled_gradient()
+    shape = scores.negative.shape
+    counts = torch.empty(0, 0)
+    if compiled.reads_counts:
+        counts = scores.log_expected_count.expand(shape).contiguous()
+    weights = torch.empty(0) if scores.weights is None else scores.weights.float()
+    arrays = (scores.positive, scores.negative, scores.counts, counts, weights)
+    constants = np.array(compiled.constants)
+    return torch.tensor(compiled.function(*(each.numpy() for each in arrays), constants))
 
 
 def needs_negatives(loss: object) -> bool:

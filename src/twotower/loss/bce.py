@@ -4,8 +4,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.logistic import logistic_
-from twotower.loss.masking import valid_counts, weigh_rows_, weighted, where_valid
+from twotower.loss.base import CompiledGradient, gradient_by
+from twotower.loss.logistic import pointwise_logistic
+from twotower.loss.masking import valid_counts, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["BinaryCrossEntropy"]
@@ -44,9 +45,8 @@ class BinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive.neg_(), scores.negative
-        total = logistic_(positive[:, None]) + logistic_(negative)  # [B]
-        n = positive.numel() + int(scores.counts.sum())
-        weigh_rows_(positive, scores, -1 / n)
-        weigh_rows_(negative, scores, 1 / n)
-        return weighted(total, scores).sum() / n
+        return gradient_by(self, scores)
+
+    def compiled_gradient(self) -> CompiledGradient:
+        """See StatesCompiledGradient."""
+        return pointwise_logistic()

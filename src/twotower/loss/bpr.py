@@ -1,12 +1,12 @@
 """Bayesian personalised ranking: a positive should score above each of its negatives."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.logistic import logistic_
-from twotower.loss.masking import mean_of_valid, weigh_rows_, weighted, where_valid
+from twotower.loss.base import CompiledGradient, gradient_by
+from twotower.loss.logistic import pairwise_logistic
+from twotower.loss.masking import mean_of_valid, where_valid
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["BayesianPersonalisedRanking"]
@@ -44,9 +44,8 @@ class BayesianPersonalisedRanking:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        negative = scores.negative.sub_(scores.positive[:, None])
-        pairs = max(int(scores.counts.sum()), 1)
-        total = weighted(logistic_(negative), scores).sum()
-        weigh_rows_(negative, scores, 1 / pairs)
-        torch.sum(negative, 1, out=scores.positive).neg_()
-        return total / pairs
+        return gradient_by(self, scores)
+
+    def compiled_gradient(self) -> CompiledGradient:
+        """See StatesCompiledGradient."""
+        return pairwise_logistic()

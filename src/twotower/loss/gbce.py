@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.logistic import logistic_
-from twotower.loss.masking import item_weights, valid_counts, weigh_rows_, weighted, where_valid
+from twotower.loss.base import CompiledGradient, gradient_by
+from twotower.loss.logistic import pointwise_logistic
+from twotower.loss.masking import item_weights, valid_counts, weighted, where_valid
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["GeneralisedBinaryCrossEntropy"]
@@ -77,13 +77,8 @@ class GeneralisedBinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive.neg_(), scores.negative
-        places = scores.counts.sum()
-        weights = torch.exp(-scores.log_expected_count).expand_as(negative)
-        n_items = torch.where(negative > -torch.inf, weights, 0.0).sum()
-        beta = 1 - self.t * (1 - places / n_items.where(places > 0, 1.0))
-        total = beta * logistic_(positive[:, None]) + logistic_(negative)  # [B]
-        n = positive.numel() + places
-        weigh_rows_(positive, scores, -beta / n)
-        weigh_rows_(negative, scores, 1 / n)
-        return weighted(total, scores).sum() / n
+        return gradient_by(self, scores)
+
+    def compiled_gradient(self) -> CompiledGradient:
+        """See StatesCompiledGradient."""
+        return pointwise_logistic(calibration=self.t)

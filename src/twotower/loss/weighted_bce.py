@@ -5,8 +5,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from twotower.core.component import component
-from twotower.loss.logistic import logistic_
-from twotower.loss.masking import mean_of_rows, row_means, weigh_rows_, weighted, where_valid
+from twotower.loss.base import CompiledGradient, gradient_by
+from twotower.loss.logistic import pointwise_logistic
+from twotower.loss.masking import mean_of_rows, row_means, where_valid
 from twotower.types import MaskedScores, Scores
 
 __all__ = ["WeightedBinaryCrossEntropy"]
@@ -51,10 +52,8 @@ class WeightedBinaryCrossEntropy:
 
     def gradient_(self, scores: MaskedScores) -> Tensor:
         """Return the loss of a batch; see StatesGradient."""
-        positive, negative = scores.positive.neg_(), scores.negative
-        weights = self.negative_weight / scores.counts.clamp(min=1)  # [B]
-        total = logistic_(positive[:, None]) + weights * logistic_(negative)
-        share = 1 / (positive.numel() * (1 + self.negative_weight))
-        weigh_rows_(positive, scores, -share)
-        weigh_rows_(negative, scores, share * weights)
-        return weighted(total, scores).sum() * share
+        return gradient_by(self, scores)
+
+    def compiled_gradient(self) -> CompiledGradient:
+        """See StatesCompiledGradient."""
+        return pointwise_logistic(negative_weight=self.negative_weight)

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from functools import cached_property
+from typing import Annotated, ClassVar, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -12,6 +13,7 @@ from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = [
+    "CountedLater",
     "NegativeSampler",
     "SamplerFactory",
     "check_num_negatives",
@@ -35,7 +37,13 @@ class NegativeSampler(Protocol):
 
     A class that exchanges items with the other processes of a run declares a method `alone`, which
     returns the sampler for batches that every process makes, as in validation.
+
+    A class sets `samples_by_row = True` if each row has negatives of its own which depend on that
+    row and the generator alone, drawn row after row: then the negatives of several batches may be
+    sampled at once, and are the same.
     """
+
+    samples_by_row: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
@@ -86,6 +94,23 @@ class NegativeSampler(Protocol):
 SamplerFactory = Annotated[
     Callable[..., NegativeSampler], Contract(NegativeSampler, given=("train", "device"))
 ]
+
+
+class CountedLater(Negatives):
+    """Negatives whose `log_expected_count` is computed when it is asked for: few losses read it."""
+
+    def __init__(self, items: Tensor, count: Callable[[], Tensor], valid: Tensor) -> None:
+        """Take `items` and `valid`, both [B, N], and what returns `log_expected_count`."""
+        given = {"items": items, "valid": valid, "hardest": None, "count": count}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    count: Callable[[], Tensor]
+
+    @cached_property
+    def log_expected_count(self) -> Tensor:
+        """[B, N] float32; see Negatives."""
+        return self.count()
 
 
 def check_num_negatives(num_negatives: int, train: TrainInteractions) -> None:

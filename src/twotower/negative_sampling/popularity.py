@@ -8,8 +8,13 @@ from torch import Generator, Tensor
 
 from twotower.core.component import component
 from twotower.negative_sampling.ascending import AscendingRows
-from twotower.negative_sampling.base import NegativeSampler, check_num_negatives, log_count
-from twotower.negative_sampling.item_weights import popularity_weights, random_ranks
+from twotower.negative_sampling.base import (
+    CountedLater,
+    NegativeSampler,
+    check_num_negatives,
+    log_count,
+)
+from twotower.negative_sampling.item_weights import popularity_weights
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["PopularitySampler"]
@@ -47,6 +52,8 @@ class PopularitySampler(NegativeSampler):
         tensor([[2., 2.]])
     """
 
+    samples_by_row = True
+
     def __init__(
         self,
         num_negatives: PositiveInt,
@@ -74,43 +81,46 @@ class PopularitySampler(NegativeSampler):
         self._weights = popularity_weights(train, alpha).to(device)
         self._ends = self._weights.cumsum(0)  # [n_items], where each item's width ends
         self._total = self._ends[-1:]  # [1]
+        below = int(self._total) + 1
+        only = torch.tensor([0, len(self._ends)], device=device)
+        self._ends_in_line = AscendingRows(only, self._ends, below)
+        self._whole = AscendingRows(0 * only, self._ends[:0], below)  # of which all may be drawn
         if exclude_seen:
             self._set_seen(train, device)
 
     def _set_seen(self, train: TrainInteractions, device: torch.device) -> None:
         self._seen = train.items_by_user.to(device)
         rows, items = self._seen.rows, self._seen.items
-        self._offsets = self._seen.offsets
+        offsets = self._seen.offsets
         zero = self._total.new_zeros(1)
-        self._seen_before = torch.cat([zero, self._weights[items].cumsum(0)])  # [n + 1]
-        at_start = self._seen_before[self._offsets]  # [n_users + 1]
+        self._widths = torch.cat([zero, self._weights[items].cumsum(0)])  # [n + 1]
+        at_start = self._widths[offsets]  # [n_users + 1]
         self._unseen_total = self._total - at_start.diff()  # [n_users]
         starts = self._ends[items] - self._weights[items]
-        unseen_below = starts - (self._seen_before[:-1] - at_start[rows])
+        unseen_below = starts - (self._widths[:-1] - at_start[rows])
         below = int(self._total) + 1
-        self._unseen_below = AscendingRows(self._offsets, unseen_below, below)
+        self._unseen_below = AscendingRows(offsets, unseen_below, below)
 
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
         """See NegativeSampler; `items` is [B, num_negatives]."""
-        shape = (len(users), self.num_negatives)
         if self.exclude_seen:
-            total = self._unseen_total[users, None]  # [B, 1]
-            point = random_ranks(shape, total, generator)
-            starts = self._offsets[users, None]
-            j = starts + self._unseen_below.count_up_to(users, point)
-            point += self._seen_before[j] - self._seen_before[starts]
+            lines, rows, widths = self._unseen_below, users, self._widths
+            totals = self._unseen_total
         else:
-            total = self._total.expand(len(users), 1)
-            point = random_ranks(shape, total, generator)
-        items = torch.searchsorted(self._ends, point, right=True)
+            lines, rows, widths = self._whole, torch.zeros_like(users), None
+            totals = self._total
+        point = lines.pass_over(rows, totals, widths, self.num_negatives, generator)
+        items = self._ends_in_line.count_up_to(torch.zeros_like(users), point)
         items = items.clamp_(max=len(self._ends) - 1)  # past the end only if no item can be sampled
+        total = totals[rows, None]  # [B, 1]
         possible = total > 0
-        count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
-        return Negatives(
-            items=items,
-            log_expected_count=log_count(count * possible),
-            valid=(items != positives[:, None]) & possible,
-        )
+
+        def log_expected_count() -> Tensor:
+            count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
+            return log_count(count * possible)
+
+        valid = (items != positives[:, None]) & possible
+        return CountedLater(items, log_expected_count, valid)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler."""

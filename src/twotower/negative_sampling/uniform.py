@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from twotower.core.component import component
 from twotower.negative_sampling.ascending import AscendingRows
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
+from twotower.negative_sampling.draws import random_below
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["UniformSampler"]
@@ -43,6 +44,8 @@ class UniformSampler(NegativeSampler):
         tensor([[2., 2.]])
     """
 
+    samples_by_row = True
+
     def __init__(
         self,
         num_negatives: PositiveInt,
@@ -76,19 +79,17 @@ class UniformSampler(NegativeSampler):
         """See NegativeSampler; `items` is [B, num_negatives]."""
         shape = (len(users), self.num_negatives)
         if not self.exclude_seen:
-            items = torch.randint(
-                self._n_items, shape, generator=generator, device=positives.device
-            )
-            log_count = torch.full(shape, math.log(self.num_negatives / self._n_items))
+            items = random_below(self._n_items, shape, generator)
+            log_count = torch.tensor(math.log(self.num_negatives / self._n_items))
             return Negatives(
                 items=items,
-                log_expected_count=log_count.to(items.device),
+                log_expected_count=log_count.to(items.device).expand(shape),
                 valid=items != positives[:, None],
             )
         n_unseen = self._n_unseen[users, None]  # [B, 1]
-        uniform = torch.rand(shape, generator=generator, device=users.device, dtype=torch.float64)
-        rank = (uniform * n_unseen).long()  # [B, N], the rank among the unseen items
-        items = rank + self._unseen_below.count_up_to(users, rank)
+        items = self._unseen_below.pass_over(
+            users, self._n_unseen, None, self.num_negatives, generator
+        )
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
         # A positive from train is never sampled, a held-out one may be.
         return Negatives(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+import torch
 from torch import Generator, Tensor
 
 from twotower.negative_sampling import NegativeSampler
@@ -31,6 +32,23 @@ class Batch(NamedTuple):
     negatives: Negatives
     past: Past | None
     weights: Tensor | None
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Yield batches of `size` rows each, of one that covers several.
+
+        Only a batch of `size` rows or fewer may have a pool, or a history.
+        """
+        n = len(self.users)
+        if n <= size:
+            yield self
+            return
+        assert self.negatives.items.dim() == 2
+        assert self.past is None
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
+            weights = None if self.weights is None else self.weights[rows]
+            negatives = self.negatives.of_rows(rows)
+            yield Batch(self.users[rows], self.positives[rows], negatives, None, weights)
 
 
 @dataclass(frozen=True)
@@ -119,19 +137,41 @@ class Batches:
         return max(1, -(-n // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
+        return self._made(1)
+
+    def runs(self, length: int) -> Iterator[Iterator[Batch]]:
+        """Yield runs of `length` batches, the last one perhaps of fewer.
+
+        The batches of a run come as one, whose negatives are sampled at once, where that changes
+        nothing but the time it takes.
+        """
+        whole = getattr(self.negative_sampler, "samples_by_row", False) and self.pasts is None
+        made = self._made(length if whole else 1)
+        for _ in range(-(-len(self) // length)):
+            yield islice(made, 1 if whole else length)
+
+    def _made(self, count: int) -> Iterator[Batch]:
+        """Yield batches, each of which covers `count` of them."""
         sampler = self.negative_sampler.fresh()  # a pass does not depend on any other
-        for rows in self._rows():
+        for rows in self._rows(count):
             users, positives = self.users[rows].long(), self.positives[rows].long()
             negatives = sampler.sample(users, positives, self.generator)
             past = self.pasts.of(users, positives, rows) if self.pasts else None
             weights = None if self.weights is None else self.weights[rows]
             yield Batch(users, positives, negatives, past, weights)
 
-    def _rows(self) -> Iterator[slice] | Iterator[Tensor]:
+    def _rows(self, count: int) -> Iterator[slice] | Iterator[Tensor]:
+        """Yield the rows of `count` batches at a time."""
         if self.rows is not None:
-            return self.rows.batches(self.batch_size)
-        starts = range(0, len(self.users), self.batch_size)
-        return (slice(start, start + self.batch_size) for start in starts)
+            batches = self.rows.batches(self.batch_size)
+            return batches if count == 1 else _joined(batches, count)
+        starts = range(0, len(self.users), count * self.batch_size)
+        return (slice(start, start + count * self.batch_size) for start in starts)
+
+
+def _joined(batches: Iterator[Tensor], count: int) -> Iterator[Tensor]:
+    while several := list(islice(batches, count)):
+        yield torch.cat(several)
 
 
 @dataclass(frozen=True)
@@ -139,17 +179,14 @@ class Chunk:
     """Batches that one call of a training step takes from a pass, in their order.
 
     Attributes:
-        batches: Of the whole pass, shared by its chunks.
-        size: How many are taken; the last chunk may find fewer.
+        batches: Each of which may cover several; see `Batches.runs`.
+        batch_size: Rows of a batch.
         ends_epoch: Whether this is the last chunk.
     """
 
     batches: Iterator[Batch]
-    size: int
+    batch_size: int
     ends_epoch: bool
-
-    def __iter__(self) -> Iterator[Batch]:
-        return islice(self.batches, self.size)
 
 
 @dataclass(frozen=True)
@@ -163,6 +200,6 @@ class Chunks:
         return -(-len(self.batches) // self.size)
 
     def __iter__(self) -> Iterator[Chunk]:
-        batches, count = iter(self.batches), len(self)
-        for number in range(1, count + 1):
-            yield Chunk(batches, self.size, number == count)
+        count = len(self)
+        for number, run in enumerate(self.batches.runs(self.size), 1):
+            yield Chunk(run, self.batches.batch_size, number == count)

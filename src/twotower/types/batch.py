@@ -39,6 +39,12 @@ class Negatives:
     valid: Tensor | None
     hardest: Hardest | None = None
 
+    def of_rows(self, rows: slice) -> Negatives:
+        """Return those of some rows, where each row has its own."""
+        valid = None if self.valid is None else self.valid[rows]
+        counts = self.log_expected_count[rows]
+        return Negatives(self.items[rows], counts, valid, self.hardest)
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from torch.optim import Optimizer
 
-from twotower.core.compiled import compiled
+from twotower.core.compiled import linked
+from twotower.training.fused.deferred import Deferred
+from twotower.training.fused.row_updates import CATCH_UP, UPDATE, Array, RowState, RowUpdates
 
 __all__ = ["AdagradRows"]
 
-Array = NDArray[Any]
 
-
-class AdagradRows:
-    """Duchi et al. 2011; see RowOptimizer."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        (self._group,) = optimizer.param_groups
-        self._state = [optimizer.state[each] for each in self._group["params"]]
-        self._tables = [
-            (parameter.detach().numpy(), state["sum"].numpy())
-            for parameter, state in zip(self._group["params"], self._state, strict=True)
-        ]
-
-    def start_epoch(self, steps: int) -> None:
-        """See RowOptimizer."""
-
-    def catch_up(self, table: int, rows: Array) -> None:
-        """See RowOptimizer."""
-
-    def start_step(self, rate: float) -> None:
-        """See RowOptimizer."""
-        self._rate = rate / (1 + float(self._state[0]["step"]) * self._group["lr_decay"])
-
-    def update(self, table: int, rows: Array, gradient: Array) -> None:
-        """See RowOptimizer."""
-        _update(*self._tables[table], rows, gradient, self._rate, self._group["eps"])
-
-    def finish_step(self) -> None:
-        """See RowOptimizer."""
-        for state in self._state:
-            state["step"] += 1
-
-    def finish_epoch(self) -> None:
-        """See RowOptimizer."""
-
-
-@compiled
-def _update(
-    weight: Array, squares: Array, rows: Array, gradient: Array, rate: float, eps: float
+@linked(CATCH_UP)
+def _nothing(
+    weight: Array,
+    first: Array,
+    second: Array,
+    last_used: Array,
+    rows: Array,
+    now: int,
+    sums: Array,
+    means: Array,
+    shrunk: Array,
 ) -> None:
+    """No row lags."""
+
+
+@linked(UPDATE)
+def _update(
+    weight: Array,
+    squares: Array,
+    second: Array,
+    last_used: Array,
+    rows: Array,
+    gradient: Array,
+    step: int,
+    fade1: Array,
+    fade2: Array,
+    constants: Array,
+) -> None:
+    rate, eps = np.float32(constants[0]), np.float32(constants[1])
     for r in range(len(rows)):
         row = rows[r]
         for d in range(weight.shape[1]):
             g = gradient[r, d]
             squares[row, d] += g * g
-            moved = np.float32(rate) * g / (np.sqrt(squares[row, d]) + np.float32(eps))
-            weight[row, d] -= moved
+            weight[row, d] -= rate * g / (np.sqrt(squares[row, d]) + eps)
+
+
+class AdagradRows(RowUpdates):
+    """Duchi et al. 2011; see RowUpdates."""
+
+    catch_up_rows = _nothing
+    update_rows = _update
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        (self._group,) = optimizer.param_groups
+        states = [optimizer.state[each] for each in self._group["params"]]
+        nothing, never = np.empty((0, 0), np.float32), np.empty(0, np.int64)
+        tables = [
+            RowState(parameter.detach().numpy(), state["sum"].numpy(), nothing, never)
+            for parameter, state in zip(self._group["params"], states, strict=True)
+        ]
+        super().__init__(tables, states, Deferred(0.0, 1.0), (1.0, 1.0))
+
+    def constants(self, step: int, rate: float) -> tuple[float, float, float, float, float]:
+        """See RowUpdates."""
+        decayed = rate / (1 + (step - 1) * self._group["lr_decay"])
+        return decayed, self._group["eps"], 0.0, 0.0, 1.0

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Deferred"]
+from twotower.core.compiled import linked
+
+__all__ = ["Deferred", "advance"]
 
 _FADED = 1e-9  # share of a momentum that counts as nothing
 
@@ -30,6 +32,7 @@ class Deferred:
         means: [steps + 1] float64, the mean of a second quantity with the same weights, times the
             sum: for Adam's eps.
         shrunk: [steps + 1] float64, S.
+        weights: What a momentum and the second quantity have become, by age, the oldest first.
     """
 
     def __init__(self, ratio: float, drift: float) -> None:
@@ -41,8 +44,7 @@ class Deferred:
         """
         reach = math.ceil(math.log(_FADED) / math.log(ratio)) if ratio > 0 else 1
         ages = np.arange(reach, 0, -1)  # of a momentum, oldest first
-        self._weights = ratio**ages
-        self._drifts = drift**ages
+        self.weights = np.power(float(ratio), ages), np.power(drift, ages)
         self.start_epoch(0)
 
     def start_epoch(self, steps: int) -> None:
@@ -61,10 +63,31 @@ class Deferred:
             factor: By which weight decay multiplies the weights in it.
         """
         self.now += 1
-        now = self.now
-        self.shrunk[now] = self.shrunk[now - 1] * factor
-        reach = min(now, len(self._weights))
-        added = self._weights[-reach:] * (rate / self.shrunk[now])
-        self.sums[now - reach : now] += added
-        if second:
-            self.means[now - reach : now] += added * self._drifts[-reach:] * second
+        constants = np.array([0.0, 0.0, rate, second, factor])
+        advance(self.now, self.sums, self.means, self.shrunk, *self.weights, constants)
+
+
+_ARRAY = "float64[::1]"
+
+
+@linked(f"void(int64, {', '.join(6 * [_ARRAY])})")
+def advance(
+    now: int,
+    sums: NDArray[Any],
+    means: NDArray[Any],
+    shrunk: NDArray[Any],
+    weights: NDArray[Any],
+    drifts: NDArray[Any],
+    constants: NDArray[Any],
+) -> None:
+    """Add step `now`, whose arguments of `Deferred.step` are the last three of five constants."""
+    rate, second, factor = constants[2], constants[3], constants[4]
+    shrunk[now] = shrunk[now - 1] * factor
+    if rate == 0:
+        return
+    reach = min(now, len(weights))
+    share = rate / shrunk[now]
+    for k in range(reach):
+        added = weights[len(weights) - reach + k] * share
+        sums[now - reach + k] += added
+        means[now - reach + k] += added * drifts[len(weights) - reach + k] * second

@@ -50,17 +50,20 @@ class FusedModule(TwoTowerModule):
         """Step once for each batch of a chunk; see TwoTowerModule for what is returned."""
         assert self._step is not None
         losses: list[Tensor] = []
-        positives = without = 0
-        for batch in chunk:
-            loss, counts = self._step(batch, self._rate(len(losses)))
-            losses.append(loss)
+        steps = positives = without = 0
+        for batch in chunk.batches:
+            count = -(-len(batch.users) // chunk.batch_size)
+            rates = [self._rate(steps + k) for k in range(count)]
+            lost, alone = self._step(batch, chunk.batch_size, rates)
+            losses.append(lost)
+            steps += count
             positives += len(batch.users)
-            without += len(counts) - int(counts.count_nonzero())
-        self._count(len(losses))
+            without += alone
+        self._count(steps)
         if chunk.ends_epoch or self.trainer.is_last_batch:
             self._step.finish_epoch()
         return {
-            "unpenalised": torch.stack(losses) if losses else torch.empty(0),
+            "unpenalised": torch.cat(losses) if losses else torch.empty(0),
             "positives": positives,
             "without_negatives": torch.tensor(without if needs_negatives(self.loss) else 0),
         }

@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
-from numpy.typing import NDArray
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
 from twotower.training.fused.adagrad import AdagradRows
 from twotower.training.fused.adam import AdamRows
+from twotower.training.fused.row_updates import RowUpdates
 from twotower.training.fused.sgd import SgdRows
 
-__all__ = ["RowOptimizer", "row_optimizer", "why_not_by_rows"]
-
-
-class RowOptimizer(Protocol):
-    """Updates rows of the tables of an optimizer, which holds its settings and state.
-
-    A row that a step does not use is left as it is, and catches up with the dense optimizer later.
-    The optimizer's state is complete between epochs.
-    """
-
-    def start_epoch(self, steps: int) -> None:
-        """Prepare for at most `steps` steps before `finish_epoch`."""
-        ...
-
-    def catch_up(self, table: int, rows: NDArray[Any]) -> None:
-        """Bring the weights of `rows` ([R] int64, distinct) to the end of the last step."""
-        ...
-
-    def start_step(self, rate: float) -> None:
-        """Begin a step with this learning rate."""
-        ...
-
-    def update(self, table: int, rows: NDArray[Any], gradient: NDArray[Any]) -> None:
-        """Update `rows`, which have caught up, by their gradients [R, at least the width]."""
-        ...
-
-    def finish_step(self) -> None:
-        """End the step."""
-        ...
-
-    def finish_epoch(self) -> None:
-        """Bring all rows to the end of the last step."""
-        ...
+__all__ = ["row_optimizer", "why_not_by_rows"]
 
 
 # By which a momentum must fade in each step: its weight is then negligible after 2,000 steps.
 _SLOWEST = 0.99
 
-_BY_ROWS: dict[type[Optimizer], Callable[[Optimizer], RowOptimizer]] = {
+_BY_ROWS: dict[type[Optimizer], Callable[[Optimizer], RowUpdates]] = {
     Adam: AdamRows,
     AdamW: AdamRows,
     SGD: SgdRows,
@@ -58,7 +25,7 @@ _BY_ROWS: dict[type[Optimizer], Callable[[Optimizer], RowOptimizer]] = {
 }
 
 
-def row_optimizer(optimizer: Optimizer) -> RowOptimizer:
+def row_optimizer(optimizer: Optimizer) -> RowUpdates:
     """Return what updates the parameters of `optimizer`; see `why_not_by_rows`."""
     return _BY_ROWS[type(optimizer)](optimizer)
 

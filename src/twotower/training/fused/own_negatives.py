@@ -6,14 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twotower.core.compiled import compiled
+from twotower.core.compiled import linked
 from twotower.training.fused.scores import Array, add_penalties
 from twotower.training.fused.table import EmbeddingRows
 from twotower.types import MaskedScores, Negatives
 
-__all__ = ["OwnNegatives"]
+__all__ = ["OwnNegatives", "own_backward", "own_scores", "valid_of"]
 
 _MASKED = np.float32(-np.inf)
+_SLOTS = "int32[::1], int32[::1], int32[:,::1]"
 
 
 class OwnNegatives:
@@ -34,10 +35,8 @@ class OwnNegatives:
         positive = np.empty(shape[0], np.float32)
         negative = np.empty(shape, np.float32)
         counts = np.empty(shape[0], np.int64)
-        valid = np.empty((0, 0), np.bool_)
-        if negatives.valid is not None:
-            valid = negatives.valid.contiguous().numpy()
-        _own_scores(users.vectors, items.vectors, *self._slots, valid, positive, negative, counts)
+        valid = valid_of(negatives)
+        own_scores(users.vectors, items.vectors, *self._slots, valid, positive, negative, counts)
         return MaskedScores(
             torch.from_numpy(positive),
             torch.from_numpy(negative),
@@ -49,7 +48,7 @@ class OwnNegatives:
     def backward(self, gradient: MaskedScores, l2: float) -> None:
         """See BatchOfRows."""
         users, items = self._users, self._items
-        _own_backward(
+        own_backward(
             users.vectors,
             items.vectors,
             *self._slots,
@@ -58,12 +57,21 @@ class OwnNegatives:
             users.gradient,
             items.gradient,
         )
-        rows, places = gradient.negative.shape
-        add_penalties(users, items, l2, rows, rows * places)
+        add_penalties(users, items, l2)
 
 
-@compiled
-def _own_scores(
+def valid_of(negatives: Negatives) -> Array:
+    """Return which negatives are valid, [B, N] bool; [0, 0] if all are."""
+    if negatives.valid is None:
+        return np.empty((0, 0), np.bool_)
+    return negatives.valid.contiguous().numpy()
+
+
+@linked(
+    f"void(float32[:,::1], float32[:,::1], {_SLOTS}, boolean[:,::1], "
+    "float32[::1], float32[:,::1], int64[::1])"
+)
+def own_scores(
     users: Array,
     items: Array,
     user_slots: Array,
@@ -74,6 +82,7 @@ def _own_scores(
     negative: Array,
     counts: Array,
 ) -> None:
+    """Score a batch, and count the valid negatives of each row."""
     rows, places = negative_slots.shape
     width = users.shape[1]
     for b in range(rows):
@@ -95,8 +104,11 @@ def _own_scores(
             negative[b, n] = score
 
 
-@compiled
-def _own_backward(
+@linked(
+    f"void(float32[:,::1], float32[:,::1], {_SLOTS}, float32[::1], float32[:,::1], "
+    "float32[:,::1], float32[:,::1])"
+)
+def own_backward(
     users: Array,
     items: Array,
     user_slots: Array,
@@ -107,6 +119,7 @@ def _own_backward(
     user_gradient: Array,
     item_gradient: Array,
 ) -> None:
+    """Add the gradients of embeddings, given those of scores."""
     rows, places = negative_slots.shape
     width = users.shape[1]
     for b in range(rows):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from twotower.core.compiled import compiled
+from twotower.core.compiled import linked
 from twotower.training.fused.table import EmbeddingRows
 from twotower.types import MaskedScores, Negatives
 
-__all__ = ["Array", "BatchOfRows", "add_penalties"]
+__all__ = ["Array", "BatchOfRows", "add_penalties", "add_penalty"]
 
 Array = NDArray[Any]
 
@@ -50,18 +50,17 @@ class BatchOfRows(Protocol):
         ...
 
 
-def add_penalties(
-    users: EmbeddingRows, items: EmbeddingRows, l2: float, rows: int, negatives: int
-) -> None:
+def add_penalties(users: EmbeddingRows, items: EmbeddingRows, l2: float) -> None:
     """Add the weights of the mean squared norms of users, positives and negatives."""
     if l2:
-        positive_slots, negative_slots = items.slots
-        _add_penalty(users.penalty, users.slots[0], l2 / rows)
-        _add_penalty(items.penalty, positive_slots, l2 / rows)
-        _add_penalty(items.penalty, negative_slots.ravel(), l2 / negatives)
+        (user_slots,), (positive_slots, negative_slots) = users.slots, items.slots
+        add_penalty(users.penalty, user_slots, l2 / len(user_slots))
+        add_penalty(items.penalty, positive_slots, l2 / len(user_slots))
+        add_penalty(items.penalty, negative_slots.ravel(), l2 / negative_slots.size)
 
 
-@compiled
-def _add_penalty(penalty: Array, slots: Array, weight: float) -> None:
+@linked("void(float32[::1], int32[::1], float64)")
+def add_penalty(penalty: Array, slots: Array, weight: float) -> None:
+    """Add a weight to the rows at `slots`, as often as they occur."""
     for k in range(len(slots)):
         penalty[slots[k]] += np.float32(weight)

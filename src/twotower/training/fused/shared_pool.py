@@ -67,7 +67,7 @@ class SharedPool:
             users.gradient,
             items.gradient,
         )
-        add_penalties(users, items, l2, rows, places)
+        add_penalties(users, items, l2)
 
     def _buffer(self, name: str, rows: int, columns: int) -> Tensor:
         """Return an array whose memory is used again: pages that are new to a process cost time."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twotower.core.compiled import compiled
+from twotower.core.compiled import linked
 from twotower.tower import EmbeddingTower
-from twotower.training.fused.rows import BatchRows
+from twotower.training.fused.rows import BatchRows, RowFinder
 
-__all__ = ["EmbeddingRows", "TowerTable"]
+__all__ = ["EmbeddingRows", "TowerTable", "embed_rows", "weight_gradients"]
 
 Array = NDArray[Any]
 
@@ -19,22 +19,33 @@ _SMALLEST_NORM = np.float32(1e-12)  # of torch.nn.functional.normalize
 
 
 class TowerTable:
-    """An EmbeddingTower's weights, as an array that shares their memory."""
+    """An EmbeddingTower's weights, as an array that shares their memory.
+
+    Attributes:
+        weight: [n, width of the weights].
+        width: Of embeddings.
+        cosine: Whether they are normalised.
+        finder: Finds the distinct rows of batches.
+    """
 
     def __init__(self, tower: EmbeddingTower) -> None:
         self.weight: Array = tower.weight.detach().numpy()
-        self._cosine = tower.cosine
-        self._width = self.weight.shape[1] + tower.ends_in_one
-        self._buffers = [np.empty((0, self._width), np.float32) for _ in range(2)]
+        self.cosine = tower.cosine
+        self.width = self.weight.shape[1] + tower.ends_in_one
+        self.finder = RowFinder(len(self.weight))
+        self._buffers = [np.empty((0, self.width), np.float32) for _ in range(2)]
 
-    def embed(self, found: BatchRows) -> EmbeddingRows:
-        """Return the embeddings of `found.rows`; they are valid until the next call."""
+    def embed(self, *entries: Array) -> EmbeddingRows:
+        """Return the distinct rows of `entries`, with room for their embeddings.
+
+        They are valid until the next call, and set by `EmbeddingRows.read`.
+        """
+        found = self.finder(*entries)
         count = len(found.rows)
         if count > len(self._buffers[0]):
-            self._buffers = [np.empty((2 * count, self._width), np.float32) for _ in range(2)]
+            self._buffers = [np.empty((2 * count, self.width), np.float32) for _ in range(2)]
         vectors, gradient = (buffer[:count] for buffer in self._buffers)
-        norms = np.empty(count if self._cosine else 0, np.float32)
-        _embed(self.weight, found.rows, vectors, norms, gradient)
+        norms = np.empty(count if self.cosine else 0, np.float32)
         return EmbeddingRows(found, vectors, gradient, norms)
 
 
@@ -54,17 +65,26 @@ class EmbeddingRows:
         self.slots = found.slots
         self.vectors = vectors
         self.gradient = gradient
-        self.penalty = np.zeros(len(found.rows), np.float32)
+        self.penalty = np.empty(len(found.rows), np.float32)
         self._norms = norms
+
+    def read(self, weight: Array) -> None:
+        """Embed the rows of a table; set gradients and penalties to 0."""
+        embed_rows(weight, self.rows, self.vectors, self._norms, self.gradient, self.penalty)
 
     def weight_gradient(self) -> Array:
         """Return the gradient with respect to the weights, [R, at least their width]."""
-        _to_weights(self.vectors, self._norms, self.penalty, self.gradient)
+        weight_gradients(self.vectors, self._norms, self.penalty, self.gradient)
         return self.gradient
 
 
-@compiled
-def _embed(weight: Array, rows: Array, vectors: Array, norms: Array, gradient: Array) -> None:
+@linked(
+    "void(float32[:,::1], int64[::1], float32[:,::1], float32[::1], float32[:,::1], float32[::1])"
+)
+def embed_rows(
+    weight: Array, rows: Array, vectors: Array, norms: Array, gradient: Array, penalty: Array
+) -> None:
+    """Embed rows of a table; `norms` has no entry where embeddings are not normalised."""
     width = weight.shape[1]
     for r in range(len(rows)):
         row = rows[r]
@@ -82,10 +102,12 @@ def _embed(weight: Array, rows: Array, vectors: Array, norms: Array, gradient: A
                 vectors[r, d] *= inverse
         for d in range(vectors.shape[1]):
             gradient[r, d] = 0
+        penalty[r] = 0
 
 
-@compiled
-def _to_weights(vectors: Array, norms: Array, penalty: Array, gradient: Array) -> None:
+@linked("void(float32[:,::1], float32[::1], float32[::1], float32[:,::1])")
+def weight_gradients(vectors: Array, norms: Array, penalty: Array, gradient: Array) -> None:
+    """Turn gradients of embeddings into those of weights."""
     width = vectors.shape[1]
     if len(norms) == 0:
         for r in range(len(penalty)):
