@@ -16,6 +16,7 @@ from twotower.serving.arguments import allowed_rows, require_known
 from twotower.serving.files import StoredModel
 from twotower.serving.id_rows import IdRows, ids_as_known
 from twotower.serving.lists import best, lists_frame
+from twotower.serving.screening import SCREENED, best_of_one
 from twotower.types import Histories, OneRanking, Recommendations
 
 __all__ = ["BASED_ON", "Tables"]
@@ -46,6 +47,11 @@ class Tables:
     def items(self) -> Tensor:
         """[n_items, D] embeddings of the items that can be ranked."""
         return self.stored.model.item_table()
+
+    @cached_property
+    def longest(self) -> float:
+        """The length of the longest item vector."""
+        return float(self.items.norm(dim=1).max())
 
     @cached_property
     def users(self) -> Tensor:
@@ -112,7 +118,7 @@ class Tables:
         """Return lists for `rows` of users and the places in _BASES; -1 is served by popularity."""
         unknown = rows < 0
         scorer = DotProductScorer(self.users, self.items)
-        found = best(scorer, rows.where(~unknown, scorer.n_users), k, seen, allowed)
+        found = self._best(scorer, rows.where(~unknown, scorer.n_users), k, seen, allowed)
         bases = torch.where(rows < self.stored.users.n_train, _ID, _FEATURES)
         if unknown.any():
             popular = best(OneRanking(self.popularity), torch.tensor([0]), k, None, allowed)
@@ -126,8 +132,23 @@ class Tables:
         """Return lists for users with `histories`, and the places in _BASES."""
         read = self._read(histories)
         scorer = DotProductScorer(self.stored.model.user_table(self.items, read), self.items)
-        found = best(scorer, torch.arange(read.n_rows), k, seen, allowed)
+        found = self._best(scorer, torch.arange(read.n_rows), k, seen, allowed)
         return found, torch.where(read.lengths > 0, _HISTORY, _NO_HISTORY)
+
+    def _best(
+        self,
+        scorer: DotProductScorer,
+        rows: Tensor,
+        k: int,
+        seen: Histories | None,
+        allowed: Tensor | None,
+    ) -> Recommendations:
+        """See `best`; one user's list over many items is made in less time."""
+        if len(rows) == 1 and int(rows[0]) < scorer.n_users and scorer.n_items >= SCREENED:
+            found = best_of_one(scorer, int(rows[0]), k, seen, allowed, self.longest)
+            if found is not None:
+                return found
+        return best(scorer, rows, k, seen, allowed)
 
     def frame(
         self, found: Recommendations, ids: pl.Series, bases: Tensor, *columns: pl.Series
