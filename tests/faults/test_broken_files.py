@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import tempfile
 from pathlib import Path
@@ -35,6 +37,8 @@ FILES = {
     "log.csv": CSV,
     "log.tsv": LOG.write_csv(separator="\t").encode(),
     "log.csv.gz": gzip.compress(CSV),
+    "log.csv.bz2": bz2.compress(CSV),
+    "log.csv.xz": lzma.compress(CSV),
     "log.csv.zst": pa.compress(CSV, codec="zstd", asbytes=True),
     "log.parquet": parquet(),
 }
@@ -87,7 +91,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
 def fuzz(file: tuple[str, bytes]) -> None:
     name, content = file
     table = read_damaged(name, content)
-    if table is not None and name.endswith(".gz"):  # its checksum finds any damage
+    if table is not None and name.endswith((".gz", ".bz2", ".xz")):  # checksums find any damage
         assert table.equals(LOG.cast(pl.String))
 
 
@@ -98,7 +102,9 @@ test_many_damaged_bytes = pytest.mark.slow(
 )
 
 
-@pytest.mark.parametrize("name", ["log.csv.gz", "log.csv.zst", "log.parquet"])
+@pytest.mark.parametrize(
+    "name", ["log.csv.gz", "log.csv.bz2", "log.csv.xz", "log.csv.zst", "log.parquet"]
+)
 def test_a_file_that_was_cut_off(name: str) -> None:
     content = FILES[name]
     for end in (1, 5, len(content) // 2, len(content) - 9, len(content) - 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,17 @@ from typing import Any
 
 from twotower.core.secrets import mask_all
 
-__all__ = ["read_json", "write_atomically", "write_json"]
+__all__ = ["no_room", "read_json", "write_atomically", "write_json"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_IN_TORCH = ("PytorchStreamWriter failed", "unexpected pos")  # RuntimeErrors of torch.save
+
+
+def no_room(error: Exception) -> bool:
+    """Return whether `error` was raised because a disk, or a quota, is full."""
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    return any(sign in str(error) for sign in _FULL_IN_TORCH)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

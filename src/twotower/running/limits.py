@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +11,10 @@ import polars as pl
 import torch
 
 from twotower.core.errors import DataError, ResourceError
+from twotower.core.files import no_room
 
 __all__ = ["limits_named"]
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_TORCH_DISK = ("PytorchStreamWriter failed", "unexpected pos")  # RuntimeErrors of torch.save
 _TORCH_MEMORY = ("can't allocate memory", "not enough memory")  # of its CPU allocator
 _SMALLER = (
     "lower trainer.batch_size, tower.emb_dim, negative_sampling.num_negatives or, if it happened "
@@ -45,14 +43,14 @@ def limits_named(output_dir: str) -> Iterator[None]:
         ) from error
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if any(sign in text for sign in _TORCH_DISK):
+        if no_room(error):
             raise _disk_full(output_dir, error) from error
         if isinstance(error, MemoryError) or any(sign in text for sign in _TORCH_MEMORY):
             wanted = text.partition("\n")[0].rpartition("] ")[2]
             raise ResourceError(f"out of memory ({wanted or 'of Python'}); {_SMALLER}") from error
         raise
     except OSError as error:
-        if error.errno in _DISK:
+        if no_room(error):
             raise _disk_full(output_dir, error) from error
         raise
     except pl.exceptions.PanicException as error:

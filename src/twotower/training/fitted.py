@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from twotower.core.files import write_atomically
 from twotower.model import TwoTower
 from twotower.training.cost import Cost
+from twotower.training.saved_states import save_state
 
 __all__ = ["Fitted"]
 
@@ -42,7 +42,7 @@ class Fitted:
             "cost": asdict(self.cost),
             "warnings": list(self.warnings),
         }
-        write_atomically(path, lambda file: torch.save(content, file))
+        save_state(content, path)
 
     @classmethod
     def load(cls, path: Path, model: TwoTower) -> Fitted:

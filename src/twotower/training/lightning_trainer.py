@@ -25,6 +25,7 @@ from twotower.core.errors import ConfigError, TrainingError
 from twotower.training.double_model import DoubleModel
 from twotower.training.fold_batches import FoldBatches
 from twotower.training.module import TwoTowerModule
+from twotower.training.saved_states import AtomicCheckpoints
 
 __all__ = ["is_first_process", "lightning_trainer", "restored_torch_settings", "run_fit"]
 
@@ -83,6 +84,7 @@ def lightning_trainer(
             strategy=placement["strategy"],
             precision=None if precision == "64-true" else precision,  # type: ignore[arg-type]
             plugins=[
+                AtomicCheckpoints(),
                 *placement.get("plugins", ()),
                 *([DoubleModel()] if precision == "64-true" else ()),
             ],
