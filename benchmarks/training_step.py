@@ -59,10 +59,10 @@ class Rows(Dataset[dict[str, Tensor]]):
         }
 
 
-def notebook_epoch(fold: Fold, num_negatives: int, batch_size: int) -> None:
+def notebook_epoch(fold: Fold, num_negatives: int, batch_size: int, dim: int = 16) -> None:
     """One epoch of the notebook's training loop; its validation pass is left out."""
-    users = nn.Embedding(fold.train.n_users, 16)
-    items = nn.Embedding(fold.train.n_items, 16)
+    users = nn.Embedding(fold.train.n_users, dim)
+    items = nn.Embedding(fold.train.n_items, dim)
     optimizer = torch.optim.Adam([*users.parameters(), *items.parameters()], lr=1e-3)
     loss_of = nn.BCEWithLogitsLoss()
     total = 0.0
@@ -74,6 +74,15 @@ def notebook_epoch(fold: Fold, num_negatives: int, batch_size: int) -> None:
         loss.backward()
         optimizer.step()
         total += loss.item()
+
+
+def notebook_fold() -> Fold:
+    """MovieLens 100K as the notebook splits it."""
+    experiment: Experiment = build(compose("train", SETTING))
+    frames = prepare(
+        experiment.dataset.load(), experiment.preprocessing, experiment.split, None, {}
+    )
+    return make_fold(frames.train, frames.test, frames.history, True, True)
 
 
 def our_epochs(experiment: Experiment, fold: Fold, epochs: int) -> None:
@@ -101,11 +110,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
 
-    experiment: Experiment = build(compose("train", SETTING))
-    frames = prepare(
-        experiment.dataset.load(), experiment.preprocessing, experiment.split, None, {}
-    )
-    fold = make_fold(frames.train, frames.test, frames.history, True, True)
+    fold = notebook_fold()
     contenders: dict[str, tuple[int, Callable[[], None]]] = {
         NOTEBOOK: (1, lambda: notebook_epoch(fold, 10, batch_size=1024))
     }
