@@ -100,11 +100,10 @@ def quality(options: argparse.Namespace, folder: str) -> None:
         values = tuple(result.metrics[f"test/{name}"] for name in METRICS)
         rows.append(values)
         fits = ", ".join(f"{fit.seconds / 60:.1f}" for fit in result.fits)
-        validation = ", ".join(f"{result.metrics[f'val/{name}']:.4f}" for name in METRICS)
         print(
-            f"seed {seed}: recall@20 {values[0]:.4f}, NDCG@20 {values[1]:.4f} (validation "
-            f"{validation}); {result.fits[0].best_epoch} epochs; minutes: {fits} to select and "
-            f"refit, {wall / 60:.1f} in all, {cpu / 60:.1f} of CPU time",
+            f"seed {seed}: recall@20 {values[0]:.4f}, NDCG@20 {values[1]:.4f}; "
+            f"{result.fits[0].best_epoch} epochs; minutes: {fits} to select and refit, "
+            f"{wall / 60:.1f} in all, {cpu / 60:.1f} of CPU time",
             flush=True,
         )
         if seed == 0:
