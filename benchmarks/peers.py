@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -143,9 +144,11 @@ def speeds(
     """Return the positives per second of each contender in each turn, of about `seconds`."""
     counts = {}
     for name, epochs in contenders.items():
-        epochs(1)  # warms up
-        counts[name] = max(1, round(2 * seconds / epochs(2)))
-        counts[name] = max(1, round(counts[name] * seconds / epochs(counts[name])))
+        epochs(1)  # compiles and warms up
+        count = 1
+        while (spent := epochs(count)) < seconds / 2:
+            count = math.ceil(count * seconds / spent)
+        counts[name] = count
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):
         for name, epochs in contenders.items():

@@ -102,7 +102,6 @@ def main(folder: Path, dim: int, negatives: int, batch: int) -> None:
         try:
             if name not in trained:
                 trained[name] = LIBRARIES[name](folder, pairs, dim, negatives, batch)
-                trained[name](1)  # warms up
             started = time.process_time()
             trained[name](int(count))
             seconds = time.process_time() - started
