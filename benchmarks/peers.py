@@ -54,6 +54,8 @@ LARGE = ["n_users=30000", "n_items=40000", "n_interactions=1000000"]
 DIM, NEGATIVES, BATCH = 64, 10, 1024
 BPR = [f"tower.emb_dim={DIM}", "loss=bpr", "trainer.threads=1", "tracking=none"]
 
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+
 Epochs = Callable[[int], float]  # trains for a number of epochs, and returns the CPU time
 
 
@@ -72,7 +74,6 @@ class Peers:
     """The process that trains with the other libraries on a log."""
 
     def __init__(self, python: Path, folder: Path) -> None:
-        self.versions: dict[str, str] = {}
         self._process = subprocess.Popen(
             [
                 *(python, "-W", "ignore", Path(__file__).with_name("peers_loops.py"), folder),
@@ -93,7 +94,6 @@ class Peers:
         answer: dict[str, Any] = json.loads(process.stdout.readline())
         if "error" in answer:
             raise SystemExit(f"{library}: {answer['error']}")
-        self.versions[library] = answer["version"]
         return float(answer["seconds"])
 
     def close(self) -> None:
@@ -168,6 +168,36 @@ def table(title: str, found: dict[str, list[float]], own: str) -> None:
         )
 
 
+def compare(name: str, fold: Fold, peers: Peers, turns: int, seconds: float) -> None:
+    """Print the tables of a log."""
+
+    def peer(library: str) -> Epochs:
+        return lambda count: peers.epochs(library, count)
+
+    pairs = len(fold.train)
+    own = f"twotower, Adam, batch {BATCH:,}"
+    contenders = {
+        f"RecBole, Adam, batch {BATCH:,}": peer("recbole"),
+        own: ours(
+            fold, f"negative_sampling.num_negatives={NEGATIVES}", f"trainer.batch_size={BATCH}"
+        ),
+    }
+    found = speeds(contenders, pairs, turns, seconds)
+    table(f"{name}, {pairs:,} pairs, {NEGATIVES} negatives, positives/s", found, own)
+
+    contenders = {"implicit, SGD": peer("implicit"), "cornac, SGD": peer("cornac")}
+    for optimizer, batch in (("adam", 1024), ("adam", 4096), ("sgd", 4096), ("sgd", 16384)):
+        own = f"twotower, {OPTIMIZERS[optimizer]}, batch {batch:,}"
+        contenders[own] = ours(
+            fold,
+            "negative_sampling.num_negatives=1",
+            f"optimizer={optimizer}",
+            f"trainer.batch_size={batch}",
+        )
+    found = speeds(contenders, pairs, turns, seconds)
+    table(f"{name}, one negative, pairs/s", found, own)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--turns", type=int, default=5, help="of each (default 5)")
@@ -177,39 +207,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     python = environment(options.venv or user_cache_path("twotower") / "benchmark-peers")
-    print(f"{machine()}; {', '.join(PINS)}; load {os.getloadavg()[0]:.1f}")
+    print(f"{machine()}; {', '.join(PINS)}; load {os.getloadavg()[0]:.1f}", flush=True)
 
     for size in options.logs:
         name, fold = small_log() if size == "small" else ("made-up", log_of(synthetic(LARGE)))
-        train = fold.train
         with tempfile.TemporaryDirectory() as folder:
-            np.save(Path(folder, "pairs.npy"), torch.stack([train.users, train.items], 1).numpy())
+            pairs = torch.stack([fold.train.users, fold.train.items], 1)
+            np.save(Path(folder, "pairs.npy"), pairs.numpy())
             peers = Peers(python, Path(folder))
-
-            def peer(library: str, peers: Peers = peers) -> Epochs:
-                return lambda count: peers.epochs(library, count)
-
-            many = f"negative_sampling.num_negatives={NEGATIVES}"
-            one = ["negative_sampling.num_negatives=1", "optimizer=sgd"]
-            title = f"{name}, {len(train):,} pairs, {NEGATIVES} negatives, positives/s"
-            own = f"twotower, Adam, batch {BATCH:,}"
-            contenders = {
-                f"RecBole, Adam, batch {BATCH:,}": peer("recbole"),
-                own: ours(fold, many, f"trainer.batch_size={BATCH}"),
-            }
-            table(title, speeds(contenders, len(train), options.turns, options.seconds), own)
-            own = "twotower, SGD, batch 4,096"
-            contenders = {
-                "implicit, SGD": peer("implicit"),
-                "cornac, SGD": peer("cornac"),
-                f"twotower, Adam, batch {BATCH:,}": ours(
-                    fold, one[0], f"trainer.batch_size={BATCH}"
-                ),
-                "twotower, Adam, batch 4,096": ours(fold, one[0], "trainer.batch_size=4096"),
-                own: ours(fold, *one, "trainer.batch_size=4096"),
-            }
-            title = f"{name}, one negative, pairs/s"
-            table(title, speeds(contenders, len(train), options.turns, options.seconds), own)
+            compare(name, fold, peers, options.turns, options.seconds)
             peers.close()
 
 

@@ -15,7 +15,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def main(folder: Path, dim: int, negatives: int, batch: int) -> None:
             started = time.process_time()
             trained[name](int(count))
             seconds = time.process_time() - started
-            answer = {"seconds": seconds, "version": version(name)}
+            answer = {"seconds": seconds}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         with contextlib.suppress(BrokenPipeError):
