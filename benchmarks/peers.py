@@ -79,6 +79,7 @@ class Peers:
                 *(python, "-W", "ignore", Path(__file__).with_name("peers_loops.py"), folder),
                 *map(str, (DIM, NEGATIVES, BATCH)),
             ],
+            cwd=folder,  # where RecBole writes logs
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
