@@ -1,7 +1,10 @@
 """Time and peak memory of each phase of a run by the size of the log.
 
     python benchmarks/scale.py                          # 1 and 10 million interactions
-    python benchmarks/scale.py --rows 100e6 --paths streaming
+    python benchmarks/scale.py --rows 100e6 --paths streaming --folder large
+
+With --folder, logs, prepared data and what is measured are kept: the same command continues after
+the last phase that was finished, and --until stops after one, so that hours can be cut in pieces.
 
 A made-up log, sorted by item, is written as Parquet (columns user_id, item_id, timestamp; a user
 has 100 interactions, an item 500 on average), read, prepared with split=last_n, encoded and
@@ -29,6 +32,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+PHASES = ("prepare", "encode", "train")
 _ROWS_AT_ONCE = 4_000_000
 _TASTES = 32
 _YEAR = 365 * 86_400
@@ -85,19 +89,26 @@ def _block(
 
 
 class Phases:
-    """Seconds and peak resident memory of named phases."""
+    """Seconds and peak resident memory of named phases, which are kept in a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path) -> None:
         self.base = anonymous_memory()
-        self.measured: dict[str, tuple[float, int]] = {}
+        self._file = file
+        self.measured: dict[str, tuple[float, int]] = (
+            json.loads(file.read_text()) if file.exists() else {}
+        )
 
     def run(self, name: str, work: Callable[[], Any]) -> Any:
-        """Return what `work` returns."""
+        """Return what `work` returns; measure it if that was not done before."""
         sampler = _Sampler()
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         result = work()
-        self.measured[name] = (time.perf_counter() - started, sampler.stop() - self.base)
-        print(name, *self.measured[name], file=sys.stderr, flush=True)
+        seconds, peak = time.perf_counter() - started, sampler.stop() - self.base
+        if name not in self.measured:
+            self.measured[name] = (seconds, peak)
+            self._file.write_text(json.dumps(self.measured))
+            of_cpu = f"of CPU {time.process_time() - cpu:.1f} s"
+            print(f"{name}: {seconds:.1f} s, {of_cpu}, {peak / 2**20:,.0f} MiB", file=sys.stderr)
         return result
 
 
@@ -131,8 +142,8 @@ def anonymous_memory() -> int:
     return int(found[1]) * 1024
 
 
-def measure(log: Path, path: str, output: Path) -> dict[str, Any]:
-    """Run every phase on `log` by `path`, memory or streaming."""
+def measure(log: Path, path: str, output: Path, until: str) -> dict[str, Any]:
+    """Run the phases to `until` on `log` by `path`, memory or streaming."""
     from twotower.config import build, compose
     from twotower.model import TwoTower
     from twotower.running.experiment import Experiment
@@ -142,9 +153,15 @@ def measure(log: Path, path: str, output: Path) -> dict[str, Any]:
     overrides = [*SETTING, f"dataset.path={log}", f"output_dir={output}"]
     overrides.append(f"dataset.streaming={str(path == 'streaming').lower()}")
     experiment: Experiment = build(compose("train", overrides))
-    phases = Phases()
+    output.mkdir(exist_ok=True)
+    phases = Phases(output / "measured.json")
     frames = phases.run("prepare", lambda: experiment.load()[1])
+    if until == "prepare":
+        return {"phases": phases.measured}
     fold = phases.run("encode", lambda: fold_of(frames, "validation", experiment.split))
+    sizes = {"users": fold.train.n_users, "items": fold.train.n_items, "phases": phases.measured}
+    if until == "encode":
+        return sizes
     model = TwoTower.build(experiment.tower, users=fold.users, items=fold.items, seed=0)
     objective = Objective(experiment.negative_sampling, experiment.loss, experiment.optimizer)
     phases.run(
@@ -153,14 +170,7 @@ def measure(log: Path, path: str, output: Path) -> dict[str, Any]:
             model, fold, objective, seed=0, epochs=1, on_epoch=lambda *_: None
         ),
     )
-    n_train = len(fold.train)
-    return {
-        "train": n_train,
-        "users": fold.train.n_users,
-        "items": fold.train.n_items,
-        "phases": phases.measured,
-        "positives_per_second": n_train / phases.measured["train"][0],
-    }
+    return {**sizes, "positives_per_second": len(fold.train) / phases.measured["train"][0]}
 
 
 def show(path: str, rows: int, measured: dict[str, Any]) -> str:
@@ -168,8 +178,9 @@ def show(path: str, rows: int, measured: dict[str, Any]) -> str:
     phases = measured["phases"]
     peak = max(high for _, high in phases.values())
     cells = [f"{seconds:,.1f} s, {high / 2**20:,.0f} MiB" for seconds, high in phases.values()]
-    sizes = [f"{rows:,}", f"{measured['users']:,}", f"{measured['items']:,}"]
-    speed = f"{measured['positives_per_second']:,.0f}"
+    cells += [""] * (len(PHASES) - len(cells))
+    sizes = [f"{rows:,}", *(f"{measured.get(key, 0):,}" for key in ("users", "items"))]
+    speed = f"{measured.get('positives_per_second', 0):,.0f}"
     return f"| {' | '.join([path, *sizes, *cells, speed, f'{peak / rows:,.0f}'])} |"
 
 
@@ -177,24 +188,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 10e6])
     parser.add_argument("--paths", nargs="+", default=["memory", "streaming"])
-    parser.add_argument("--folder", type=Path, help="for the logs; default: a temporary one")
+    parser.add_argument("--folder", type=Path, help="what is kept; default: a temporary one")
+    parser.add_argument("--until", choices=PHASES, default=PHASES[-1], help="the last phase")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # log and path, of a child
     options = parser.parse_args()
     if options.measure:
         log, path = options.measure
-        with tempfile.TemporaryDirectory(dir=options.folder) as output:
-            print(json.dumps(measure(Path(log), path, Path(output))))
+        output = options.folder / f"{Path(log).stem}_{path}"
+        print(json.dumps(measure(Path(log), path, output, options.until)))
         return
     print("| path | rows | users | items | prepare | encode | train | positives/s | bytes/row |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
+        folder: Path = options.folder or Path(temporary)
+        folder.mkdir(exist_ok=True)
         for rows in map(int, options.rows):
             log = folder / f"log_{rows}.parquet"
             if not log.exists():
                 write_log(log, rows)
             for path in options.paths:
-                command = [sys.executable, __file__, "--folder", str(folder), "--measure"]
+                command = [sys.executable, __file__, "--folder", str(folder)]
+                command += ["--until", options.until, "--measure"]
                 done = subprocess.run(
                     [*command, str(log), path], stdout=subprocess.PIPE, check=True
                 )

@@ -185,22 +185,37 @@ def test_text_is_refused(tmp_path: Path) -> None:
 
 
 SPARK = [
-    ["preprocessing=none", "split=last_n", "split.n=2"],
+    # Of 943 users many have fewer than 70 interactions, or in validation fewer than 70 left.
+    ["preprocessing=none", "split=last_n", "split.n=70"],
     ["preprocessing=k_core", "split=ratio", "preprocessing.filters.0.min_inter_per_item=30"],
     ["preprocessing=notebook", "split=time", "preprocessing.duplicates=last"],
 ]
 
 
+@pytest.fixture(scope="module")
+def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of the size of MovieLens 100K, with repeated pairs and moments."""
+    overrides = ["dataset.n_users=943", "dataset.n_items=1682", "dataset.n_interactions=100000"]
+    dataset = build(compose("train", ["dataset=synthetic", *overrides])).dataset
+    frame = dataset.load().log.with_columns(pl.col("timestamp").dt.truncate("2h"))
+    folder = tmp_path_factory.mktemp("movies")
+    pl.concat([frame, frame.gather_every(9)]).write_parquet(folder / "log.parquet")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", SPARK, ids=lambda choice: choice[1])
 def test_spark_prepares_the_same_parts(
-    log: Path, tmp_path: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch
+    movies: Path, tmp_path: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pyspark")
+    monkeypatch.setattr(streaming_prepare, "ROWS_PER_BUCKET", 40_000)
+    monkeypatch.setattr(parquet_log, "_ROWS_AT_ONCE", 30_000)
     options = "--master local[2] --conf spark.sql.shuffle.partitions=2 pyspark-shell"
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", options)
-    by_polars = experiment(log, tmp_path, *overrides, streaming=True)
-    by_spark = experiment(log, tmp_path, *overrides, "preprocessing.engine=spark", streaming=True)
+    by_polars = experiment(movies, tmp_path, *overrides, streaming=True)
+    engine = "preprocessing.engine=spark"
+    by_spark = experiment(movies, tmp_path, *overrides, engine, streaming=True)
     frames, parts = by_polars.load()[1], by_spark.load()[1]
     assert_frame_equal(parts.test, frames.test)
     assert parts.validation is not None

@@ -126,21 +126,21 @@ class LogFile:
             DataError: See `load`.
         """
         parquet = self.path.lower().endswith(".parquet") or not Path(self.path).suffix
-        if self.streaming is False or (self.streaming == "auto" and not parquet):
+        whole = not parquet or self.test_path is not None or self.columns.get("weight") is not None
+        if self.streaming is False or (self.streaming == "auto" and whole):
             return None
         lists = Lists({str(name): mark for name, mark in self.lists.items()})
         users, items = self._users(lists), self._items(lists)
         lists.refuse_unused()
         times = TimeFormat(self.timestamp_unit, self.timestamp_format)
         log = open_parquet_log(self.path, self.columns, times, self.order, users, items)
-        if self.streaming == "auto":
-            small = log.n_rows < AUTO_ROWS
+        if self.streaming == "auto" and log.n_rows < AUTO_ROWS:
             logger.info(
-                "dataset.streaming=auto: %s rows are %s, as %s %s",
-                *(f"{log.n_rows:,}", "read into memory" if small else "streamed from disk"),
-                *("fewer than" if small else "at least", f"{AUTO_ROWS:,}"),
+                "dataset.streaming=auto: %s rows are read into memory; from %s on they would be "
+                "streamed from disk",
+                *(f"{log.n_rows:,}", f"{AUTO_ROWS:,}"),
             )
-            return None if small else log
+            return None
         return log
 
     def _users(self, lists: Lists) -> pl.DataFrame | None:

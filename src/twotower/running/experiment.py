@@ -40,6 +40,7 @@ from twotower.running.rules import (
     a_learned_prior_is_scored,
     a_part_is_measured,
     extras_are_installed,
+    needs_whole_log,
     objective_fits,
     streaming_fits,
     validation_is_cut,
@@ -58,7 +59,7 @@ from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
-from twotower.types import Fold, Interactions, SplitFrames
+from twotower.types import Fold, Interactions, LogStream, SplitFrames
 
 __all__ = ["Experiment", "Report"]
 
@@ -213,7 +214,7 @@ class Experiment(Configured):
         """Return the dataset, without its log, and its parts, which are cached in `output_dir`."""
         nodes = {key: self.config[key] for key in ("preprocessing", "split")}
         cache = Path(self.output_dir) / "cache" / "splits"
-        log = self.dataset.stream() if isinstance(self.dataset, Streamable) else None
+        log = self._stream()
         frames: SplitFrames
         if log is not None:
             logger.info("data: %s, %s interactions, streamed", log.origin, f"{log.n_rows:,}")
@@ -233,6 +234,20 @@ class Experiment(Configured):
             if note := repeat_note(frames, part, self.evaluation):
                 logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
         return interactions, frames
+
+    def _stream(self) -> LogStream | None:
+        """Return the log if it is to be streamed."""
+        log = self.dataset.stream() if isinstance(self.dataset, Streamable) else None
+        if log is None:
+            return None
+        # Only dataset.streaming=auto comes here with errors: true is refused with them.
+        for error in needs_whole_log(self.preprocessing, self.split, self.trainer):
+            logger.warning(
+                "dataset.streaming=auto: %s rows are read into memory, not streamed: %s",
+                *(f"{log.n_rows:,}", error),
+            )
+            return None
+        return log
 
     def _result(
         self,

@@ -25,6 +25,7 @@ __all__ = [
     "a_learned_prior_is_scored",
     "a_part_is_measured",
     "extras_are_installed",
+    "needs_whole_log",
     "objective_fits",
     "streaming_fits",
     "validation_is_cut",
@@ -132,6 +133,13 @@ def streaming_fits(
             valid = "must be polars, or dataset=file with dataset.streaming=true"
             yield ErrorEntry("preprocessing.engine", preprocessing.engine, wrong, valid)
         return
+    yield from needs_whole_log(preprocessing, split, trainer)
+
+
+def needs_whole_log(
+    preprocessing: Preprocessing, split: Split, trainer: Trainer
+) -> Iterator[ErrorEntry]:
+    """Yield an error for each setting by which a log cannot be streamed."""
     if not split.by_user:
         choice = type(split).__module__.rpartition(".")[2]
         wrong = "which needs the whole log at once, but dataset.streaming=true"

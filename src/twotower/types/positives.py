@@ -24,10 +24,16 @@ class PositiveDistribution:
     weights: Tensor | None = None
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """Return [n] int64 on the generator's device: the n interactions of an epoch, in order."""
+        """Return [n] on the generator's device: the n interactions of an epoch, in order.
+
+        They are int64, but int32 where a permutation on the CPU fits: the same one, in half of the
+        memory.
+        """
         device = generator.device
         if self.weights is None:
-            return torch.randperm(n, generator=generator, device=device)
+            narrow = device.type == "cpu" and n < 2**31
+            dtype = torch.int32 if narrow else torch.int64
+            return torch.randperm(n, generator=generator, device=device, dtype=dtype)
         ends = self._ends.to(device)
         points = torch.rand(n, generator=generator, device=device, dtype=torch.float64)
         order = torch.searchsorted(ends, points * ends[-1], right=True)
