@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Read when torch is loaded. By default a thread that waits for another spins, and two runs that
     # share cores take several times as long as one after the other.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Of RePlay, where pyspark is installed.
+    warnings.filterwarnings("ignore", "Cannot infer the eval type", UserWarning)
     if "LOCAL_RANK" in os.environ and command not in _COMMANDS:
         # Lightning starts the other processes of a run with Hydra's arguments only.
         command, arguments = "train", [command, *arguments]
