@@ -155,6 +155,7 @@ def _job(composed: DictConfig) -> float | None:
     from twotower.tracking.base import UNDELIVERED
     from twotower.training import is_first_process
 
+    who = "twotower" if is_first_process() else "twotower, a further process"
     if not is_first_process():
         logging.getLogger("twotower").setLevel(logging.ERROR)  # the first one logs the same
     # Relative paths start from the working directory of the command, even with hydra.job.chdir.
@@ -175,7 +176,7 @@ def _job(composed: DictConfig) -> float | None:
                 sys.exit(UNDELIVERED)
     except TwoTowerError as error:
         if HydraConfig.get().mode != RunMode.MULTIRUN:
-            sys.exit(visible(f"twotower: {error}"))
+            sys.exit(visible(f"{who}: {error}"))
         # Printed by Hydra without a traceback, while the other trials run.
         raise CompactHydraException(visible(str(error))) from error
     metrics: dict[str, float] = result.metrics

@@ -141,7 +141,7 @@ class Experiment(Configured):
         tracking = self.tracking if is_first_process() else NoTracking()
         if trial is None:  # a trial's own name is what distinguishes it
             name = self.run_name or name
-        resume = self.resume if trial is None and not self.trainer.repeats_command else False
+        resume = self.resume if trial is None else False
         with (
             terminate_on_sigterm(),
             unfinished(self.output_dir, self.config, resume) as kept,
@@ -329,8 +329,10 @@ class Experiment(Configured):
     @property
     def _judge(self) -> Judge:
         cache = Path(self.output_dir) / "cache" / "baselines"
-        shows = self.trainer.progress_bar and is_first_process()
-        return Judge(References(self.baselines, self.evaluation, self.config, cache, shows))
+        first = is_first_process()
+        baselines = self.baselines if first else {}
+        shows = self.trainer.progress_bar and first
+        return Judge(References(baselines, self.evaluation, self.config, cache, shows))
 
     @property
     def _objective(self) -> Objective:

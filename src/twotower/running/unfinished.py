@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,12 +18,14 @@ from twotower.config.identity import run_digest
 from twotower.core.errors import TrainingError
 from twotower.running.trial_context import TrialContext, noted_run
 from twotower.tracking.environment import code_version
+from twotower.training import is_first_process
 
 __all__ = ["Resume", "Unfinished", "unfinished"]
 
 Resume = Literal[True, False, "new"]
 
 _DATA, _CODE, _LOCK = "data", "code", ".lock"
+_FOLDER_OF_FIRST = "TWOTOWER_UNFINISHED"  # which further processes of a run resume from too
 logger = logging.getLogger(__name__)
 
 
@@ -91,11 +94,18 @@ class Unfinished:
 def unfinished(
     output_dir: str, config: Mapping[str, Any], resume: Resume
 ) -> Iterator[Unfinished | None]:
-    """Open what an interrupted run of `config` has left, or a new folder; None if not `resume`."""
+    """Open what an interrupted run of `config` has left, or a new folder; None if not `resume`.
+
+    The further processes of a run get the folder of the first one, which removes it at the end.
+    """
     if resume is False:
         yield None
         return
     digest = run_digest(config)
+    if not is_first_process():
+        first = os.environ.get(_FOLDER_OF_FIRST)
+        yield None if first is None else Unfinished(Path(first), FileLock(""), digest)
+        return
     root = Path(output_dir) / "unfinished" / digest[:12]
     if resume == "new":
         _clear(root)
@@ -103,6 +113,7 @@ def unfinished(
     assert kept is not None, "nobody else knows the folder"
     kept.of_this_code()
     done = False
+    os.environ[_FOLDER_OF_FIRST] = str(kept.folder.resolve())
     try:
         yield kept
         done = True
@@ -116,6 +127,7 @@ def unfinished(
         logger.warning("interrupted: the same command resumes the run, resume=new starts over")
         raise
     finally:
+        os.environ.pop(_FOLDER_OF_FIRST, None)
         if done:
             shutil.rmtree(kept.folder, ignore_errors=True)
             for empty in (root, root.parent):

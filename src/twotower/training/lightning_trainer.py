@@ -21,9 +21,10 @@ from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-define
     SIGTERMException,
 )
 
-from twotower.core.errors import ConfigError, TrainingError
+from twotower.core.errors import ConfigError, ResourceError, TrainingError
 from twotower.training.double_model import DoubleModel
 from twotower.training.fold_batches import FoldBatches
+from twotower.training.further_processes import ended_on_error, is_lost_connection
 from twotower.training.module import TwoTowerModule
 from twotower.training.saved_states import AtomicCheckpoints
 
@@ -65,7 +66,7 @@ def lightning_trainer(
     Raises:
         ConfigError: If this machine cannot train with these settings.
     """
-    for name in ("pytorch_lightning", "lightning_fabric"):
+    for name in ("pytorch_lightning", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)
     # Not "gpu" or "auto", which select Apple's mps where it exists: it has no float64, which
@@ -119,10 +120,11 @@ def run_fit(
 
     Raises:
         TrainingError: If anomaly detection found NaN.
+        ResourceError: If another process of the run has ended.
         ConfigError: If an argument in `trainer.lightning` does not suit the data.
         KeyboardInterrupt: On Ctrl-C, which Lightning would turn into SystemExit.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ended_on_error(trainer):
         # From Lightning's own use of torch: nothing that a user could change.
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         # A resumed fit finds its own checkpoints and logs, and overwrites them.
@@ -141,6 +143,11 @@ def run_fit(
         except RuntimeError as error:
             if "returned nan values" in str(error):  # from lightning.detect_anomaly
                 raise TrainingError(f"training has diverged: {error}") from error
+            if trainer.world_size > 1 and is_lost_connection(error):
+                raise ResourceError(
+                    "trainer: another process of this run has ended, by a signal or by an error "
+                    "that it printed; the same command resumes the run"
+                ) from error
             raise
         except MisconfigurationException as error:  # such as a share of less than one batch
             raise ConfigError(f"trainer: {error}") from error
