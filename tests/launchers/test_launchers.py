@@ -23,6 +23,7 @@ from hydra_plugins.twotower_ray_launcher._ray import LauncherError, start, threa
 PRESETS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
 pytestmark = pytest.mark.slow
 
+LIMIT = 300  # seconds of a sweep, each worker of which imports torch; a quiet machine takes 20
 LAUNCHERS = ("joblib", "ray", "slurm", "submitit_local", "submitit_slurm")
 
 APP = """
@@ -183,7 +184,7 @@ def check_others_ran(app: Path, process: subprocess.Popen[str], threads: int | N
 
     `threads`: those of torch in each trial; None where the trials do not import it.
     """
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 1, output
     assert "x must not be 2" in output
     trials = records(app)
@@ -203,7 +204,7 @@ def test_there_is_a_launcher_for_each_preset() -> None:
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_the_command_line_knows_the_launcher(launcher: str, start_app: Start) -> None:
     process = start_app(f"hydra/launcher={launcher}", "--cfg", "hydra", "-p", "hydra.launcher")
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, output
     assert "Warning" not in output
     assert "_target_: hydra_plugins." in output
@@ -287,7 +288,7 @@ def test_without_ray_the_error_names_the_extra(app: Path, start_app: Start) -> N
     (app / "no_ray" / "ray" / "__init__.py").write_text("raise ModuleNotFoundError('no ray')")
     path = f"{app / 'no_ray'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     process = start_app("-m", "hydra/launcher=ray", "x=1,2", PYTHONPATH=path)
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 1
     assert "pip install 'twotower[ray]'" in output
     assert "Traceback" not in output
@@ -373,7 +374,7 @@ def test_ray_gives_each_trial_a_process_where_asked(app: Path, start_app: Start)
         "-m", "hydra/launcher=ray", "hydra.launcher.init.num_cpus=1", "x=1,2",
         "hydra.launcher.options.max_calls=1",
     )  # fmt: skip
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, output
     trials = records(app)
     assert trials["x=1"]["pid"] != trials["x=2"]["pid"]

@@ -28,6 +28,8 @@ def test_all_look_ups_agree_with_the_histories(
     no_item_of_pool = torch.full((len(rows),), 6)
     mask = PoolValidity(train, CPU, exclude_seen=True)(rows, no_item_of_pool, items)
     assert torch.equal(mask.valid(), ~truth)
+    searched = PoolValidity(train, CPU, exclude_seen=True).searched(rows, no_item_of_pool, items)
+    assert torch.equal(searched, ~truth)
     # Next to another pool, of one item.
     scores, counts = torch.ones(len(rows), 1 + len(items)), torch.full((len(rows),), 1 + len(items))
     mask.mask_(scores, counts, 1)
@@ -49,3 +51,7 @@ def test_a_pool_place_is_valid_for_whom_it_is_neither_positive_nor_seen() -> Non
         [True, True, True, True],
         [True, True, False, True],
     ]
+    for excludes in (True, False):
+        mask = PoolValidity(train, CPU, excludes)
+        searched = mask.searched(users, positives, pool)
+        assert torch.equal(searched, mask.valid(users, positives, pool))

@@ -84,6 +84,8 @@ class PoolValidity:
 
     def valid(self, users: Tensor, positives: Tensor, pool: Tensor) -> Tensor:
         """Return [B, N] bool."""
+        if pool.device.type != "cpu":
+            return self.searched(users, positives, pool)
         n, device = len(pool), pool.device
         rows, items = torch.arange(len(users), device=device), positives
         if self._seen is not None:
@@ -95,6 +97,16 @@ class PoolValidity:
         valid = torch.ones(len(users), n + 1, dtype=torch.bool, device=device)
         valid[rows, place[items]] = False  # place n: not in the pool
         return valid.gather(1, place[pool].expand(len(users), -1))
+
+    def searched(self, users: Tensor, positives: Tensor, pool: Tensor) -> Tensor:
+        """Return the same by searching each history for the pool.
+
+        A GPU would wait while the host reads how long the histories of a batch are together.
+        """
+        valid = pool != positives[:, None]
+        if self._seen is None:
+            return valid
+        return valid & ~self._seen.contains(users, pool.expand(len(users), -1))
 
     def mask_(
         self, users: Tensor, positives: Tensor, pool: Tensor, scores: Tensor, counts: Tensor

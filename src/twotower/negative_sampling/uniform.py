@@ -80,10 +80,10 @@ class UniformSampler(NegativeSampler):
         shape = (len(users), self.num_negatives)
         if not self.exclude_seen:
             items = random_below(self._n_items, shape, generator)
-            log_count = torch.tensor(math.log(self.num_negatives / self._n_items))
+            share = math.log(self.num_negatives / self._n_items)
             return Negatives(
                 items=items,
-                log_expected_count=log_count.to(items.device).expand(shape),
+                log_expected_count=torch.full((), share, device=items.device).expand(shape),
                 valid=items != positives[:, None],
             )
         n_unseen = self._n_unseen[users, None]  # [B, 1]
