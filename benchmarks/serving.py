@@ -245,15 +245,27 @@ def clustered_quality(n_items: int, n_users: int = 1000) -> Iterator[tuple[str, 
 
     exact = top_k(scorer, of_all, k=K, drop=seen, block_scores=4_000_000)
     yield "exact", measured(exact.items.numpy())
-    lists = f"IVF{int(n_items**0.5)}"
-    index = FaissIndex(vectors, "dot", f"{lists},Flat", None)
-    for probes in (8, 32, 128):
-        index.set_search(f"nprobe={probes}")
+    for name, index in _clustered_indexes(vectors):
         recall = _recall(index, users[:200], vectors)
         search = partial(_search, index, users)
         once, many = (timed(_of_size(search, size, n_users), 200 // size + 5) for size in (1, 64))
         found = measured(_unseen(index, users, seen, K + SEEN)[0])
-        yield f"faiss {lists}, nprobe={probes}, recall {recall:.3f}, ms {once}, of 64 {many}", found
+        yield f"{name}, recall {recall:.3f}, ms {once}, of 64 {many}", found
+
+
+def _clustered_indexes(items: Any) -> Iterator[tuple[str, ItemIndex]]:
+    """Yield indexes of the items; graphs of 1,000,000 take a quarter of an hour to build."""
+    lists = f"IVF{int(len(items) ** 0.5)}"
+    inverted = FaissIndex(items, "dot", f"{lists},Flat", None)
+    for probes in (8, 32, 128):
+        inverted.set_search(f"nprobe={probes}")
+        yield f"faiss {lists}, nprobe={probes}", inverted
+    if len(items) <= 100_000:
+        graph = FaissIndex(items, "dot", "HNSW32", None)
+        for effort in (64, 256):
+            graph.set_search(f"efSearch={effort}")
+            yield f"faiss HNSW32, efSearch={effort}", graph
+        yield "usearch, 32 links, expansion 256", UsearchIndex(items, "dot", 32, 256)
 
 
 def batch(n_users: int, n_items: int, folder: Path) -> None:

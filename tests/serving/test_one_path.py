@@ -85,6 +85,18 @@ def test_an_index_that_is_exact_finds_the_same_items(kind: str, distance: Any) -
     assert found == pytest.approx(-np.sort(-scores, axis=1)[:, :10], rel=1e-4)
 
 
+def test_faiss_builds_what_fits_the_number_of_items() -> None:
+    faiss = pytest.importorskip("faiss")
+    items = np.random.default_rng(0).normal(size=(10_001, 4)).astype(np.float32)
+    exact = FaissIndex(items, "dot", "Flat", None).search(items[:50], 10)[0]
+    many = FaissIndex(items, "dot", None, None)
+    assert isinstance(many._index, faiss.IndexIVFFlat)
+    assert (many._index.nlist, many._index.nprobe) == (100, 32)
+    found = many.search(items[:50], 10)[0]
+    assert np.mean([len(set(a) & set(b)) for a, b in zip(exact, found, strict=True)]) > 9
+    assert isinstance(FaissIndex(items[:100], "dot", None, None)._index, faiss.IndexFlat)
+
+
 def test_faiss_says_what_it_cannot_build() -> None:
     pytest.importorskip("faiss")
     with pytest.raises(twotower.ConfigError, match=r"faiss.factory: got 'Nonsense'"):

@@ -36,7 +36,7 @@ Format = Literal["parquet", "numpy", "torch", "onnx", "faiss", "usearch", "proje
 class Faiss(TypedDict):
     """How an index of faiss is built and searched."""
 
-    factory: Annotated[str, Field(min_length=1)]
+    factory: Annotated[str, Field(min_length=1)] | None
     search: str | None
 
 

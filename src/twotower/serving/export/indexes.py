@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -16,6 +17,8 @@ from twotower.serving.recommender import Vectors
 __all__ = ["Distance", "FaissIndex", "ItemIndex", "UsearchIndex", "write_index"]
 
 Distance = Literal["dot", "cosine"]
+
+_EXACT = 10_000  # items, up to which an exact search takes less than a millisecond
 
 
 class ItemIndex(Protocol):
@@ -46,15 +49,19 @@ class FaissIndex:
         distance: `dot` or `cosine`; cosines are the dot products of normalised vectors, and faiss
             stores these.
         factory: What `faiss.index_factory` builds, such as `Flat` (exact), `HNSW32` or
-            `IVF512,Flat`.
+            `IVF512,Flat`; None: `Flat` for up to 10,000 items, else IVF with as many lists as the
+            square root of their number, 32 of which are searched.
         search: Parameters of the search, such as `efSearch=128` or `nprobe=16`; None for faiss's
             own.
     """
 
     def __init__(
-        self, items: Vectors, distance: Distance, factory: str, search: str | None
+        self, items: Vectors, distance: Distance, factory: str | None, search: str | None
     ) -> None:
         faiss = library("faiss", "faiss")
+        if factory is None and len(items) > _EXACT:
+            factory, search = f"IVF{isqrt(len(items))},Flat", search or "nprobe=32"
+        factory = factory or "Flat"
         self._faiss, self._distance = faiss, distance
         try:
             self._index = faiss.index_factory(items.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
