@@ -187,7 +187,7 @@ def compare(name: str, fold: Fold, peers: Peers, turns: int, seconds: float) -> 
     table(f"{name}, {pairs:,} pairs, {NEGATIVES} negatives, positives/s", found, own)
 
     contenders = {"implicit, SGD": peer("implicit"), "cornac, SGD": peer("cornac")}
-    for optimizer, batch in (("adam", 1024), ("adam", 4096), ("sgd", 4096), ("sgd", 16384)):
+    for optimizer, batch in (("adam", 1024), ("adam", 4096), ("sgd", 4096)):
         own = f"twotower, {OPTIMIZERS[optimizer]}, batch {batch:,}"
         contenders[own] = ours(
             fold,
