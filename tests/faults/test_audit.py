@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 INSTALLED = ".venv/.installed-dev"
 VULNERABLE = b'{"vulns": [{"id": "X-1", "summary": "bad", "affected": []}]}'
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform == "win32" or shutil.which("make") is None, reason="needs make and a shell"
+    ),
+]
 
 
 def audit(tmp_path: Path, *settings: str) -> int:
@@ -26,7 +31,6 @@ def audit(tmp_path: Path, *settings: str) -> int:
     return done.returncode
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "passes"),
     [
@@ -42,7 +46,6 @@ def test_answers_of_a_source(tmp_path: Path, status: int, body: bytes, passes: b
         assert (audit(tmp_path, f"ARGS=--osv-url {uri}/v1/query") == 0) == passes
 
 
-@pytest.mark.slow
 def test_sources_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing listens on port 1
     for source in ("osv", "pypi"):

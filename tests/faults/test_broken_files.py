@@ -16,9 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twotower.core.errors import DataError
+from twotower.core.errors import ConfigError, DataError
+from twotower.dataset.mapping import Columns
+from twotower.dataset.parquet_log import open_parquet_log
 from twotower.dataset.tables import read_tables
 from twotower.dataset.text import TextFormat
+from twotower.dataset.timestamps import TimeFormat
 
 COLUMNS = [("user_id", None), ("item_id", None)]
 LOG = pl.DataFrame({"user_id": [f"u{n}" for n in range(60)], "item_id": [*range(60)]})
@@ -88,9 +91,33 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, bytes(content)
 
 
+def read_streamed(content: bytes) -> None:
+    """Read a Parquet file in batches; any exception but an error about the file fails the test."""
+    columns: Columns = {
+        "user": "user_id",
+        "item": "item_id",
+        "timestamp": None,
+        "rating": None,
+        "weight": None,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log.parquet")
+        path.write_bytes(content)
+        message = str(path)
+        try:
+            log = open_parquet_log(str(path), columns, TimeFormat("auto", None), "time", None, None)
+            for _ in log.batches():
+                pass
+        except (ConfigError, DataError) as error:
+            message = str(error)
+        assert str(path) in message
+
+
 def fuzz(file: tuple[str, bytes]) -> None:
     name, content = file
     table = read_damaged(name, content)
+    if name.endswith(".parquet"):
+        read_streamed(content)
     if table is not None and name.endswith((".gz", ".bz2", ".xz")):  # checksums find any damage
         assert table.equals(LOG.cast(pl.String))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from mlflow import MlflowClient
 import twotower
 from twotower.core.errors import ResourceError
 
+resource = pytest.importorskip("resource")
 WIDE = ("tower.emb_dim=4000", "trainer.checkpoint_seconds=0", "embedding_plot=none")
 MB = 1_000_000
 # Some 100 rows of 4,000 floats: weights, two moments of Adam, and the best weights.

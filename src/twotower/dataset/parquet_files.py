@@ -1,17 +1,40 @@
-"""The Parquet files of a directory, as Spark and Arrow see it."""
+"""The Parquet files of a directory, as Spark and Arrow see it, and what reading one may raise."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
 
 from twotower.core.errors import DataError
 
-__all__ = ["parquet_files"]
+__all__ = ["POLARS_ERRORS", "frame_of", "parquet_errors", "parquet_files"]
+
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # no Exception
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def parquet_errors(file: Path | str, key: str) -> Iterator[None]:
+    """Raise DataError, which names `file` and `key`, in place of what a damaged file raises."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, *POLARS_ERRORS) as error:
+        raise DataError(f"{file} ({key}) cannot be read: {error}") from error
+
+
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """Return a table of a file that may be damaged; Arrow's errors can be caught, while Polars
+    panics."""
+    table.validate(full=True)
+    fields = [field.remove_metadata() for field in table.schema]  # of which Polars may panic
+    return pl.DataFrame(pl.from_arrow(pa.table(table.columns, schema=pa.schema(fields))))
 
 
 def parquet_files(root: Path, key: str) -> list[Path]:

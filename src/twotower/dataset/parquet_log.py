@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from twotower.dataset.canonical import sorted_log
 from twotower.dataset.content import is_parquet
 from twotower.dataset.digest import frames_digest
 from twotower.dataset.mapping import Columns, Order, map_log, named_columns, ordered
-from twotower.dataset.parquet_files import parquet_files
+from twotower.dataset.parquet_files import frame_of, parquet_errors, parquet_files
 from twotower.dataset.tables import Table, expanded, require_columns
 from twotower.dataset.timestamps import TimeFormat, resolved_unit
 
@@ -82,19 +81,15 @@ class ParquetLog:
 
     def _tables(self) -> Iterator[Table]:
         for file in self.files:
-            try:
-                with ExitStack() as stack:
-                    opened = stack.enter_context(_opened(file))
-                    names = require_columns(
-                        file, opened.schema_arrow.names, named_columns(self.columns)
-                    )
-                    row = 1
-                    for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=names):
-                        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
-                        yield Table(file, frame.select(names), is_text=False, first_row=row)
-                        row += len(frame)
-            except (pa.ArrowException, OSError) as error:
-                raise DataError(f"{file} ({_KEY}) cannot be read: {error}") from error
+            with parquet_errors(file, _KEY), _opened(file) as opened:
+                names = require_columns(
+                    file, opened.schema_arrow.names, named_columns(self.columns)
+                )
+                row = 1
+                for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=names):
+                    frame = frame_of(pa.Table.from_batches([batch]))
+                    yield Table(file, frame.select(names), is_text=False, first_row=row)
+                    row += len(frame)
 
 
 def open_parquet_log(
@@ -114,11 +109,8 @@ def open_parquet_log(
     files = _files(path)
     n_rows = 0
     for file in files:
-        try:
-            with _opened(file) as opened:
-                n_rows += opened.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{file} ({_KEY}) cannot be read: {error}") from error
+        with parquet_errors(file, _KEY), _opened(file) as opened:
+            n_rows += opened.metadata.num_rows
     if not n_rows:
         raise DataError(f"{path} ({_KEY}) is empty: it holds no row of data")
     log = ParquetLog(files, columns, times, order, users, items, n_rows, path, digest="")

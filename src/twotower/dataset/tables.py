@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 from pyarrow import parquet
 
 from twotower.core.errors import DataError
 from twotower.core.remote import is_remote, local_copy
 from twotower.dataset.content import COMPRESSIONS, is_parquet, regular_file
-from twotower.dataset.parquet_files import parquet_files
+from twotower.dataset.parquet_files import frame_of, parquet_errors, parquet_files
 from twotower.dataset.text import TextFormat, read_text
 
-_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # no Exception
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -102,16 +100,12 @@ def _read(
 def _read_parquet(
     file: Path, key: str, columns: Sequence[tuple[str, str | None]] | None
 ) -> pl.DataFrame:
-    """By Arrow, whose errors can be caught, where Polars panics on damaged files."""
-    try:
-        with parquet.ParquetFile(file, page_checksum_verification=True) as opened:
-            names = require_columns(file, opened.schema_arrow.names, columns)
-            table = opened.read(names)
-        table.validate(full=True)
-        fields = [field.remove_metadata() for field in table.schema]  # of which Polars may panic
-        return pl.DataFrame(pl.from_arrow(pa.table(table.columns, schema=pa.schema(fields))))
-    except (pa.ArrowException, OSError, ValueError, *_POLARS_ERRORS) as error:
-        raise DataError(f"{file} ({key}) cannot be read: {error}") from error
+    with (
+        parquet_errors(file, key),
+        parquet.ParquetFile(file, page_checksum_verification=True) as opened,
+    ):
+        names = require_columns(file, opened.schema_arrow.names, columns)
+        return frame_of(opened.read(names))
 
 
 def _refuse_line_ends(file: Path, key: str, log: pl.DataFrame, text: TextFormat) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from twotower.core.files import write_atomically
 from twotower.training import OnEpoch
 
 __all__ = ["Pruned", "TrialContext", "noted_run"]
@@ -44,7 +45,7 @@ class TrialContext:
     def opened(self, run_id: str | None) -> None:
         """Record the id of the tracked run, so that it can be resumed after an interruption."""
         if run_id is not None:
-            (self.folder / _RUN_NOTE).write_text(run_id)
+            write_atomically(self.folder / _RUN_NOTE, lambda file: file.write_text(run_id))
 
 
 def noted_run(folder: Path) -> str | None:

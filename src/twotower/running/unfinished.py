@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from twotower.config.identity import run_digest
 from twotower.core.errors import TrainingError
+from twotower.core.files import write_atomically
 from twotower.running.trial_context import TrialContext, noted_run
 from twotower.tracking.environment import code_version
 from twotower.training import is_first_process
@@ -66,7 +67,7 @@ class Unfinished:
         same = self.data == data
         if not same and self.data is not None:
             self._discard("the data has changed since the interruption")
-        (self.folder / _DATA).write_text(data)
+        write_atomically(self.folder / _DATA, lambda file: file.write_text(data))
         return same
 
     def of_this_code(self) -> None:
@@ -74,7 +75,7 @@ class Unfinished:
         note, here = self.folder / _CODE, code_version()
         if note.exists() and (there := note.read_text()) != here:
             self._discard(f"twotower has changed since the interruption ({there}, now {here})")
-        note.write_text(here)
+        write_atomically(note, lambda file: file.write_text(here))
 
     def _discard(self, reason: str) -> None:
         logger.info("%s: the run starts over", reason)

@@ -13,6 +13,7 @@ from twotower.tracking.address import sqlite_path
 __all__ = ["store_lock"]
 
 _CONNECT_SECONDS, _WAIT_SECONDS = 10, 120
+_LIMITED = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that know `connect_timeout`
 _NUMBER = 0x74776F74  # "twot", the lock's key in a database
 # The statements that take a lock, which ends with the connection.
 _STATEMENTS = {
@@ -36,10 +37,10 @@ def store_lock(uri: str) -> AbstractContextManager[object]:
 
 @contextmanager
 def _database_lock(uri: str, statements: tuple[str, ...]) -> Iterator[None]:
-    options = (
-        {} if "connect_timeout" in make_url(uri).query else {"connect_timeout": _CONNECT_SECONDS}
-    )
-    engine = create_engine(uri, poolclass=NullPool, connect_args=options)
+    url = make_url(uri)
+    limited = url.get_driver_name() in _LIMITED and "connect_timeout" not in url.query
+    options = {"connect_timeout": _CONNECT_SECONDS} if limited else {}
+    engine = create_engine(url, poolclass=NullPool, connect_args=options)
     with engine.connect() as connection:
         for statement in statements:
             connection.execute(text(statement))

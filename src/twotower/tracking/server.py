@@ -11,11 +11,12 @@ import requests
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
+from sqlalchemy.exc import SQLAlchemyError
 
 from twotower.core.errors import ConfigError
 from twotower.core.secrets import mask
 
-__all__ = ["check_server", "store_errors"]
+__all__ = ["check_server", "database_error", "store_errors"]
 
 _SECONDS = 10
 _PROBE = "/api/2.0/mlflow/experiments/search"
@@ -60,6 +61,9 @@ def store_errors(uri: str) -> Iterator[None]:
     """Turn errors of the store at `uri` into ConfigError inside the context."""
     try:
         yield
+    except SQLAlchemyError as error:  # of a lock in a database
+        reason = database_error(error)
+        raise ConfigError(f"tracking.uri={mask(uri)} cannot be used: {reason}") from error
     except MlflowException as error:
         text = mask(" ".join(str(error).split()))
         found = _STATUS.search(text)
@@ -67,6 +71,11 @@ def store_errors(uri: str) -> Iterator[None]:
         if status in (401, 403):
             raise ConfigError(f"tracking.uri={mask(uri)}: {_of_status(status)}.") from error
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be used: {text[:_LONGEST]}") from error
+
+
+def database_error(error: SQLAlchemyError) -> str:
+    """Return what the driver said, on one line and without secrets."""
+    return mask(" ".join(str(getattr(error, "orig", error)).split()))
 
 
 def _unreachable(uri: str, error: BaseException) -> str:

@@ -25,7 +25,7 @@ from twotower.core.secrets import mask
 from twotower.tracking.address import default_artifacts, is_server, sqlite_path
 from twotower.tracking.artifact_places import check_artifacts
 from twotower.tracking.locks import store_lock
-from twotower.tracking.server import check_server, store_errors
+from twotower.tracking.server import check_server, database_error, store_errors
 
 _SQLITE_SECONDS = 20
 # What the UI shows an experiment as: model training, not work with language models.
@@ -53,8 +53,8 @@ def open_store(uri: str) -> MlflowClient:
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {error}") from error
     except SQLAlchemyError as error:
-        reason = " ".join(str(getattr(error, "orig", error)).split())
-        raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {mask(reason)}") from error
+        reason = database_error(error)
+        raise ConfigError(f"tracking.uri={mask(uri)} cannot be opened: {reason}") from error
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tracking.uri={mask(uri)}: its driver {error.name!r} is not installed."

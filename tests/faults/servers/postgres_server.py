@@ -17,7 +17,8 @@ from mlflow_server import free_port
 __all__ = ["PROGRAMS", "Postgres", "postgres"]
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), default=Path("/absent")).parent
-_USER = "postgres" if os.getuid() == 0 else None  # the server refuses to run as root
+# The server refuses to run as root.
+_USER = "postgres" if hasattr(os, "getuid") and os.getuid() == 0 else None
 
 
 @dataclass(frozen=True)
