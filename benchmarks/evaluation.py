@@ -26,13 +26,12 @@ from twotower.model import DotProductScorer
 from twotower.types import Fold, Histories, Holdout, ItemLists, TrainInteractions, Vocabulary
 
 _DIM = 64
-_SEEN = 20
 
 
-def fold_of(n_users: int, n_items: int, seed: int = 0) -> Fold:
-    """Return a fold in which each user has seen 20 random items, and one is held out."""
+def fold_of(n_users: int, n_items: int, seed: int = 0, per_user: int = 20) -> Fold:
+    """Return a fold in which each user has seen `per_user` random items, and one is held out."""
     generator = torch.Generator().manual_seed(seed)
-    users = torch.arange(n_users, dtype=torch.int32).repeat_interleave(_SEEN)
+    users = torch.arange(n_users, dtype=torch.int32).repeat_interleave(per_user)
     items = torch.randint(n_items, (len(users),), generator=generator, dtype=torch.int32)
     held = torch.randint(n_items, (n_users,), generator=generator, dtype=torch.int32)
     everyone = torch.arange(n_users)
