@@ -10,9 +10,9 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twotower.baselines.base import HistoryScorer, interaction_matrix
-from twotower.baselines.memory import available_bytes, gigabytes
 from twotower.core.component import component
 from twotower.core.errors import ConfigError
+from twotower.core.memory import available_bytes, gigabytes
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["Ease"]

@@ -17,6 +17,7 @@ ELSEWHERE = (
     "embedding_plot",
     "evaluation.block_scores",
     "evaluation.test",
+    "memory_gib",
     "output_dir",
     "resume",
     "run_name",
@@ -34,6 +35,7 @@ ELSEWHERE = (
 _UNSEEN = (
     "dataset.frames_dir",
     "evaluation.block_scores",
+    "memory_gib",
     "output_dir",
     "resume",
     "trainer.checkpoint_seconds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from twotower.core.errors import DataError, DownloadError
-from twotower.diagnosis import log_checks, split_checks
+from twotower.diagnosis import log_checks, resources, split_checks
 from twotower.diagnosis.examined import Examined, read, split_of
 from twotower.diagnosis.findings import Diagnosis, Finding, failed
 from twotower.running.experiment import Experiment
@@ -27,6 +27,7 @@ _CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
     split_checks.judged_users,
     split_checks.seen_everything,
     split_checks.histories,
+    resources.resources,
 )
 
 

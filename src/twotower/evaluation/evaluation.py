@@ -27,7 +27,7 @@ from twotower.evaluation.groups import (
 from twotower.evaluation.lists import JudgedLists, Values
 from twotower.evaluation.metric import CatalogueMetric, Metric
 from twotower.evaluation.metrics import DEFINITION, KnownMetric, measured_by
-from twotower.evaluation.ranking import top_k
+from twotower.evaluation.ranking import held_bytes, top_k
 from twotower.evaluation.ranking_progress import ranking_progress
 from twotower.evaluation.sample import sampled
 from twotower.types import USER, Fold, Recommendations, Scorer
@@ -130,6 +130,10 @@ class Evaluation:
         if holdout.sampled_from is not None:
             conditions["sampled_from"] = holdout.sampled_from
         return json.dumps(conditions)
+
+    def held_bytes(self, n_items: int) -> int:
+        """Return the memory that ranking `n_items` by embeddings takes at its peak."""
+        return held_bytes(self.block_scores, n_items)
 
     def validated(self, fold: Fold) -> Fold:
         """Return the fold of a validation part with the users that `validation_users` keeps.

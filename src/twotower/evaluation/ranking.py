@@ -13,12 +13,18 @@ from twotower.evaluation.one_ranking import lists_of_one
 from twotower.evaluation.selection import best, best_of_rows
 from twotower.types import BlockScorer, ItemLists, OneRanking, Recommendations, Scorer
 
-__all__ = ["top_k"]
+__all__ = ["held_bytes", "top_k"]
 
 # Scores that a core's own cache holds: they are read again after they are computed.
 _CACHED = 1 << 19
 # Matrix products of fewer users take as long; those of fewer items take longer for each.
 _ROWS, _WIDTH = 16, 8192
+_BYTES = 30  # of a score that is held, at the peak
+
+
+def held_bytes(block_scores: int, n_items: int) -> int:
+    """Return the memory that a block of a BlockScorer takes at its peak."""
+    return _BYTES * max(min(block_scores, _CACHED), min(n_items, _WIDTH))
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveFloat
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -94,6 +94,7 @@ class Experiment(Configured):
 
     seed: NonNegativeInt
     resume: Resume
+    memory_gib: PositiveFloat | Literal["auto"] | None
     output_dir: str
     run_name: str | None
     embedding_plot: Literal["pca", "umap", "none"]
@@ -269,6 +270,7 @@ class Experiment(Configured):
             run=run,
             trial=trial,
             folder=folder,
+            memory_gib=self.memory_gib,
             record=run_record(self.config, frames.identity),
         )
         selected = validation = test = None

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from twotower.core.errors import DataError
 from twotower.evaluation import Evaluation
 from twotower.model import TwoTower
+from twotower.running.memory import lowerable, needs_of, require_memory
 from twotower.running.trial_context import TrialContext
 from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run
@@ -45,6 +46,7 @@ class Fitter:
         trial: The context of the run, which has the folder it resumes from; None: it cannot resume.
         folder: Of the files that fits write, each in a folder of its own.
         record: What the run depends on, for kept checkpoints.
+        memory_gib: How much memory a fit may take, see `require_memory`.
     """
 
     tower: TwoTowerFactory
@@ -56,6 +58,7 @@ class Fitter:
     trial: TrialContext | None
     folder: Path
     record: Mapping[str, Any]
+    memory_gib: float | Literal["auto"] | None
 
     def select(self, fold: Fold) -> Fitted:
         """Train on the train part of `fold` and keep the epoch that is best on validation."""
@@ -67,7 +70,7 @@ class Fitter:
             return evaluation.measure(evaluation.recommend(scorer, fold, title), fold).values
 
         fitted = self.trainer.fit(
-            self._model(fold),
+            self._model(fold, validates=True),
             fold,
             self.objective,
             seed=self.seed,
@@ -94,7 +97,7 @@ class Fitter:
         """
         loss = "train/loss" if selected is None else "train/refit/loss"
         fitted = self.trainer.fit(
-            self._model(fold),
+            self._model(fold, validates=False),
             fold,
             self.objective,
             seed=self.seed,
@@ -151,7 +154,10 @@ class Fitter:
                 trainer.patience_steps,
             )
 
-    def _model(self, fold: Fold) -> TwoTower:
+    def _model(self, fold: Fold, *, validates: bool) -> TwoTower:
+        parts = (self.tower, self.trainer, self.objective, self.evaluation)
+        needs = needs_of(*parts, fold, validates=validates)
+        require_memory(needs, lowerable(*parts), self.memory_gib)
         model = TwoTower.build(
             self.tower, users=fold.users, items=fold.items, seed=self.seed, train=fold.train
         )

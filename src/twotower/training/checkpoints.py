@@ -49,9 +49,14 @@ class BestWeights(Callback):
             self.epoch = trainer.current_epoch + 1
             self._value = value.nan_to_num(nan=-math.inf)
             self.weights = {
-                name: each.detach().to("cpu", copy=True)
-                for name, each in module.state_dict().items()
+                name: self._kept(name, each.detach()) for name, each in module.state_dict().items()
             }
+
+    def _kept(self, name: str, weight: Tensor) -> Tensor:
+        """Return a copy on the CPU, in the place of that of an earlier epoch if there is one."""
+        if name not in self.weights:
+            return weight.to("cpu", copy=True)
+        return self.weights[name].copy_(weight)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from twotower.core.component import component
 from twotower.core.errors import ConfigError, ErrorEntry
 from twotower.loss import weight_error
 from twotower.model import TwoTower
+from twotower.tower import EmbeddingTower
 from twotower.training.conflicts import conflicts
 from twotower.training.epoch_metrics import OnEpoch, Validate
 from twotower.training.fit import Fit, not_fused, runner_of
@@ -40,6 +43,12 @@ class Trainer(Settings):
         )
         why = self.why_not_fused(objective)
         return [*errors, *([not_fused(why)] if self.kernel == "fused" and why else [])]
+
+    def fuses(self, objective: Objective, tower: Callable[..., nn.Module]) -> bool:
+        """Return whether the fused kernel trains a model of this tower on this machine's CPU."""
+        target = getattr(tower, "func", tower)
+        fits = target is EmbeddingTower and self.accelerator == "cpu" and self.devices == 1
+        return self.kernel != "autograd" and fits and self.why_not_fused(objective) is None
 
     def check_device(self) -> None:
         """Raise ConfigError if this machine lacks what the trainer asks for."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from torch import tensor
 
-from twotower.baselines import Ease, memory
+from twotower.baselines import Ease
+from twotower.core import memory
 from twotower.core.errors import ConfigError
 from twotower.types import TrainInteractions
 
@@ -18,6 +19,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "meminfo").write_text("MemTotal:  4000 kB\nMemAvailable:  1000 kB\n")
     monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_OWN_GROUP", tmp_path / "own")
     return tmp_path
 
 
@@ -27,7 +29,7 @@ def contain(system: Path, limit: str) -> None:
     (system / "memory.stat").write_text("anon 300\ninactive_file 150\n")
 
 
-def test_the_available_accelerators_are_reported(system: Path) -> None:
+def test_what_the_machine_has_is_available(system: Path) -> None:
     assert memory.available_bytes() == 1000 * 1024
 
 
@@ -40,6 +42,25 @@ def test_a_container_has_its_limit_and_the_cache_counts_as_free(system: Path) ->
     assert memory.available_bytes() == 1000 * 1024  # the machine has less
     contain(system, "max")
     assert memory.available_bytes() == 1000 * 1024
+
+
+def test_the_group_of_a_job_has_a_limit_of_its_own(system: Path) -> None:
+    (system / "own").write_text("0::/slurm/job_7\n")
+    (system / "slurm" / "job_7").mkdir(parents=True)
+    contain(system / "slurm" / "job_7", "max")
+    assert memory.available_bytes() == 1000 * 1024
+    contain(system / "slurm", "2000")
+    assert memory.available_bytes() == 2000 - 500 + 150
+
+
+def test_version_1_of_control_groups(system: Path) -> None:
+    (system / "own").write_text("5:cpu,cpuacct:/a\n4:memory:/docker/b\n0::/\n")
+    group = system / "memory" / "docker" / "b"
+    group.mkdir(parents=True)
+    (group / "memory.limit_in_bytes").write_text("3000\n")
+    (group / "memory.usage_in_bytes").write_text("1000\n")
+    (group / "memory.stat").write_text("cache 7\ntotal_inactive_file 250\n")
+    assert memory.available_bytes() == 3000 - 1000 + 250
 
 
 def test_without_meminfo_all_memory_counts(system: Path) -> None:
