@@ -78,7 +78,7 @@ def measure(name: str) -> dict[str, float]:
     experiment: Experiment = build(compose("train", [*quiet, *overrides]))
     evaluation, trainer = experiment.evaluation, experiment.trainer
     objective = Objective(experiment.negative_sampling, experiment.loss, experiment.optimizer)
-    small, fold = random_fold(3_000, 3_000), random_fold(n_items, n_rows)
+    small, fold = random_fold(10_000, 3_000), random_fold(n_items, n_rows)
 
     def fit(its: Fold) -> None:
         model = TwoTower.build(

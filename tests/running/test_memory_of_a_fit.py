@@ -19,7 +19,7 @@ from twotower.training import Objective
 from twotower.types import Fold
 
 GIB = 2**30
-NEEDS = Needs(tables=4 * GIB, data=GIB, batches=2 * GIB, ranking=GIB)
+NEEDS = Needs(tables=3 * GIB, best=GIB, data=GIB, batches=2 * GIB, ranking=GIB)
 KEYS = {
     "tower.emb_dim": 64,
     "trainer.batch_size": 1000,
@@ -47,15 +47,20 @@ def fold() -> Fold:
 
 def test_tables_by_hand(fold: Fold) -> None:
     weights = 15_000 * 8
-    # Fused: weights, Adam's two moments, the best epoch, and 12 bytes for each row.
+    # Fused: weights, Adam's two moments, and 12 bytes for each row.
     fused = needs(fold, "tower.emb_dim=8")
-    assert fused.tables == weights * 4 * (1 + 2 + 1) + 15_000 * 12
-    # A refit has no best epoch.
-    refit = needs(fold, "tower.emb_dim=8", validates=False)
-    assert refit.tables == fused.tables - 4 * weights
+    assert fused.tables == weights * 4 * (1 + 2) + 15_000 * 12
+    assert fused.best == weights * 4
+    assert needs(fold, "tower.emb_dim=8", validates=False) == replace(fused, best=0)
     # Autograd: gradients, too; SGD has a momentum.
     autograd = needs(fold, "tower.emb_dim=8", "trainer.kernel=autograd", "optimizer=sgd")
-    assert autograd.tables == weights * 4 * (1 + 1 + 1 + 1)
+    assert autograd.tables == weights * 4 * (1 + 1 + 1)
+
+
+def test_embeddings_that_are_no_weights_are_copied_for_ranking(fold: Fold) -> None:
+    plain = needs(fold, "tower.emb_dim=8")
+    cosine = needs(fold, "tower.emb_dim=8", "tower.similarity=cosine")
+    assert cosine.ranking - plain.ranking == 15_000 * 8 * 4
 
 
 def test_tables_of_features_are_extrapolated(fold: Fold) -> None:
@@ -73,24 +78,36 @@ def test_tables_of_features_are_extrapolated(fold: Fold) -> None:
     assert estimated == pytest.approx(real, rel=0.1)
 
 
-def test_own_negatives_and_pools(fold: Fold) -> None:
+def test_own_negatives_and_batches_of_the_whole_log(fold: Fold) -> None:
     own = needs(fold, "negative_sampling.num_negatives=20", "trainer.kernel=autograd")
     twice = needs(fold, "negative_sampling.num_negatives=41", "trainer.kernel=autograd")
     assert twice.batches == 2 * own.batches  # of 1 + 20 and 1 + 41 items per row
-    shared = ["negative_sampling=shared", "negative_sampling.num_negatives=512"]
-    pool = needs(fold, *shared, "loss=sampled_softmax", "trainer.batch_size=1024")
-    assert pool.batches > 4 * 4 * 1024 * 512
-    in_batch = needs(
-        fold, "negative_sampling=in_batch", "loss=sampled_softmax", "trainer.batch_size=512"
-    )
-    assert in_batch.batches < pool.batches
+    whole, more = (needs(fold, f"trainer.batch_size={rows}") for rows in (18_000, 1_000_000))
+    assert whole == more  # there are 18,000 interactions
+
+
+@pytest.mark.parametrize(
+    ("choice", "pool"),
+    [
+        (["uniform"], (10, False)),
+        (["shared", "negative_sampling.num_negatives=512"], (512, True)),
+        (["in_batch"], (2048, True)),
+        (["all"], (9_000, True)),
+    ],
+)
+def test_negatives_of_a_row(choice: list[str], pool: tuple[int, bool]) -> None:
+    name, *overrides = choice
+    lines = [f"negative_sampling={name}", *overrides, "loss=sampled_softmax", "tracking=none"]
+    sampler = build(compose("train", lines)).negative_sampling
+    assert memory._negatives(sampler, 2048, 9_000) == pool
 
 
 def test_enough_memory_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "twotower.running"):
         require_memory(NEEDS, KEYS, 7.0)  # 4 + 1 + the larger of 2 and 1
     assert caplog.messages == [
-        "memory: about 7.5 GB (tables 4.3 GB, data 1.1 GB, batches 2.1 GB, ranking 1.1 GB)"
+        "memory: about 7.5 GB (tables 3.2 GB, best 1.1 GB, data 1.1 GB, batches 2.1 GB, "
+        "ranking 1.1 GB)"
     ]
 
 
@@ -101,9 +118,9 @@ def test_what_would_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ResourceError) as error:
         require_memory(NEEDS, KEYS, 6.0)
     assert str(error.value) == (
-        "training needs about 7.5 GB more memory (tables 4.3 GB, data 1.1 GB, batches 2.1 GB, "
-        "ranking 1.1 GB), and 6.4 GB are free; use tower.emb_dim=53 or trainer.batch_size=500 "
-        "(memory_gib=null tries anyway)"
+        "training needs about 7.5 GB more memory (tables 3.2 GB, best 1.1 GB, data 1.1 GB, "
+        "batches 2.1 GB, ranking 1.1 GB), and 6.4 GB are free; use tower.emb_dim=53 or "
+        "trainer.batch_size=500 (memory_gib=null tries anyway)"
     )
     monkeypatch.setattr(memory, "available_bytes", lambda: 2 * GIB)
     with pytest.raises(ResourceError, match="use a machine with more memory"):
@@ -111,6 +128,16 @@ def test_what_would_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     require_memory(NEEDS, KEYS, None)
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     require_memory(NEEDS, KEYS, "auto")
+
+
+def test_on_a_gpu_its_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (5 * GIB, 80 * GIB))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 0)
+    with pytest.raises(ResourceError, match=r"about 6\.4 GB more memory of the GPU .*best 0\.0"):
+        require_memory(NEEDS, KEYS, "auto", "gpu")  # without the best epoch, 3 + 1 + 2 GiB
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (6 * GIB, 80 * GIB))
+    require_memory(NEEDS, KEYS, "auto", "auto")
 
 
 def test_a_run_is_refused_before_its_tables_are_made(

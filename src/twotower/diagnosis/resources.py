@@ -50,7 +50,7 @@ def resources(data: Examined) -> Iterator[Finding]:
     needs = needs_of(*parts, fold, validates=validates)
     found = f"training needs about {gigabytes(needs.total)}: {needs}"
     try:
-        require_memory(needs, lowerable(*parts), planned.memory_gib)
+        require_memory(needs, lowerable(*parts), planned.memory_gib, planned.trainer.accelerator)
     except ResourceError as error:
         yield Finding("memory", "error", str(error), "A run is refused.", "see above")
         return

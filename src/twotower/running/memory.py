@@ -16,6 +16,7 @@ from twotower.core.errors import ResourceError, TwoTowerError
 from twotower.core.memory import available_bytes, gigabytes
 from twotower.evaluation import Evaluation
 from twotower.model import TwoTower
+from twotower.tower import EmbeddingTower
 from twotower.tower.prior import TwoTowerFactory
 from twotower.training import Objective, Trainer
 from twotower.types import Fold, Side, TrainInteractions
@@ -34,13 +35,15 @@ class Needs:
     """Bytes, by what needs them.
 
     Attributes:
-        tables: Weights, their gradients, the optimizer's state and the copy of the best epoch.
+        tables: Weights, their gradients and the optimizer's state.
+        best: The copy of the weights of the best epoch, which is in host memory.
         data: What is made of the train part: the order of an epoch, and the items users have seen.
         batches: Negatives, embeddings and scores of a step.
-        ranking: Blocks of scores, and lists.
+        ranking: Blocks of scores, lists, and embeddings where they are not the weights themselves.
     """
 
     tables: int
+    best: int
     data: int
     batches: int
     ranking: int
@@ -48,7 +51,7 @@ class Needs:
     @property
     def total(self) -> int:
         """The peak: batches and rankings are not there at the same time."""
-        return self.tables + self.data + max(self.batches, self.ranking)
+        return self.tables + self.best + self.data + max(self.batches, self.ranking)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {gigabytes(size)}" for name, size in vars(self).items())
@@ -73,32 +76,38 @@ def needs_of(
         fold: The data.
         validates: Whether the weights of the best epoch are kept.
     """
-    weights, widest = _weights(tower, fold)
+    weights, widest, copied = _weights(tower, fold)
     fused = trainer.fuses(objective, tower)
     per_weight = _FLOAT + _state(objective.optimizer) + (0 if fused else _FLOAT)
-    per_weight += _FLOAT if validates else 0
     rows = fold.users.n + fold.items.n
     n = len(fold.train)
-    negatives, pool = _negatives(objective.sampler, trainer.batch_size)
-    batch = trainer.batch_size
+    batch = min(trainer.batch_size, n)
+    negatives, pool = _negatives(objective.sampler, batch, fold.train.n_items)
     if pool:
         per_batch = 4 * _FLOAT * batch * negatives + 3 * _FLOAT * widest * (2 * batch + negatives)
     elif fused:
         used = min(batch, fold.users.n) + min(batch * (1 + negatives), fold.items.n)
-        per_batch = 24 * batch * negatives + 4 * _FLOAT * widest * used
+        drawn = min(batch * trainer.chunk_size, n)  # rows whose negatives are drawn at once
+        per_batch = 24 * drawn * negatives + 4 * _FLOAT * widest * used
     else:
         per_batch = batch * (1 + negatives) * (24 + 4 * _FLOAT * widest)
     users, k = len(fold.holdout.users), max(evaluation.cutoffs)
     return Needs(
         tables=weights * per_weight + (12 * rows if fused else 0),
+        best=weights * _FLOAT if validates else 0,
         data=24 * n,
         batches=per_batch,
-        ranking=evaluation.held_bytes(fold.items.n) + 60 * users * k,
+        ranking=evaluation.held_bytes(fold.items.n)
+        + 60 * users * k
+        + copied * rows * widest * _FLOAT,
     )
 
 
 def require_memory(
-    needs: Needs, settings: Mapping[str, Any], limit: float | Literal["auto"] | None
+    needs: Needs,
+    settings: Mapping[str, int],
+    limit: float | Literal["auto"] | None,
+    accelerator: str = "cpu",
 ) -> None:
     """Raise ResourceError if there is not as much memory, naming what to lower and what would fit.
 
@@ -106,21 +115,27 @@ def require_memory(
         needs: What is needed.
         settings: The values of keys that can be lowered, by key: see `lowerable`.
         limit: GiB that may be used more; `auto`: what is free; None: anything.
+        accelerator: `trainer.accelerator`. On a GPU everything but the best epoch is in its memory.
     """
-    free = available_bytes() if limit == "auto" else None if limit is None else int(limit * _GIB)
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    needs = replace(needs, best=0) if on_gpu else needs
+    if limit == "auto":
+        free = torch.cuda.mem_get_info()[0] if on_gpu else available_bytes()
+    else:
+        free = None if limit is None else int(limit * _GIB)
     logger.info("memory: about %s (%s)", gigabytes(needs.total), needs)
     if free is None or needs.total <= free:
         return
     fits = [text for key, value in settings.items() if (text := _fitting(needs, key, value, free))]
     advice = " or ".join(fits) or "a machine with more memory, since no single key is enough"
     raise ResourceError(
-        f"training needs about {gigabytes(needs.total)} more memory ({needs}), and "
-        f"{gigabytes(free)} are free; use {advice} (memory_gib=null tries anyway)"
+        f"training needs about {gigabytes(needs.total)} more memory{' of the GPU' * on_gpu} "
+        f"({needs}), and {gigabytes(free)} are free; use {advice} (memory_gib=null tries anyway)"
     )
 
 
 _PARTS = {  # what grows in proportion to a key
-    "tower.emb_dim": ("tables", "batches"),
+    "tower.emb_dim": ("tables", "best", "batches"),
     "trainer.batch_size": ("batches",),
     "negative_sampling.num_negatives": ("batches",),
     "evaluation.block_scores": ("ranking",),
@@ -154,19 +169,29 @@ def _fitting(needs: Needs, key: str, value: int, free: int) -> str | None:
     return f"{key}={least}" if least else None
 
 
-def _weights(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int]:
-    """Return the number of weights of a model, and the length of its embeddings."""
+def _weights(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
+    """Return how many weights a model has, how long its embeddings are, and whether these are
+    computed, rather than weights themselves."""
+    ids_alone = fold.user_features is None and fold.item_features is None
+    if not (ids_alone or getattr(tower, "func", tower) is EmbeddingTower):
+        return _extrapolated(tower, fold)
     try:
         with torch.device("meta"):  # without memory
             model = TwoTower.build(
                 tower, users=fold.users, items=fold.items, seed=0, train=fold.train
             )
-            return _numbers(model), model.item_table().shape[1]
+            return _numbers(model), *_embeddings(model)
     except (RuntimeError, TypeError, ValueError):  # it reads values of tensors
         return _extrapolated(tower, fold)
 
 
-def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int]:
+def _embeddings(model: TwoTower) -> tuple[int, bool]:
+    width = model.item_table().shape[1]
+    table: Tensor = model.item_tower.table()  # type: ignore[operator]
+    return width, model.prior is not None or table is not getattr(model.item_tower, "weight", None)
+
+
+def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
     """Return the same, from two models of few rows: most weights are rows of tables."""
     small, large = (_built(tower, fold, size) for size in (_PROBED, 2 * _PROBED))
     total = _numbers(large)
@@ -176,7 +201,7 @@ def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int]:
             change = _numbers(getattr(large, f"{kind}_tower"))
             change -= _numbers(getattr(small, f"{kind}_tower"))
             total += change * (side.n - 2 * _PROBED) // _PROBED
-    return total, large.item_table().shape[1]
+    return total, *_embeddings(large)
 
 
 def _built(tower: TwoTowerFactory, fold: Fold, size: int) -> TwoTower:
@@ -208,18 +233,27 @@ def _state(optimizer: Callable[[Iterable[Tensor]], Optimizer]) -> int:
     return sum(each.numel() * each.element_size() for each in kept) // weight.numel()
 
 
-def _negatives(sampler: Callable[..., Any], batch_size: int) -> tuple[int, bool]:
-    """Return how many negatives a row is scored against, and whether they are a pool's."""
-    n_rows = 4
+def _negatives(sampler: Callable[..., Any], batch_size: int, n_items: int) -> tuple[int, bool]:
+    """Return how many negatives a row is scored against, and whether they are a pool's.
+
+    They are drawn for few rows: a pool grows with the batch, or with the items, or with neither.
+    """
     asked = int(arguments_of(sampler).get("num_negatives") or 0)
-    rows = torch.arange(n_rows)
-    n_items = max(asked, n_rows) + n_rows
-    train = TrainInteractions(rows.int(), rows.int(), n_rows, n_items)
     try:
-        made = sampler(train=train, device=torch.device("cpu"))
-        drawn = made.sample(rows, rows, torch.Generator().manual_seed(0)).items
+        few, more = (_drawn(sampler, rows, asked + 8) for rows in (4, 6))
+        every = _drawn(sampler, 4, asked + 9)
     except (TwoTowerError, RuntimeError, ValueError):  # it needs more than such data
         return asked, False
-    if drawn.dim() == 1:
-        return (batch_size if len(drawn) == n_rows else len(drawn)), True
-    return drawn.shape[1], False
+    if few.dim() == 2:
+        return few.shape[1], False
+    if len(every) > len(few):
+        return n_items, True
+    return len(few) + (len(more) - len(few)) // 2 * (batch_size - 4), True
+
+
+def _drawn(sampler: Callable[..., Any], n_rows: int, n_items: int) -> Tensor:
+    rows = torch.arange(n_rows)
+    train = TrainInteractions(rows.int(), rows.int(), n_rows, n_items)
+    made = sampler(train=train, device=torch.device("cpu"))
+    items: Tensor = made.sample(rows, rows, torch.Generator().manual_seed(0)).items
+    return items
