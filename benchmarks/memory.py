@@ -14,6 +14,8 @@ import json
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import torch
@@ -97,9 +99,10 @@ def measure(name: str) -> dict[str, float]:
 
     fit(small)  # what libraries and compiled code take
     needs = needs_of(experiment.tower, trainer, objective, evaluation, fold, validates=True)
-    phases = Phases()
-    before = anonymous_memory()
-    phases.run(name, lambda: fit(fold))
+    with TemporaryDirectory() as folder:
+        phases = Phases(Path(folder, "measured.json"))
+        before = anonymous_memory()
+        phases.run(name, lambda: fit(fold))
     return {"estimate": needs.total, "peak": phases.base + phases.measured[name][1] - before}
 
 
