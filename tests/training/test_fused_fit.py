@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import (
+    Callback,
+    EarlyStopping,
+    StochasticWeightAveraging,
+)
 from test_trainer import (  # type: ignore[import-not-found]
     OBJECTIVE,
     TRAINER,
@@ -90,6 +96,38 @@ def test_a_resumed_fit_has_the_same_bits(tmp_path: Path) -> None:
     resumed = fit(trainer, folder=tmp_path)
     assert torch.equal(weights(whole), weights(resumed))
     assert whole.history.equals(resumed.history)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"kernel": "autograd"}, "kernel is autograd"),
+        ({"precision": "64-true"}, "precision is 64-true"),
+    ],
+)
+def test_sparse_adam_is_refused_where_the_kernel_cannot_be_fused(
+    changes: dict[str, Any], why: str
+) -> None:
+    objective = replace(OBJECTIVE, optimizer=partial(torch.optim.SparseAdam, lr=0.1))
+    (error,) = replace(TRAINER, **changes).conflicts(objective)
+    assert f"SparseAdam needs the fused kernel, but trainer.{why}" in str(ConfigError(error))
+    assert TRAINER.conflicts(objective) == []
+
+
+@pytest.mark.parametrize(
+    ("callback", "kernel"),
+    [
+        (EarlyStopping("train/loss", strict=False), "fused"),
+        (StochasticWeightAveraging(0.1), "autograd"),
+    ],
+)
+def test_callbacks_see_what_they_need(
+    callback: Callback, kernel: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="twotower"):
+        fit(replace(TRAINER, callbacks={"mine": callback}), epochs=2)
+    (line,) = kernel_lines(caplog)
+    assert line.startswith(f"trainer.kernel: {kernel}")
 
 
 def test_a_limit_counts_batches() -> None:

@@ -61,7 +61,29 @@ class Linked(Generic[_P, _R]):
         def compiler(function: Callable[..., Any], **options: Any) -> Any:
             return numba.cfunc(self._signature, **options)(function)
 
-        return _cached(compiler, self._function)
+        return _address_type()(_cached(compiler, self._function))
+
+
+@functools.cache
+def _address_type() -> type[Any]:
+    """Return the class of addresses, which numba needs no time to find the type of."""
+    from numba import typeof
+    from numba.core.types import WrapperAddressProtocol
+    from numba.extending import typeof_impl
+
+    class Address(WrapperAddressProtocol):
+        def __init__(self, function: Any) -> None:
+            self._function = function
+            self.type = typeof(function)  # type: ignore[no-untyped-call]
+
+        def __wrapper_address__(self) -> int:
+            return int(self._function.address)
+
+        def signature(self) -> Any:
+            return self.type.signature
+
+    typeof_impl.register(Address)(lambda address, _: address.type)
+    return Address
 
 
 def linked(signature: str) -> Callable[[Callable[_P, _R]], Linked[_P, _R]]:

@@ -11,7 +11,7 @@ from torch import Generator
 
 from twotower.core.compiled import compiled
 
-__all__ = ["random_below", "random_words"]
+__all__ = ["random_below", "random_words", "valid_"]
 
 Array = NDArray[Any]
 
@@ -67,6 +67,35 @@ def random_below(n: int, shape: tuple[int, ...], generator: Generator) -> torch.
     drawn = torch.empty(shape, dtype=torch.int64)
     _remainders(words, n, drawn.view(-1).numpy())
     return drawn
+
+
+def valid_(items: torch.Tensor, positives: torch.Tensor, n_items: int) -> torch.Tensor:
+    """Return which negatives are valid; replace those past the last item by it.
+
+    Args:
+        items: [B, N] int64, contiguous.
+        positives: [B] int64.
+        n_items: How many items there are.
+
+    Returns:
+        [B, N] bool: False for the row's positive, and for those that were past the last item.
+    """
+    if items.device.type != "cpu":
+        valid = (items != positives[:, None]) & (items < n_items)
+        items.clamp_(max=n_items - 1)
+        return valid
+    valid = torch.empty(items.shape, dtype=torch.bool)
+    _mark_valid(items.numpy(), positives.numpy(), n_items, valid.numpy())
+    return valid
+
+
+@compiled
+def _mark_valid(items: Array, positives: Array, n_items: int, valid: Array) -> None:
+    for b in range(len(items)):
+        for n in range(items.shape[1]):
+            item = items[b, n]
+            valid[b, n] = item != positives[b] and item < n_items
+            items[b, n] = min(item, n_items - 1)
 
 
 @compiled

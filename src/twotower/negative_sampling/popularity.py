@@ -14,6 +14,7 @@ from twotower.negative_sampling.base import (
     check_num_negatives,
     log_count,
 )
+from twotower.negative_sampling.draws import valid_
 from twotower.negative_sampling.item_weights import popularity_weights
 from twotower.types import Negatives, TrainInteractions
 
@@ -111,15 +112,13 @@ class PopularitySampler(NegativeSampler):
             totals = self._total
         point = lines.pass_over(rows, totals, widths, self.num_negatives, generator)
         items = self._ends_in_line.count_up_to(torch.zeros_like(users), point)
-        items = items.clamp_(max=len(self._ends) - 1)  # past the end only if no item can be sampled
+        valid = valid_(items, positives, len(self._ends))  # past the last if none can be sampled
         total = totals[rows, None]  # [B, 1]
-        possible = total > 0
 
         def log_expected_count() -> Tensor:
             count = self.num_negatives * self._weights[items].double() / total.clamp(min=1)
-            return log_count(count * possible)
+            return log_count(count * (total > 0))
 
-        valid = (items != positives[:, None]) & possible
         return CountedLater(items, log_expected_count, valid)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:

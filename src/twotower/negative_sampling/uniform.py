@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from twotower.core.component import component
 from twotower.negative_sampling.ascending import AscendingRows
 from twotower.negative_sampling.base import NegativeSampler, check_num_negatives
-from twotower.negative_sampling.draws import random_below
+from twotower.negative_sampling.draws import random_below, valid_
 from twotower.types import Negatives, TrainInteractions
 
 __all__ = ["UniformSampler"]
@@ -84,19 +84,17 @@ class UniformSampler(NegativeSampler):
             return Negatives(
                 items=items,
                 log_expected_count=torch.full((), share, device=items.device).expand(shape),
-                valid=items != positives[:, None],
+                valid=valid_(items, positives, self._n_items),
             )
         n_unseen = self._n_unseen[users, None]  # [B, 1]
         items = self._unseen_below.pass_over(
             users, self._n_unseen, None, self.num_negatives, generator
         )
         log_count = torch.log(self.num_negatives / n_unseen.clamp(min=1)).float()
-        # A positive from train is never sampled, a held-out one may be.
-        return Negatives(
-            items=items.clamp_(max=self._n_items - 1),
-            log_expected_count=log_count.expand(shape),
-            valid=(items != positives[:, None]) & (n_unseen > 0),
-        )
+        # A positive from train is never sampled, a held-out one may be. For a user who has seen all
+        # items, one past the last is.
+        valid = valid_(items, positives, self._n_items)
+        return Negatives(items, log_count.expand(shape), valid)
 
     def expected_count(self, users: Tensor, items: Tensor) -> Tensor:
         """See NegativeSampler."""

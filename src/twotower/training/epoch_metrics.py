@@ -38,6 +38,7 @@ class EpochMetrics(Callback):
         histories: Histories,
         *,
         records_rate: bool = False,
+        callbacks_read: bool = True,
     ) -> None:
         """Prepare for one fit.
 
@@ -49,7 +50,9 @@ class EpochMetrics(Callback):
             histories: [n_users] histories of the validation users.
             records_rate: Whether `train/lr`, the learning rate at the start of each epoch, is one
                 of the metrics.
+            callbacks_read: Whether there are callbacks that may read the training loss.
         """
+        self._callbacks_read = callbacks_read
         self.history: list[dict[str, float]] = []
         self._validate = validate
         self._histories = histories
@@ -138,7 +141,8 @@ class EpochMetrics(Callback):
                 "set trainer.devices=1"
             )
         self.history.append({"epoch": epoch, **self._metrics})
-        _log_for_callbacks(module, {"train/loss": self._metrics["train/loss"]})
+        if self._callbacks_read:
+            _log_for_callbacks(module, {"train/loss": self._metrics["train/loss"]})
         _log_epoch(trainer, self.history[-1])
         if trainer.is_global_zero:
             self._on_epoch(epoch, self._metrics)

@@ -12,7 +12,7 @@ from typing import Any
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback
 
-from twotower.core.errors import ConfigError, ErrorEntry
+from twotower.core.errors import ConfigError
 from twotower.model import TwoTower
 from twotower.training.checkpoints import BestWeights, KeptCheckpoints, LastCheckpoint
 from twotower.training.cost import Costs
@@ -41,7 +41,7 @@ from twotower.training.threads import using_threads
 from twotower.training.watched import Watched
 from twotower.types import Fold
 
-__all__ = ["Fit", "not_fused", "runner_of"]
+__all__ = ["Fit", "runner_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ class Fit:
             on_epoch,
             self.fold.train_histories,
             records_rate=not isinstance(self.settings.scheduler, ConstantRate),
+            callbacks_read=bool(self.settings.callbacks),
         )
         best = BestWeights(monitor, metrics) if validate is not None else None
         return Watched(monitor, Costs(), metrics, best)
@@ -171,15 +172,10 @@ class Fit:
             return False
         why = self.settings.why_not_fused(self.objective)
         why = why or why_not_fused(self.model, runner.strategy.root_device, runner.world_size)
-        if why and self.settings.kernel == "fused":
-            raise ConfigError(not_fused(why))
+        if why and (error := self.settings.needs_fused(self.objective, why)):
+            raise ConfigError(error)
         logger.info("trainer.kernel: %s", f"autograd, since {why}" if why else "fused")
         return not why
-
-
-def not_fused(why: str) -> ErrorEntry:
-    """Return the error of `trainer.kernel=fused` where the kernel cannot be used."""
-    return ErrorEntry("trainer.kernel", "fused", f"but {why}", "must be auto or autograd")
 
 
 def runner_of(

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.profilers import Profiler
+from torch import nn
+from torch.optim import SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 from twotower.config import KeywordsOf
@@ -94,6 +97,18 @@ class Settings:
     def placement(self) -> Mapping[str, Any]:
         """The arguments of Lightning's Trainer that say on how many devices it runs, and how."""
         return {"devices": self.devices, "strategy": self.strategy}
+
+    def needs_fused(self, objective: Objective, why: str) -> ErrorEntry | None:
+        """Return an error if only the fused kernel will do, which cannot be used since `why`."""
+        if self.kernel == "fused":
+            return ErrorEntry("trainer.kernel", "fused", f"but {why}", "must be auto or autograd")
+        if isinstance(objective.optimizer([nn.Parameter(torch.zeros(1))]), SparseAdam):
+            return ErrorEntry(
+                "optimizer",
+                problem=f"SparseAdam needs the fused kernel, but {why}",
+                valid="must be another one, such as adam or adagrad",
+            )
+        return None
 
     @property
     def anneals(self) -> bool:

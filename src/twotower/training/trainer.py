@@ -16,7 +16,7 @@ from twotower.model import TwoTower
 from twotower.tower import EmbeddingTower
 from twotower.training.conflicts import conflicts
 from twotower.training.epoch_metrics import OnEpoch, Validate
-from twotower.training.fit import Fit, not_fused, runner_of
+from twotower.training.fit import Fit, runner_of
 from twotower.training.fitted import Fitted
 from twotower.training.folders import existing_or_temporary
 from twotower.training.lightning_trainer import restored_torch_settings
@@ -42,7 +42,9 @@ class Trainer(Settings):
             arguments=self.lightning,
         )
         why = self.why_not_fused(objective)
-        return [*errors, *([not_fused(why)] if self.kernel == "fused" and why else [])]
+        if self.kernel == "autograd":
+            why = "trainer.kernel is autograd"
+        return [*errors, *([error] if why and (error := self.needs_fused(objective, why)) else [])]
 
     def fuses(self, objective: Objective, tower: Callable[..., nn.Module]) -> bool:
         """Return whether the fused kernel trains a model of this tower on this machine's CPU."""

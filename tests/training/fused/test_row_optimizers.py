@@ -114,6 +114,36 @@ def test_what_has_no_form_by_rows_is_named(
     assert why in reason
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    touched=st.lists(st.sets(st.integers(0, ROWS - 1)), min_size=1, max_size=12),
+    seed=st.integers(0, 9),
+)
+def test_sparse_adam_is_that_of_torch(touched: list[set[int]], seed: int) -> None:
+    torch.manual_seed(seed)
+    start = torch.randn(ROWS, WIDTH)
+    theirs, ours = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    expected, own = (torch.optim.SparseAdam([each], lr=0.05) for each in (theirs, ours))
+    rows_of = row_optimizer(own)
+    rows_of.start_epoch(len(touched))
+    for used in touched:
+        rows = np.array(sorted(used), np.int64)
+        gradient = torch.randn(len(rows), WIDTH)
+        theirs.grad = torch.sparse_coo_tensor(
+            torch.tensor(rows)[None], gradient, (ROWS, WIDTH), check_invariants=True
+        )
+        rows_of.catch_up(0, rows)
+        rows_of.start_step(0.05)
+        rows_of.update(0, rows, gradient.numpy())
+        rows_of.finish_step()
+        expected.step()  # type: ignore[no-untyped-call]
+    rows_of.finish_epoch()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for name, value in expected.state[theirs].items():
+        found, wanted = torch.as_tensor(own.state[ours][name]), torch.as_tensor(value)
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7, check_dtype=False)
+
+
 @EACH
 def test_the_documented_optimizers_have_one(make: Callable[..., torch.optim.Optimizer]) -> None:
     assert why_not_by_rows(make([torch.nn.Parameter(torch.zeros(1))])) is None

@@ -9,11 +9,11 @@ from twotower.core.compiled import linked
 from twotower.training.fused.deferred import Deferred
 from twotower.training.fused.row_updates import CATCH_UP, UPDATE, Array, RowState, RowUpdates
 
-__all__ = ["AdagradRows"]
+__all__ = ["AdagradRows", "no_row_lags"]
 
 
 @linked(CATCH_UP)
-def _nothing(
+def no_row_lags(
     weight: Array,
     first: Array,
     second: Array,
@@ -24,7 +24,7 @@ def _nothing(
     means: Array,
     shrunk: Array,
 ) -> None:
-    """No row lags."""
+    """Leave rows as they are."""
 
 
 @linked(UPDATE)
@@ -52,7 +52,7 @@ def _update(
 class AdagradRows(RowUpdates):
     """Duchi et al. 2011; see RowUpdates."""
 
-    catch_up_rows = _nothing
+    catch_up_rows = no_row_lags
     update_rows = _update
 
     def __init__(self, optimizer: Optimizer) -> None:

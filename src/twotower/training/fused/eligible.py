@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import Callback, Timer
+from pytorch_lightning.callbacks import Callback, StochasticWeightAveraging, Timer
 from torch import nn
 
 from twotower.core.component import arguments_of
@@ -38,6 +38,8 @@ def why_callbacks_not_fused(callbacks: Mapping[str, Callback]) -> str | None:
         ]
         if hooks and not isinstance(callback, Timer):  # which reads no more than the clock
             return f"trainer.callbacks.{name} acts on single steps ({hooks[0]})"
+        if isinstance(callback, StochasticWeightAveraging):
+            return f"trainer.callbacks.{name} sets the learning rate of single steps"
     return None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, SparseAdam
 
 from twotower.training.fused.adagrad import AdagradRows
 from twotower.training.fused.adam import AdamRows
 from twotower.training.fused.row_updates import RowUpdates
 from twotower.training.fused.sgd import SgdRows
+from twotower.training.fused.sparse_adam import SparseAdamRows
 
 __all__ = ["row_optimizer", "why_not_by_rows"]
 
@@ -22,6 +23,7 @@ _BY_ROWS: dict[type[Optimizer], Callable[[Optimizer], RowUpdates]] = {
     AdamW: AdamRows,
     SGD: SgdRows,
     Adagrad: AdagradRows,
+    SparseAdam: SparseAdamRows,
 }
 
 
@@ -37,13 +39,15 @@ def why_not_by_rows(optimizer: Optimizer) -> str | None:
         known = ", ".join(each.__name__ for each in _BY_ROWS)
         return f"optimizer {name} has no form that updates the rows of a batch, as {known} have"
     group = optimizer.param_groups[0]
-    if group["weight_decay"] and not group.get("decoupled_weight_decay"):
+    if group.get("weight_decay") and not group.get("decoupled_weight_decay"):
         return f"weight_decay of {name} changes every row in each step; trainer.l2 does not"
     for option in ("amsgrad", "maximize", "dampening", "differentiable"):
         if group.get(option):
             return f"{option} of {name} is only available in its dense form"
     if group.get("eps") == 0:
         return f"eps of {name} is 0, and so would be the denominator of a row without gradients"
+    if isinstance(optimizer, SparseAdam):
+        return None  # no row lags
     ratio = group["betas"][0] / group["betas"][1] ** 0.5 if "betas" in group else 0.0
     if max(ratio, group.get("momentum", 0.0)) > _SLOWEST:
         return f"the momentum of {name} fades too slowly"
