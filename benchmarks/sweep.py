@@ -92,7 +92,9 @@ def workers(epochs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--turns", type=int, default=3, help="of the overhead (default 3)")
-    parser.add_argument("--epochs", type=int, default=100, help="of the workers (default 100)")
+    parser.add_argument(
+        "--epochs", type=int, default=200, help="of the workers' trials (default 200)"
+    )
     parts = ["readme", "overhead", "workers"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     options = parser.parse_args()
