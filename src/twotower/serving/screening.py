@@ -42,8 +42,10 @@ def best_of_one(
         longest: The length of the longest item vector.
 
     Returns:
-        The list, or None if there are too many candidates.
+        The list, or None if there are too many candidates, or vectors are of less precision.
     """
+    if scorer.items.dtype != torch.float32:
+        return None
     vector = scorer.users[user]
     rough = scorer.items @ vector
     if seen is not None:
