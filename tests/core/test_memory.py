@@ -89,8 +89,8 @@ def test_ease_refuses_what_does_not_fit(system: Path) -> None:
     with pytest.raises(ConfigError) as error:
         Ease(l2=1.0, precision="float64").fit(train(n_items=210))
     assert str(error.value) == (
-        "baselines.ease: 210 items need about 0.0 GB in float64, and 0.0 GB are free; use "
-        "baselines.ease.precision=float32 (0.0 GB), fewer items (filters in preprocessing), or "
+        "baselines.ease: 210 items need about 1.1 MB in float64, and 1.0 MB are free; use "
+        "baselines.ease.precision=float32 (529.2 kB), fewer items (filters in preprocessing), or "
         "`baselines` without ease"
     )
     Ease(l2=1.0, precision="float32").fit(train(n_items=210))
@@ -98,5 +98,7 @@ def test_ease_refuses_what_does_not_fit(system: Path) -> None:
         Ease(l2=1.0, precision="float32").fit(train(n_items=2_000_000))  # 48 TB are not asked for
 
 
-def test_gigabytes() -> None:
-    assert memory.gigabytes(14_400_000_000) == "14.4 GB"
+def test_sizes_have_a_unit() -> None:
+    assert memory.with_unit(999) == "999 bytes"
+    assert memory.with_unit(1_500_000) == "1.5 MB"
+    assert memory.with_unit(14_400_000_000) == "14.4 GB"

@@ -134,7 +134,7 @@ def test_on_a_gpu_its_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (5 * GIB, 80 * GIB))
     monkeypatch.setattr(memory, "available_bytes", lambda: 0)
-    with pytest.raises(ResourceError, match=r"about 6\.4 GB more memory of the GPU .*best 0\.0"):
+    with pytest.raises(ResourceError, match=r"about 6\.4 GB more memory of the GPU .*best 0 bytes"):
         require_memory(NEEDS, KEYS, "auto", "gpu")  # without the best epoch, 3 + 1 + 2 GiB
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (6 * GIB, 80 * GIB))
     require_memory(NEEDS, KEYS, "auto", "auto")

@@ -12,7 +12,7 @@ from torch import Tensor
 from twotower.baselines.base import HistoryScorer, interaction_matrix
 from twotower.core.component import component
 from twotower.core.errors import ConfigError
-from twotower.core.memory import available_bytes, gigabytes
+from twotower.core.memory import available_bytes, with_unit
 from twotower.types import Scorer, TrainInteractions
 
 __all__ = ["Ease"]
@@ -70,12 +70,12 @@ class Ease:
         needed, free = n_items**2 * _BYTES[self.precision] * _MATRICES, available_bytes()
         if free is None or needed <= free:
             return
-        halved = f"baselines.ease.precision=float32 ({gigabytes(needed // 2)}), " * (
+        halved = f"baselines.ease.precision=float32 ({with_unit(needed // 2)}), " * (
             self.precision == "float64"
         )
         raise ConfigError(
-            f"baselines.ease: {n_items:,} items need about {gigabytes(needed)} in "
-            f"{self.precision}, and {gigabytes(free)} are free; use {halved}fewer items "
+            f"baselines.ease: {n_items:,} items need about {with_unit(needed)} in "
+            f"{self.precision}, and {with_unit(free)} are free; use {halved}fewer items "
             "(filters in preprocessing), or `baselines` without ease"
         )
 

@@ -12,7 +12,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["available_bytes", "gigabytes", "peak_gib"]
+__all__ = ["available_bytes", "peak_gib", "with_unit"]
 
 _GIB = 2**30
 _MEMINFO = Path("/proc/meminfo")
@@ -42,9 +42,12 @@ def available_bytes() -> int | None:
     return min(known) if known else None
 
 
-def gigabytes(size: int) -> str:
+def with_unit(size: int) -> str:
     """Return `14.4 GB` for 14,400,000,000 bytes."""
-    return f"{size / 1e9:,.1f} GB"
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}"
+    return f"{size} bytes"
 
 
 def _of_machine() -> int | None:

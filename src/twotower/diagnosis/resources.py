@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from twotower.core.errors import DataError, ResourceError, TwoTowerError
-from twotower.core.memory import gigabytes
+from twotower.core.memory import with_unit
 from twotower.diagnosis.examined import Examined
 from twotower.diagnosis.findings import Finding
 from twotower.model import DotProductScorer, TwoTower
@@ -48,7 +48,7 @@ def resources(data: Examined) -> Iterator[Finding]:
     parts = (planned.tower, planned.trainer, objective, planned.evaluation)
     validates = part == "validation"
     needs = needs_of(*parts, fold, validates=validates)
-    found = f"training needs about {gigabytes(needs.total)}: {needs}"
+    found = f"training needs about {with_unit(needs.total)}: {needs}"
     try:
         require_memory(needs, lowerable(*parts), planned.memory_gib, planned.trainer.accelerator)
     except ResourceError as error:
@@ -71,7 +71,7 @@ def _time(data: Examined, fold: Fold, objective: Objective, *, validates: bool) 
     validation = user * len(judged.holdout.users) / planned.trainer.validate_every * validates
     test = user * len(data.held["test"][1][USER].unique())
     found = (
-        f"an epoch takes about {_clock(training + validation)}: {steps:,} steps in "
+        f"an epoch takes {_clock(training + validation)}: {steps:,} step{'s' * (steps != 1)} in "
         f"{_clock(training)}, validation of {judged.holdout.size} in {_clock(validation)}; ranking "
         f"the test takes {_clock(test)} per model"
     )
@@ -152,5 +152,5 @@ def _one(features: Any) -> Any:
 
 def _clock(seconds: float) -> str:
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds >= 0.05 else "under 0.1 s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+        return f"about {seconds:.1f} s" if seconds >= 0.05 else "under 0.1 s"
+    return f"about {seconds / 60:.1f} min" if seconds < 3600 else f"about {seconds / 3600:.1f} h"

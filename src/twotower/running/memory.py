@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from twotower.core.component import arguments_of
 from twotower.core.errors import ResourceError, TwoTowerError
-from twotower.core.memory import available_bytes, gigabytes
+from twotower.core.memory import available_bytes, with_unit
 from twotower.evaluation import Evaluation
 from twotower.model import TwoTower
 from twotower.tower import EmbeddingTower
@@ -26,6 +26,7 @@ __all__ = ["Needs", "lowerable", "needs_of", "require_memory"]
 _FLOAT = 4
 _PROBED = 1_000  # rows of a side from which the size of larger ones is extrapolated
 _GIB = 2**30
+_WORTH_A_LINE = 10**9  # bytes
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Needs:
         return self.tables + self.best + self.data + max(self.batches, self.ranking)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {gigabytes(size)}" for name, size in vars(self).items())
+        return ", ".join(f"{name} {with_unit(size)}" for name, size in vars(self).items())
 
 
 def needs_of(
@@ -123,14 +124,15 @@ def require_memory(
         free = torch.cuda.mem_get_info()[0] if on_gpu else available_bytes()
     else:
         free = None if limit is None else int(limit * _GIB)
-    logger.info("memory: about %s (%s)", gigabytes(needs.total), needs)
+    level = logging.INFO if needs.total >= _WORTH_A_LINE else logging.DEBUG
+    logger.log(level, "memory: about %s (%s)", with_unit(needs.total), needs)
     if free is None or needs.total <= free:
         return
     fits = [text for key, value in settings.items() if (text := _fitting(needs, key, value, free))]
     advice = " or ".join(fits) or "a machine with more memory, since no single key is enough"
     raise ResourceError(
-        f"training needs about {gigabytes(needs.total)} more memory{' of the GPU' * on_gpu} "
-        f"({needs}), and {gigabytes(free)} are free; use {advice} (memory_gib=null tries anyway)"
+        f"training needs about {with_unit(needs.total)} more memory{' of the GPU' * on_gpu} "
+        f"({needs}), and {with_unit(free)} are free; use {advice} (memory_gib=null tries anyway)"
     )
 
 
