@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 import twotower
 from twotower.config import build, compose
@@ -23,7 +24,6 @@ NEEDS = Needs(tables=3 * GIB, best=GIB, data=GIB, batches=2 * GIB, ranking=GIB)
 KEYS = {
     "tower.emb_dim": 64,
     "trainer.batch_size": 1000,
-    "evaluation.block_scores": 4_000_000,
 }
 
 
@@ -52,6 +52,7 @@ def test_tables_by_hand(fold: Fold) -> None:
     assert fused.tables == weights * 4 * (1 + 2) + 15_000 * 12
     assert fused.best == weights * 4
     assert needs(fold, "tower.emb_dim=8", validates=False) == replace(fused, best=0)
+    assert needs(fold, "tower.emb_dim=8", "optimizer=sparse_adam") == fused
     # Autograd: gradients, too; SGD has a momentum.
     autograd = needs(fold, "tower.emb_dim=8", "trainer.kernel=autograd", "optimizer=sgd")
     assert autograd.tables == weights * 4 * (1 + 1 + 1)
@@ -66,7 +67,8 @@ def test_embeddings_that_are_no_weights_are_copied_for_ranking(fold: Fold) -> No
 def test_tables_of_features_are_extrapolated(fold: Fold) -> None:
     n = 9_000
     features = pl.DataFrame({"color": ["red", "green", "blue"] * (n // 3), "size": range(n)})
-    described = replace(fold, item_features=features)
+    timed = replace(fold.train, timestamps=torch.arange(18_000))
+    described = replace(fold, item_features=features, train=timed)
     planned = build(compose("train", ["tracking=none", "tower=features", "tower.emb_dim=8"]))
     estimated = memory._weights(planned.tower, described)[0]
     from twotower.model import TwoTower
@@ -113,8 +115,7 @@ def test_enough_memory_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_what_would_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of 6 GiB data takes 1, and tables of 4 with batches of 2 have to fit in 5: 5/6 of 64 is 53.
-    # Half of a batch takes as much as ranking: below it nothing is won. Ranking takes less than a
-    # batch, so that lowering it changes nothing.
+    # Half of a batch takes as much as ranking: below it nothing is won.
     with pytest.raises(ResourceError) as error:
         require_memory(NEEDS, KEYS, 6.0)
     assert str(error.value) == (
@@ -155,9 +156,5 @@ def test_a_run_is_refused_before_its_tables_are_made(
 def test_keys_that_can_be_lowered() -> None:
     made = build(compose("train", ["tracking=none", "negative_sampling=in_batch"]))
     objective = Objective(made.negative_sampling, made.loss, made.optimizer)
-    found = lowerable(made.tower, made.trainer, objective, made.evaluation)
-    assert found == {
-        "tower.emb_dim": 16,
-        "trainer.batch_size": 2048,
-        "evaluation.block_scores": 4_000_000,
-    }
+    found = lowerable(made.tower, made.trainer, objective)
+    assert found == {"tower.emb_dim": 16, "trainer.batch_size": 2048}

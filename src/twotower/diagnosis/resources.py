@@ -45,9 +45,9 @@ def resources(data: Examined) -> Iterator[Finding]:
     except DataError:  # which another check has found
         return
     objective = Objective(planned.negative_sampling, planned.loss, planned.optimizer)
-    parts = (planned.tower, planned.trainer, objective, planned.evaluation)
+    parts = (planned.tower, planned.trainer, objective)
     validates = part == "validation"
-    needs = needs_of(*parts, fold, validates=validates)
+    needs = needs_of(*parts, planned.evaluation, fold, validates=validates)
     found = f"training needs about {with_unit(needs.total)}: {needs}"
     try:
         require_memory(needs, lowerable(*parts), planned.memory_gib, planned.trainer.accelerator)
@@ -91,8 +91,8 @@ def _seconds_of_a_step(planned: Any, fold: Fold, objective: Objective) -> float:
     nothing: dict[str, Any] = {"callbacks": {}, "logger": {}, "ckpt_path": None}
     trainer = replace(planned.trainer, progress_bar=False, keep_checkpoint="none", **nothing)
     took = []
-    batches = min(_MORE, -(-len(fold.train) // trainer.batch_size))
-    for steps in (_FEWER, batches):
+    more = min(_MORE, -(-len(fold.train) // trainer.batch_size))
+    for steps in (_FEWER, more):
         train = _first(fold.train, steps * trainer.batch_size)
         model = TwoTower.build(
             planned.tower, users=fold.users, items=fold.items, seed=planned.seed, train=train
@@ -107,17 +107,20 @@ def _seconds_of_a_step(planned: Any, fold: Fold, objective: Objective) -> float:
             on_epoch=lambda *_: None,
         )
         took.append(time.perf_counter() - started)
-    fewer = min(_FEWER, batches)
-    return max(took[1] - took[0], 0.0) / max(batches - fewer, 1) if batches > fewer else took[1]
+    if more <= _FEWER:
+        return took[1] / more
+    return max(took[1] - took[0], 0.0) / (more - _FEWER)
 
 
 def _first(train: TrainInteractions, n: int) -> TrainInteractions:
     """Return the first `n` interactions, of as many users and items."""
-    optional = {name: getattr(train, name) for name in ("timestamps", "turns", "weights")}
+    names = ("users", "items", "timestamps", "turns", "weights")
     cut: dict[str, Any] = {
-        name: None if values is None else values[:n] for name, values in optional.items()
+        name: values[:n] for name in names if (values := getattr(train, name)) is not None
     }
-    return replace(train, users=train.users[:n], items=train.items[:n], **cut)
+    if "turns" in cut:  # from 0 again
+        cut["turns"] = cut["turns"].argsort().argsort().int()
+    return replace(train, **cut)
 
 
 def _seconds_of_a_user(data: Examined, fold: Fold) -> float:

@@ -155,8 +155,8 @@ class Fitter:
             )
 
     def _model(self, fold: Fold, *, validates: bool) -> TwoTower:
-        parts = (self.tower, self.trainer, self.objective, self.evaluation)
-        needs = needs_of(*parts, fold, validates=validates)
+        parts = (self.tower, self.trainer, self.objective)
+        needs = needs_of(*parts, self.evaluation, fold, validates=validates)
         require_memory(needs, lowerable(*parts), self.memory_gib, self.trainer.accelerator)
         model = TwoTower.build(
             self.tower, users=fold.users, items=fold.items, seed=self.seed, train=fold.train

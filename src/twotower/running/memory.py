@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 
 from twotower.core.component import arguments_of
 from twotower.core.errors import ResourceError, TwoTowerError
@@ -140,19 +140,15 @@ _PARTS = {  # what grows in proportion to a key
     "tower.emb_dim": ("tables", "best", "batches"),
     "trainer.batch_size": ("batches",),
     "negative_sampling.num_negatives": ("batches",),
-    "evaluation.block_scores": ("ranking",),
 }
 
 
-def lowerable(
-    tower: TwoTowerFactory, trainer: Trainer, objective: Objective, evaluation: Evaluation
-) -> dict[str, int]:
+def lowerable(tower: TwoTowerFactory, trainer: Trainer, objective: Objective) -> dict[str, int]:
     """Return the values of the keys that memory depends on, those that the config has."""
     values = {
         "tower.emb_dim": arguments_of(tower).get("emb_dim"),
         "trainer.batch_size": trainer.batch_size,
         "negative_sampling.num_negatives": arguments_of(objective.sampler).get("num_negatives"),
-        "evaluation.block_scores": evaluation.block_scores,
     }
     return {key: value for key, value in values.items() if isinstance(value, int)}
 
@@ -209,9 +205,7 @@ def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
 def _built(tower: TwoTowerFactory, fold: Fold, size: int) -> TwoTower:
     users, items = (_head(side, size) for side in (fold.users, fold.items))
     train = fold.train
-    few = TrainInteractions(
-        train.users[:0], train.items[:0], users.n_train, items.n_train, train.timestamps and None
-    )
+    few = TrainInteractions(train.users[:0], train.items[:0], users.n_train, items.n_train)
     return TwoTower.build(tower, users=users, items=items, seed=0, train=few)
 
 
@@ -228,9 +222,10 @@ def _numbers(module: nn.Module) -> int:
 def _state(optimizer: Callable[[Iterable[Tensor]], Optimizer]) -> int:
     """Return the bytes that an optimizer keeps per weight."""
     weight = nn.Parameter(torch.zeros(64, 64))
-    weight.grad = torch.ones_like(weight)
     made = optimizer([weight])
-    made.step()
+    gradient = torch.ones_like(weight)
+    weight.grad = gradient.to_sparse(1) if isinstance(made, SparseAdam) else gradient
+    made.step(lambda: 0.0)  # some, such as LBFGS, need a loss
     kept = [each for each in made.state[weight].values() if isinstance(each, Tensor)]
     return sum(each.numel() * each.element_size() for each in kept) // weight.numel()
 
