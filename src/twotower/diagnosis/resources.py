@@ -90,8 +90,8 @@ def _seconds_of_a_step(planned: Any, fold: Fold, objective: Objective) -> float:
     """Return the wall time of a step, from two short fits of models that are thrown away."""
     nothing: dict[str, Any] = {"callbacks": {}, "logger": {}, "ckpt_path": None}
     trainer = replace(planned.trainer, progress_bar=False, keep_checkpoint="none", **nothing)
-    took = []
-    more = min(_MORE, -(-len(fold.train) // trainer.batch_size))
+    took: list[float] = []
+    more: int = min(_MORE, -(-len(fold.train) // trainer.batch_size))
     for steps in (_FEWER, more):
         train = _first(fold.train, steps * trainer.batch_size)
         model = TwoTower.build(
