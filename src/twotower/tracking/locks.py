@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from filelock import FileLock
 from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import TimeoutError as LockTimeout
 
 from twotower.tracking.address import sqlite_path
 
@@ -15,17 +16,19 @@ __all__ = ["store_lock"]
 _CONNECT_SECONDS, _WAIT_SECONDS = 10, 120
 _LIMITED = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that know `connect_timeout`
 _NUMBER = 0x74776F74  # "twot", the lock's key in a database
-# The statements that take a lock, which ends with the connection.
+# The statements that take a lock, which ends with the connection. MySQL raises nothing if it waits
+# in vain, but returns 0 or NULL.
 _STATEMENTS = {
     "postgresql": (f"SET lock_timeout = '{_WAIT_SECONDS}s'", f"SELECT pg_advisory_lock({_NUMBER})"),
-    "mysql": (f"SELECT GET_LOCK('twotower', {_WAIT_SECONDS})",),
+    "mysql": (f"SELECT COALESCE(GET_LOCK('twotower', {_WAIT_SECONDS}), 0)",),
 }
 
 
 def store_lock(uri: str) -> AbstractContextManager[object]:
-    """Return a lock for one process at a time; of a tracking server, which has its own, none.
+    """Return a lock that one process at a time holds; none for a server, which has its own.
 
-    Entering it raises SQLAlchemyError if the database does not respond.
+    Entering it raises SQLAlchemyError if the database does not respond, or if another process
+    holds the lock for two minutes.
     """
     path = sqlite_path(uri)
     if path is not None:
@@ -43,5 +46,7 @@ def _database_lock(uri: str, statements: tuple[str, ...]) -> Iterator[None]:
     engine = create_engine(url, poolclass=NullPool, connect_args=options)
     with engine.connect() as connection:
         for statement in statements:
-            connection.execute(text(statement))
+            result = connection.execute(text(statement))
+            if result.returns_rows and result.scalar() == 0:
+                raise LockTimeout(f"another process has held the lock for {_WAIT_SECONDS} s")
         yield
