@@ -89,6 +89,14 @@ def test_the_size_of_chunks_changes_no_bit(size: int) -> None:
     assert expected.history.equals(found.history)
 
 
+def test_large_draws_come_in_parts_that_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit(FUSED)
+    monkeypatch.setattr("twotower.training.batches._MOST_NEGATIVES", 1)
+    parts = fit(FUSED)
+    assert torch.equal(weights(whole), weights(parts))
+    assert whole.history.equals(parts.history)
+
+
 def test_a_resumed_fit_has_the_same_bits(tmp_path: Path) -> None:
     trainer = replace(FUSED, scheduler=LinearDecay(5, 0.5))
     whole = fit(trainer)

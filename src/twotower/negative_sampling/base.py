@@ -38,9 +38,9 @@ class NegativeSampler(Protocol):
     A class that exchanges items with the other processes of a run declares a method `alone`, which
     returns the sampler for batches that every process makes, as in validation.
 
-    A class sets `samples_by_row = True` if each row has negatives of its own which depend on that
-    row and the generator alone, drawn row after row: then the negatives of several batches may be
-    sampled at once, and are the same.
+    A class sets `samples_by_row = True` if each row has `num_negatives` negatives of its own, which
+    depend on that row and the generator alone and are drawn row after row. The negatives of several
+    batches may then be sampled at once, and are the same.
     """
 
     samples_by_row: ClassVar[bool] = False

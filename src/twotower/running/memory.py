@@ -18,7 +18,7 @@ from twotower.evaluation import Evaluation
 from twotower.model import TwoTower
 from twotower.tower import EmbeddingTower
 from twotower.tower.prior import TwoTowerFactory
-from twotower.training import Objective, Trainer
+from twotower.training import Objective, Trainer, batches_at_once
 from twotower.types import Fold, Side, TrainInteractions
 
 __all__ = ["Needs", "lowerable", "needs_of", "require_memory"]
@@ -88,7 +88,8 @@ def needs_of(
         per_batch = 4 * _FLOAT * batch * negatives + 3 * _FLOAT * widest * (2 * batch + negatives)
     elif fused:
         used = min(batch, fold.users.n) + min(batch * (1 + negatives), fold.items.n)
-        drawn = min(batch * trainer.chunk_size, n)  # rows whose negatives are drawn at once
+        at_once = batches_at_once(trainer.chunk_size, max(1, batch * negatives))
+        drawn = min(batch * at_once, n)  # rows whose negatives are drawn at once
         per_batch = 24 * drawn * negatives + 4 * _FLOAT * widest * used
     else:
         per_batch = batch * (1 + negatives) * (24 + 4 * _FLOAT * widest)

@@ -1,5 +1,6 @@
 """Training: batches with their negatives, the Lightning wiring and its callbacks."""
 
+from twotower.training.batches import batches_at_once
 from twotower.training.cost import Cost
 from twotower.training.epoch_metrics import OnEpoch
 from twotower.training.fitted import Fitted
@@ -17,6 +18,7 @@ __all__ = [
     "Objective",
     "OnEpoch",
     "Trainer",
+    "batches_at_once",
     "is_first_process",
     "training_notes",
 ]

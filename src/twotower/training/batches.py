@@ -13,7 +13,9 @@ from torch import Generator, Tensor
 from twotower.negative_sampling import NegativeSampler
 from twotower.types import BlockOrder, Histories, Negatives, Past
 
-__all__ = ["Batch", "Batches", "Chunk", "Chunks", "EpochRows", "Pasts"]
+__all__ = ["Batch", "Batches", "Chunk", "Chunks", "EpochRows", "Pasts", "batches_at_once"]
+
+_MOST_NEGATIVES = 2**22  # drawn at once: 100 MB with their masks, counts and slots
 
 
 class Batch(NamedTuple):
@@ -142,13 +144,15 @@ class Batches:
     def runs(self, length: int) -> Iterator[Iterator[Batch]]:
         """Yield runs of `length` batches, the last one perhaps of fewer.
 
-        The batches of a run come as one, whose negatives are sampled at once, where that changes
-        nothing but the time it takes.
+        Several batches come as one, whose negatives are sampled at once, where that changes nothing
+        but the time it takes; see `batches_at_once`.
         """
-        whole = getattr(self.negative_sampler, "samples_by_row", False) and self.pasts is None
-        made = self._made(length if whole else 1)
+        sampler, count = self.negative_sampler, 1
+        if getattr(sampler, "samples_by_row", False) and self.pasts is None:
+            count = batches_at_once(length, self.batch_size * getattr(sampler, "num_negatives", 1))
+        made = self._made(count)
         for _ in range(-(-len(self) // length)):
-            yield islice(made, 1 if whole else length)
+            yield islice(made, length // count)
 
     def _made(self, count: int) -> Iterator[Batch]:
         """Yield batches, each of which covers `count` of them."""
@@ -167,6 +171,24 @@ class Batches:
             return batches if count == 1 else _joined(batches, count)
         starts = range(0, len(self.users), count * self.batch_size)
         return (slice(start, start + count * self.batch_size) for start in starts)
+
+
+def batches_at_once(length: int, negatives: int) -> int:
+    """Return how many batches are made at once, so that their negatives take little memory.
+
+    Args:
+        length: Batches of a run.
+        negatives: Of a batch, over all its rows.
+
+    Returns:
+        The largest divisor of `length` whose batches have at most 2^22 negatives; 1 if none has.
+
+    Example:
+        >>> [batches_at_once(64, 2048 * n) for n in (10, 100, 10_000)]
+        [64, 16, 1]
+    """
+    most = max(1, _MOST_NEGATIVES // negatives)
+    return next(count for count in range(min(length, most), 0, -1) if length % count == 0)
 
 
 def _joined(batches: Iterator[Tensor], count: int) -> Iterator[Tensor]:
