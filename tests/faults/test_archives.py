@@ -55,7 +55,7 @@ def test_files_that_unpack_to_too_much(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "_memory", lambda: MIB // 2)
+    monkeypatch.setattr(unpacking, "total_bytes", lambda: MIB // 2)
     file = tmp_path / "log.csv.gz"
     file.write_bytes(gzip.compress(os.urandom(MIB)))
     with pytest.raises(DataError, match="more than 524,288 bytes, the memory of this machine"):

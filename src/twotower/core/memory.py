@@ -12,7 +12,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["available_bytes", "peak_gib", "with_unit"]
+__all__ = ["available_bytes", "peak_gib", "total_bytes", "with_unit"]
 
 _GIB = 2**30
 _MEMINFO = Path("/proc/meminfo")
@@ -42,6 +42,14 @@ def available_bytes() -> int | None:
     return min(known) if known else None
 
 
+def total_bytes() -> int | None:
+    """Return the memory of the machine; None if the system does not report it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
+
+
 def with_unit(size: int) -> str:
     """Return `14.4 GB` for 14,400,000,000 bytes."""
     for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -55,11 +63,7 @@ def _of_machine() -> int | None:
         lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-        return None
+        return total_bytes()
 
 
 def _of_groups() -> Iterator[int | None]:

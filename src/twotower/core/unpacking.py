@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import IO, Any
+
+from twotower.core.memory import total_bytes
 
 __all__ = ["UnpackedSizeError", "unpacked"]
 
@@ -24,7 +25,7 @@ def unpacked(stream: IO[bytes] | Any, packed: int) -> bytes:
         UnpackedSizeError: They are more than the machine has memory for, or more than 1 GiB and
             200 times `packed`. No more than that is unpacked.
     """
-    memory = _memory()
+    memory = total_bytes() or _NO_LIMIT_KNOWN
     limit = min(memory, max(_ANY_RATIO, _RATIO * packed))
     pieces, size = [], 0
     while piece := stream.read(_STEP):
@@ -39,10 +40,3 @@ def unpacked(stream: IO[bytes] | Any, packed: int) -> bytes:
             )
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # Windows
-        return _NO_LIMIT_KNOWN
