@@ -55,7 +55,7 @@ class Linked(Generic[_P, _R]):
 
     @functools.cached_property
     def address(self) -> Any:
-        """What a compiled function is given, of a type that depends on the signature alone."""
+        """The argument for compiled functions; its type depends on the signature alone."""
         import numba
 
         def compiler(function: Callable[..., Any], **options: Any) -> Any:
@@ -66,7 +66,7 @@ class Linked(Generic[_P, _R]):
 
 @functools.cache
 def _address_type() -> type[Any]:
-    """Return the class of addresses, which numba needs no time to find the type of."""
+    """Return the class of addresses, whose type numba finds without compiling anything."""
     from numba import typeof
     from numba.core.types import WrapperAddressProtocol
     from numba.extending import typeof_impl

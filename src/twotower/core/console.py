@@ -42,8 +42,10 @@ def terminal(*, soft_wrap: bool = True) -> Console:
 
 @contextmanager
 def safe_output() -> Iterator[None]:
-    """Mask secrets in what is printed meanwhile, by libraries too, and escape control sequences
-    other than those that draw."""
+    """Mask secrets and escape control sequences in all that is printed, by libraries too.
+
+    Colours and the sequences that draw progress bars are left.
+    """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Safe(before[0]), _Safe(before[1])
     try:

@@ -94,7 +94,7 @@ class CompiledGradient:
 
 @runtime_checkable
 class StatesCompiledGradient(Protocol):
-    """A loss that states its gradient as compiled code: the fastest where rows have negatives."""
+    """A loss with compiled code for its gradient: the fastest where rows have own negatives."""
 
     def compiled_gradient(self) -> CompiledGradient:
         """Return the function and its constants."""

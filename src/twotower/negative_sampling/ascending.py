@@ -67,7 +67,7 @@ class AscendingRows:
     def pass_over(
         self, rows: Tensor, totals: Tensor, widths: Tensor | None, n: int, generator: Generator
     ) -> Tensor:
-        """Return random points of lines of which some parts are passed over.
+        """Draw random points of lines, passing over the parts that may not be drawn.
 
         A line consists of `totals[r]` points that may be drawn and, before the one of number v for
         each value v of the row, of a part that may not.

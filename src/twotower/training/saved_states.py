@@ -1,4 +1,4 @@
-"""States on disk, replaced atomically; where there is no room, the error has the bytes needed."""
+"""States on disk, replaced atomically; the error of a full disk names the bytes needed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ __all__ = ["AtomicCheckpoints", "save_state"]
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Replaces Lightning's way, which copies a file from the temporary folder to its place: a
-    process that is killed, or a full disk, would leave a part of it there."""
+    """Writes checkpoints atomically.
+
+    Lightning copies a file from the temporary folder to its place, where a process that is killed,
+    or a full disk, would leave a part of it.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None

@@ -22,14 +22,14 @@ from twotower.training.fused.table import TowerTable, embed_rows, weight_gradien
 
 __all__ = ["OwnSteps"]
 
-_BLOCK = 256  # rows that one function leaves in a near cache for the next
+_BLOCK = 256  # rows that stay in a near cache from one function to the next
 
 
 class OwnSteps:
     """Steps through successive batches whose rows have negatives of their own.
 
-    The work of each step is that of FusedStep, by the same functions: only calls from Python are
-    saved, which take longer than a small batch does.
+    Each step does the work of FusedStep by the same compiled functions, without the calls from
+    Python between them, which take longer than a small batch does.
     """
 
     def __init__(
@@ -40,7 +40,15 @@ class OwnSteps:
         l2: float,
         prior: ItemPrior | None,
     ) -> None:
-        """Prepare to step the rows of `tables` by `optimizer`."""
+        """Prepare to train.
+
+        Args:
+            tables: Of the user tower and of the item tower.
+            optimizer: Updates their rows.
+            loss: Of the scores.
+            l2: Weight of the mean squared norms of the batch's embeddings.
+            prior: Added to the scores; its weight is fixed.
+        """
         self._tables = tables
         self._optimizer = optimizer
         self._gradient = loss.compiled_gradient()
@@ -86,8 +94,9 @@ class OwnSteps:
             size,
             # The tables, the loss and the optimizer.
             *(tuple(tables), self._prior, self._l2, np.array(gradient.constants)),
-            *(constants, optimizer.fades, (deferred.sums, deferred.means, deferred.shrunk)),
-            *(deferred.weights, deferred.now),
+            *(constants, optimizer.fades),
+            (deferred.sums, deferred.means, deferred.shrunk, *deferred.weights),
+            deferred.now,
             # Memory for intermediate results, and for losses.
             *(*self._buffers, losses),
         )
@@ -144,7 +153,6 @@ def _steps(
     loss_constants: Array,
     constants: Array,
     fades: Any,
-    lags: Any,
     deferred: Any,
     now: int,
     table_buffers: Any,
@@ -152,14 +160,14 @@ def _steps(
     score_buffers: Any,
     losses: Array,
 ) -> int:
+    """Step once per entry of `losses`; `OwnSteps.__call__` explains the arguments."""
     users, positives, negatives, valid = batches
     _, _, _, _, user_places, user_shift = tables[0]
     _, _, _, _, item_places, item_shift = tables[1]
     user_rows, user_vectors, _, user_gradient, user_penalty = table_buffers[0]
     item_rows, item_vectors, _, item_gradient, item_penalty = table_buffers[1]
     fade1, fade2 = fades
-    sums, means, shrunk = lags
-    aged, drifts = deferred
+    sums, means, shrunk, aged, drifts = deferred
     n, places = negatives.shape
     without = 0
     for k in range(len(losses)):
