@@ -166,7 +166,7 @@ def error_of(error: BaseException, ray: Any) -> BaseException:
     first = str(failures[0]).strip().partition("\n")[0]
     return ResourceError(
         f"trainer: a worker of Ray died: {first}; the same command resumes, and "
-        "trainer.max_failures starts workers again"
+        "trainer.max_failures is how often workers start again by themselves"
     )
 
 
