@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 
 import polars as pl
 
 from twotower.core.errors import DataError
-
-_AT_ONCE = 1_000_000
+from twotower.core.slices import slices
 
 
 def frames_digest(frames: dict[str, pl.DataFrame | None]) -> str:
@@ -29,25 +27,20 @@ def _update(digest: hashlib._Hash, series: pl.Series) -> None:
     """Feed a type tag, the places of the nulls and the values as little-endian bytes."""
     series = _plain(series)
     digest.update(f"{series.dtype.base_type().__name__} {len(series)}\n".encode())
-    for part in _slices(series):
+    for part in slices(series):
         digest.update(part.is_null().cast(pl.UInt8).to_numpy().data)
     if isinstance(series.dtype, pl.List):
         digest.update(series.list.len().fill_null(0).cast(pl.UInt32).to_numpy().data)
         _update(digest, pl.Series(values=series.to_arrow().flatten(), dtype=series.dtype.inner))
     elif series.dtype == pl.String:
-        for part in _slices(series):
+        for part in slices(series):
             digest.update(part.str.len_bytes().fill_null(0).cast(pl.UInt32).to_numpy().data)
-        for part in _slices(series):
+        for part in slices(series):
             digest.update("".join(part.drop_nulls()).encode())
     else:
-        for part in _slices(series):
+        for part in slices(series):
             values = part.fill_null(0).to_numpy() + 0  # -0.0 becomes 0.0
             digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).data)
-
-
-def _slices(series: pl.Series) -> Iterator[pl.Series]:
-    """Yield the values in parts, which spares copies of all."""
-    return (series[start : start + _AT_ONCE] for start in range(0, len(series), _AT_ONCE))
 
 
 def _plain(series: pl.Series) -> pl.Series:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from twotower.core.errors import DataError
+from twotower.core.slices import slices
 from twotower.types import ITEM, USER, ItemLists, Vocabulary
 
 __all__ = ["ITEM_ROW", "USER_ROW", "Encoding", "as_tensor", "feature_rows", "fit_encoding"]
 
 USER_ROW, ITEM_ROW = "__row", "__row_item"
-_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class Encoding:
     def rows(self, log: pl.DataFrame) -> tuple[Tensor, Tensor]:
         """Return [n] user rows and [n] item rows of `log`, without those of unknown ids."""
         parts = [  # a join of all rows would hold several copies of them
-            self.encoded(part.select(USER, ITEM)).select(USER_ROW, ITEM_ROW)
-            for part in (log[start : start + _AT_ONCE] for start in range(0, len(log), _AT_ONCE))
+            self.encoded(part.select(USER, ITEM)).select(USER_ROW, ITEM_ROW) for part in slices(log)
         ]
         if not parts:
             return torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int32)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from twotower.core.slices import slices
+
 __all__ = ["FILE_ORDER", "ITEM", "RATING", "TIMESTAMP", "USER", "WEIGHT"]
 __all__ += ["Interactions", "SplitFrames", "rows_with"]
 
@@ -51,9 +53,6 @@ class Interactions:
         return log
 
 
-_ROWS_AT_ONCE = 1_000_000
-
-
 def rows_with(log: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of `few`, of the rows of `log` that are equal to one of it.
 
@@ -63,8 +62,7 @@ def rows_with(log: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
     """
     few, on = few.unique(), few.columns
     parts = [  # a join encodes all rows of its left side as text, which takes more than they do
-        log[start : start + _ROWS_AT_ONCE].select(on).join(few, on=on, how="semi")
-        for start in range(0, len(log), _ROWS_AT_ONCE)
+        part.select(on).join(few, on=on, how="semi") for part in slices(log)
     ]
     return pl.concat([few.clear(), *parts])
 
