@@ -13,7 +13,7 @@ import torch
 import twotower
 from twotower.config import build, compose
 from twotower.core.errors import ResourceError
-from twotower.running import memory
+from twotower.running import memory, sizes
 from twotower.running.memory import Needs, lowerable, needs_of, require_memory
 from twotower.split.fold import make_fold
 from twotower.training import Objective
@@ -70,7 +70,7 @@ def test_tables_of_features_are_extrapolated(fold: Fold) -> None:
     timed = replace(fold.train, timestamps=torch.arange(18_000))
     described = replace(fold, item_features=features, train=timed)
     planned = build(compose("train", ["tracking=none", "tower=features", "tower.emb_dim=8"]))
-    estimated = memory._weights(planned.tower, described)[0]
+    estimated = sizes.weights_of(planned.tower, described)[0]
     from twotower.model import TwoTower
 
     model = TwoTower.build(
@@ -78,6 +78,14 @@ def test_tables_of_features_are_extrapolated(fold: Fold) -> None:
     )
     real = sum(each.numel() for each in (*model.parameters(), *model.buffers()))
     assert estimated == pytest.approx(real, rel=0.1)
+
+
+def test_towers_built_for_their_size_alone_do_not_warn(
+    fold: Fold, caplog: pytest.LogCaptureFixture
+) -> None:
+    planned = build(compose("train", ["tracking=none", "tower=features", "tower.emb_dim=8"]))
+    assert sizes.weights_of(planned.tower, fold)[:2] == (15_000 * 8, 8)  # ids alone: no features
+    assert not caplog.records
 
 
 def test_own_negatives_and_batches_of_the_whole_log(fold: Fold) -> None:
@@ -101,7 +109,7 @@ def test_negatives_of_a_row(choice: list[str], pool: tuple[int, bool]) -> None:
     name, *overrides = choice
     lines = [f"negative_sampling={name}", *overrides, "loss=sampled_softmax", "tracking=none"]
     sampler = build(compose("train", lines)).negative_sampling
-    assert memory._negatives(sampler, 2048, 9_000) == pool
+    assert sizes.negatives_of(sampler, 2048, 9_000) == pool
 
 
 def test_enough_memory_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -120,8 +128,8 @@ def test_what_would_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         require_memory(NEEDS, KEYS, 6.0)
     assert str(error.value) == (
         "training needs about 7.5 GB more memory (tables 3.2 GB, best 1.1 GB, data 1.1 GB, "
-        "batches 2.1 GB, ranking 1.1 GB), and 6.4 GB are free; use tower.emb_dim=53 or "
-        "trainer.batch_size=500 (memory_gib=null tries anyway)"
+        "batches 2.1 GB, ranking 1.1 GB), and memory_gib=6.0 allows 6.4 GB; use "
+        "tower.emb_dim=53 or trainer.batch_size=500 (memory_gib=null tries anyway)"
     )
     monkeypatch.setattr(memory, "available_bytes", lambda: 2 * GIB)
     with pytest.raises(ResourceError, match="use a machine with more memory"):

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer, SparseAdam
 
 from twotower.core.component import arguments_of
-from twotower.core.errors import ResourceError, TwoTowerError
+from twotower.core.errors import ResourceError
 from twotower.core.memory import available_bytes, with_unit
 from twotower.evaluation import Evaluation
-from twotower.model import TwoTower
-from twotower.tower import EmbeddingTower
+from twotower.running.sizes import negatives_of, state_of, weights_of
 from twotower.tower.prior import TwoTowerFactory
 from twotower.training import Objective, Trainer, batches_at_once
-from twotower.types import Fold, Side, TrainInteractions
+from twotower.types import Fold
 
 __all__ = ["Needs", "lowerable", "needs_of", "require_memory"]
 
 _FLOAT = 4
-_PROBED = 1_000  # rows of a side from which the size of larger ones is extrapolated
 _GIB = 2**30
 _WORTH_A_LINE = 10**9  # bytes
 
@@ -77,32 +73,37 @@ def needs_of(
         fold: The data.
         validates: Whether the weights of the best epoch are kept.
     """
-    weights, widest, copied = _weights(tower, fold)
+    weights, width, copied = weights_of(tower, fold)
     fused = trainer.fuses(objective, tower)
-    per_weight = _FLOAT + _state(objective.optimizer) + (0 if fused else _FLOAT)
+    per_weight = _FLOAT + state_of(objective.optimizer) + (0 if fused else _FLOAT)
     rows = fold.users.n + fold.items.n
-    n = len(fold.train)
-    batch = min(trainer.batch_size, n)
-    negatives, pool = _negatives(objective.sampler, batch, fold.train.n_items)
-    if pool:
-        per_batch = 4 * _FLOAT * batch * negatives + 3 * _FLOAT * widest * (2 * batch + negatives)
-    elif fused:
-        used = min(batch, fold.users.n) + min(batch * (1 + negatives), fold.items.n)
-        at_once = batches_at_once(trainer.chunk_size, max(1, batch * negatives))
-        drawn = min(batch * at_once, n)  # rows whose negatives are drawn at once
-        per_batch = 24 * drawn * negatives + 4 * _FLOAT * widest * used
-    else:
-        per_batch = batch * (1 + negatives) * (24 + 4 * _FLOAT * widest)
     users, k = len(fold.holdout.users), max(evaluation.cutoffs)
     return Needs(
         tables=weights * per_weight + (12 * rows if fused else 0),
         best=weights * _FLOAT if validates else 0,
-        data=24 * n,
-        batches=per_batch,
+        data=24 * len(fold.train),
+        batches=_of_a_batch(trainer, objective, fold, width, fused=fused),
         ranking=evaluation.held_bytes(fold.items.n)
         + 60 * users * k
-        + copied * rows * widest * _FLOAT,
+        + copied * rows * width * _FLOAT,
     )
+
+
+def _of_a_batch(
+    trainer: Trainer, objective: Objective, fold: Fold, width: int, *, fused: bool
+) -> int:
+    """Return the bytes of a batch of embeddings of `width` numbers."""
+    n = len(fold.train)
+    batch = min(trainer.batch_size, n)
+    negatives, pool = negatives_of(objective.sampler, batch, fold.train.n_items)
+    if pool:
+        return 4 * _FLOAT * batch * negatives + 3 * _FLOAT * width * (2 * batch + negatives)
+    if not fused:
+        return batch * (1 + negatives) * (24 + 4 * _FLOAT * width)
+    used = min(batch, fold.users.n) + min(batch * (1 + negatives), fold.items.n)
+    at_once = batches_at_once(trainer.chunk_size, max(1, batch * negatives))
+    drawn = min(batch * at_once, n)  # rows whose negatives are drawn at once
+    return 24 * drawn * negatives + 4 * _FLOAT * width * used
 
 
 def require_memory(
@@ -116,7 +117,7 @@ def require_memory(
     Args:
         needs: What is needed.
         settings: The values of keys that can be lowered, by key: see `lowerable`.
-        limit: GiB that may be used more; `auto`: what is free; None: anything.
+        limit: GiB that may be allocated; `auto`: what is free; None: anything.
         accelerator: `trainer.accelerator`. On a GPU everything but the best epoch is in its memory.
     """
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
@@ -131,9 +132,12 @@ def require_memory(
         return
     fits = [text for key, value in settings.items() if (text := _fitting(needs, key, value, free))]
     advice = " or ".join(fits) or "a machine with more memory, since no single key is enough"
+    allowed = f"{with_unit(free)} are free"
+    if limit != "auto":
+        allowed = f"memory_gib={limit} allows {with_unit(free)}"
     raise ResourceError(
         f"training needs about {with_unit(needs.total)} more memory{' of the GPU' * on_gpu} "
-        f"({needs}), and {with_unit(free)} are free; use {advice} (memory_gib=null tries anyway)"
+        f"({needs}), and {allowed}; use {advice} (memory_gib=null tries anyway)"
     )
 
 
@@ -166,92 +170,3 @@ def _fitting(needs: Needs, key: str, value: int, free: int) -> str | None:
         middle = (least + most) // 2
         least, most = (middle, most) if fits(middle) else (least, middle)
     return f"{key}={least}" if least else None
-
-
-def _weights(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
-    """Return how many weights a model has, how long its embeddings are, and whether these are
-    computed, rather than weights themselves."""
-    ids_alone = fold.user_features is None and fold.item_features is None
-    if not (ids_alone or getattr(tower, "func", tower) is EmbeddingTower):
-        return _extrapolated(tower, fold)
-    try:
-        with torch.device("meta"):  # without memory
-            model = TwoTower.build(
-                tower, users=fold.users, items=fold.items, seed=0, train=fold.train
-            )
-            return _numbers(model), *_embeddings(model)
-    except (RuntimeError, TypeError, ValueError):  # it reads values of tensors
-        return _extrapolated(tower, fold)
-
-
-def _embeddings(model: TwoTower) -> tuple[int, bool]:
-    width = model.item_table().shape[1]
-    table: Tensor = model.item_tower.table()  # type: ignore[operator]
-    return width, model.prior is not None or table is not getattr(model.item_tower, "weight", None)
-
-
-def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
-    """Return the same, from two models of few rows: most weights are rows of tables."""
-    small, large = (_built(tower, fold, size) for size in (_PROBED, 2 * _PROBED))
-    total = _numbers(large)
-    for kind in ("user", "item"):
-        side: Side = getattr(fold, f"{kind}s")
-        if side.n > 2 * _PROBED:
-            change = _numbers(getattr(large, f"{kind}_tower"))
-            change -= _numbers(getattr(small, f"{kind}_tower"))
-            total += change * (side.n - 2 * _PROBED) // _PROBED
-    return total, *_embeddings(large)
-
-
-def _built(tower: TwoTowerFactory, fold: Fold, size: int) -> TwoTower:
-    users, items = (_head(side, size) for side in (fold.users, fold.items))
-    train = fold.train
-    few = TrainInteractions(train.users[:0], train.items[:0], users.n_train, items.n_train)
-    return TwoTower.build(tower, users=users, items=items, seed=0, train=few)
-
-
-def _head(side: Side, size: int) -> Side:
-    n = min(side.n, size)
-    features = None if side.features is None else side.features.head(n)
-    return replace(side, n=n, n_train=min(side.n_train, n), features=features)
-
-
-def _numbers(module: nn.Module) -> int:
-    return sum(each.numel() for each in (*module.parameters(), *module.buffers()))
-
-
-def _state(optimizer: Callable[[Iterable[Tensor]], Optimizer]) -> int:
-    """Return the bytes that an optimizer keeps per weight."""
-    weight = nn.Parameter(torch.zeros(64, 64))
-    made = optimizer([weight])
-    gradient = torch.ones_like(weight)
-    weight.grad = gradient.to_sparse(1) if isinstance(made, SparseAdam) else gradient
-    made.step(lambda: 0.0)  # some, such as LBFGS, need a loss
-    kept = [each for each in made.state[weight].values() if isinstance(each, Tensor)]
-    return sum(each.numel() * each.element_size() for each in kept) // weight.numel()
-
-
-def _negatives(sampler: Callable[..., Any], batch_size: int, n_items: int) -> tuple[int, bool]:
-    """Return how many negatives a row is scored against, and whether they are a pool's.
-
-    They are drawn for few rows: a pool grows with the batch, or with the items, or with neither.
-    """
-    asked = int(arguments_of(sampler).get("num_negatives") or 0)
-    try:
-        few, more = (_drawn(sampler, rows, asked + 8) for rows in (4, 6))
-        every = _drawn(sampler, 4, asked + 9)
-    except (TwoTowerError, RuntimeError, ValueError):  # it needs more than such data
-        return asked, False
-    if few.dim() == 2:
-        return few.shape[1], False
-    if len(every) > len(few):
-        return n_items, True
-    return len(few) + (len(more) - len(few)) // 2 * (batch_size - 4), True
-
-
-def _drawn(sampler: Callable[..., Any], n_rows: int, n_items: int) -> Tensor:
-    rows = torch.arange(n_rows)
-    train = TrainInteractions(rows.int(), rows.int(), n_rows, n_items)
-    made = sampler(train=train, device=torch.device("cpu"))
-    items: Tensor = made.sample(rows, rows, torch.Generator().manual_seed(0)).items
-    return items
