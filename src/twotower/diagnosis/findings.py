@@ -24,7 +24,7 @@ class Finding:
         status: `ok`, `warning` (results may mislead) or `error` (a run fails or means nothing).
         found: What was found, with its numbers.
         meaning: What it means for a run; empty where nothing is wrong.
-        remedy: The keys that mend it; empty where nothing is wrong.
+        remedy: The keys that fix it; empty where nothing is wrong.
     """
 
     check: str
@@ -39,7 +39,7 @@ class Diagnosis:
     """The findings about one config, in the order of the checks.
 
     Attributes:
-        name: The dataset, split and preprocessing in words.
+        name: The choices of dataset and split.
         origin: Where the data came from.
         facts: Sizes and shares by name, such as `interactions`.
         findings: One per check.
@@ -72,8 +72,7 @@ class Diagnosis:
 
     def __getitem__(self, check: str) -> Finding:
         """Return the finding of a check. Raise KeyError if it was not made."""
-        found = {finding.check: finding for finding in self.findings}
-        return found[check]
+        return {finding.check: finding for finding in self.findings}[check]
 
     def to_frame(self) -> pl.DataFrame:
         """Return one row per finding: `check`, `status`, `found`, `meaning`, `remedy`."""

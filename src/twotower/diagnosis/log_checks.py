@@ -114,14 +114,15 @@ def times(data: Examined) -> Iterator[Finding]:
         meaning = "A log of less than a day is more often one in a wrong unit."
         yield Finding("times", "warning", span, meaning, keys)
         return
-    if last > dt.datetime.now(dt.UTC).replace(tzinfo=None) + _DAY:
-        future = int((values > dt.datetime.now(dt.UTC).replace(tzinfo=None)).sum())
-        meaning = "Times lie in the future: they are wrong, and the newest rows are held out."
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    if last > now + _DAY:
+        future = int((values > now).sum())
+        meaning = "Times are in the future: they are wrong, and the newest rows are held out."
         found = f"{span}; {share(future, len(log))} are later than now"
         yield Finding("times", "warning", found, meaning, keys)
         return
     most = values.value_counts(sort=True).row(0)
-    if most[1] > max(_ONE_MOMENT * len(log), _FEW_MOMENTS) and values.n_unique() > 1:
+    if most[1] > max(_ONE_MOMENT * len(log), _FEW_MOMENTS):
         yield Finding(
             "times",
             "warning",
