@@ -283,7 +283,7 @@ class Experiment(Configured):
             refits = selected is None or self.trainer.refit
             fold = self._fold(frames, "test", on_train=not refits)
             fitted = fitter.final(fold, selected) if refits else fitted
-            test = self._judge("test", fitted.model, fold, frames)
+            test = self._judge("test", fitted.model, fold, frames, on_train=not refits)
         judged = test or validation
         assert judged is not None
         return Result(

@@ -26,7 +26,15 @@ class Judge:
         """The evaluation of the config."""
         return self.references.evaluation
 
-    def __call__(self, part: str, model: TwoTower, fold: Fold, frames: SplitFrames) -> Judged:
+    def __call__(
+        self,
+        part: str,
+        model: TwoTower,
+        fold: Fold,
+        frames: SplitFrames,
+        *,
+        on_train: bool = False,
+    ) -> Judged:
         """Evaluate the model and the baselines on a holdout.
 
         Args:
@@ -34,13 +42,13 @@ class Judge:
             model: The trained model.
             fold: What the model was trained on, with the holdout.
             frames: The split that `fold` was made from.
+            on_train: Whether the model was trained on train alone although it is tested: another
+                fold than with all history, on which the baselines differ too.
         """
         scorer = model.scorer(fold.train_histories)
         title = part if self.references.shows_progress else None
         recommendations = self.evaluation.recommend(scorer, fold, title)
         measured = self.evaluation.measure(recommendations, fold)
-        # Without a refit the model is trained on train alone: another fold than with all history.
-        on_train = part == "test" and len(fold.train) < frames.history.height
         key = fold_key(frames.identity, part, fold, on_train=on_train)
         return Judged(
             part=part,

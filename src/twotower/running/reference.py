@@ -29,7 +29,7 @@ __all__ = ["Reference", "References", "fold_key"]
 logger = logging.getLogger(__name__)
 
 # Increase it when the same config gives other numbers than before.
-FORMAT = 3
+FORMAT = 4
 # Keys of `evaluation` that do not change any metric.
 _IRRELEVANT = ("block_scores", "by", "monitor", "test", "validation_users")  # see `fold_key`
 _PER_USER, _RELEVANT = "per_user", "relevant"
