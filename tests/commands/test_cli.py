@@ -168,7 +168,7 @@ def test_tab_completes_choices_and_keys(tmp_path: Path) -> None:
         ).stdout
 
     assert complete("twotower tr").split() == ["train"]
-    every = ["train", "sweep", "compare", "baselines"]
+    every = ["train", "doctor", "sweep", "compare", "baselines"]
     every += ["recommend", "similar", "export", "register", "promote"]
     every += ["ui", "sync"]
     assert complete("twotower ").split() == every

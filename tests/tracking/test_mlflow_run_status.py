@@ -103,17 +103,25 @@ def test_an_interrupt_within_a_transaction_leaves_the_store_open(
     tracking: MlflowTracking,
 ) -> None:
     # Between the rows of one transaction: left open, it would lock the store against closing.
-    def on_insert(*arguments: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+    interrupted: list[str] = []
+
+    def on_insert(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO metrics") and not interrupted:
+            interrupted.append(statement)
+            os.kill(os.getpid(), signal.SIGINT)
 
     def work() -> None:
         with tracking.run(name="impatient", config={}, tags={}) as run:
-            event.listen(Engine, "after_cursor_execute", on_insert, once=True)
+            event.listen(Engine, "after_cursor_execute", on_insert)
             run.log_metrics({"a": 1.0, "b": 2.0})
             time.sleep(60)
 
-    with pytest.raises(KeyboardInterrupt):
-        work()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        event.remove(Engine, "after_cursor_execute", on_insert)
+    assert interrupted
     run = only_run(tracking)
     assert run.info.status == "KILLED"
     assert run.data.metrics == {"a": 1.0, "b": 2.0}

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -42,8 +42,6 @@ class NegativeSampler(Protocol):
     depend on that row and the generator alone and are drawn row after row. The negatives of several
     batches may then be sampled at once, and are the same.
     """
-
-    samples_by_row: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, users: Tensor, positives: Tensor, generator: Generator) -> Negatives:
