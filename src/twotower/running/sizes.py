@@ -80,9 +80,10 @@ def _extrapolated(tower: TwoTowerFactory, fold: Fold) -> tuple[int, int, bool]:
 
 def _built(tower: TwoTowerFactory, fold: Fold, size: int) -> TwoTower:
     users, items = (_head(side, size) for side in (fold.users, fold.items))
-    train = fold.train
-    few = TrainInteractions(train.users[:0], train.items[:0], users.n_train, items.n_train)
-    return TwoTower.build(tower, users=users, items=items, seed=0, train=few)
+    train, row = fold.train, fold.train.items.new_zeros(1)
+    times = None if train.timestamps is None else train.timestamps[:1]  # for a prior
+    one = TrainInteractions(row, row, users.n_train, items.n_train, times, dated=train.dated)
+    return TwoTower.build(tower, users=users, items=items, seed=0, train=one)
 
 
 def _head(side: Side, size: int) -> Side:
