@@ -51,7 +51,7 @@ AXES = [
     ],
     choices("split", "given"),
     choices("negative_sampling"),
-    choices("optimizer"),
+    choices("optimizer", "sparse_adam"),  # which trains embedding towers alone
     choices("trainer/scheduler"),
     choices("tower/prior"),
     choices("trainer/callbacks"),

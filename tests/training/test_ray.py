@@ -19,6 +19,7 @@ from two_processes import PER_STEP, outcome  # type: ignore[import-not-found]
 
 from twotower.core.errors import ConfigError, DataError, ResourceError
 from twotower.training import OnEpoch, ray_workers
+from twotower.training.further_processes import LostProcessError
 from twotower.training.ray import RayTrainer
 from twotower.training.ray_workers import Workers, error_of
 
@@ -147,6 +148,13 @@ def test_the_death_of_a_worker_is_no_error_of_the_program() -> None:
     error = error_of(failed, ray)
     assert isinstance(error, ResourceError)
     assert "a worker of Ray died: the actor died; the same command resumes" in str(error)
+    # What the other worker finds when it talks to the dead one, which Ray may notice first.
+    lost = RuntimeError("a traceback")
+    lost._base_exc = LostProcessError("gone")  # type: ignore[attr-defined]
+    failed.worker_failures[0] = lost  # type: ignore[attr-defined]
+    assert "a worker of Ray died: the actor died;" in str(error_of(failed, ray))
+    del failed.worker_failures[1]  # type: ignore[attr-defined]
+    assert "a worker of Ray died: its connections were closed;" in str(error_of(failed, ray))
 
 
 def test_a_sweep_may_use_ray() -> None:

@@ -9,10 +9,16 @@ from contextlib import contextmanager
 import torch
 from pytorch_lightning import Trainer
 
-__all__ = ["ended_on_error", "is_lost_connection"]
+from twotower.core.errors import ResourceError
+
+__all__ = ["LostProcessError", "ended_on_error", "is_lost_connection"]
 
 _SECONDS = 10  # for a process to close what it has open
 _OF_GLOO = ("gloo", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+
+
+class LostProcessError(ResourceError):
+    """Another process of the run has ended, so that this one cannot continue."""
 
 
 def is_lost_connection(error: RuntimeError) -> bool:

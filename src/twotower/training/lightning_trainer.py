@@ -21,10 +21,10 @@ from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-define
     SIGTERMException,
 )
 
-from twotower.core.errors import ConfigError, ResourceError, TrainingError
+from twotower.core.errors import ConfigError, TrainingError
 from twotower.training.double_model import DoubleModel
 from twotower.training.fold_batches import FoldBatches
-from twotower.training.further_processes import ended_on_error, is_lost_connection
+from twotower.training.further_processes import LostProcessError, ended_on_error, is_lost_connection
 from twotower.training.module import TwoTowerModule
 from twotower.training.saved_states import AtomicCheckpoints
 
@@ -120,7 +120,7 @@ def run_fit(
 
     Raises:
         TrainingError: If anomaly detection found NaN.
-        ResourceError: If another process of the run has ended.
+        LostProcessError: If another process of the run has ended.
         ConfigError: If an argument in `trainer.lightning` does not suit the data.
         KeyboardInterrupt: On Ctrl-C, which Lightning would turn into SystemExit.
     """
@@ -144,7 +144,7 @@ def run_fit(
             if "returned nan values" in str(error):  # from lightning.detect_anomaly
                 raise TrainingError(f"training has diverged: {error}") from error
             if trainer.world_size > 1 and is_lost_connection(error):
-                raise ResourceError(
+                raise LostProcessError(
                     "trainer: another process of this run has ended, by a signal or by an error "
                     "that it printed; the same command resumes the run"
                 ) from error

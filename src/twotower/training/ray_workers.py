@@ -16,6 +16,7 @@ from typing import Any, Literal
 from twotower.core.errors import ResourceError, TwoTowerError
 from twotower.core.libraries import library
 from twotower.training.epoch_metrics import OnEpoch
+from twotower.training.further_processes import LostProcessError
 
 __all__ = ["Workers", "error_of"]
 
@@ -161,13 +162,21 @@ class _Runner(threading.Thread):
 def error_of(error: BaseException, ray: Any) -> BaseException:
     """Return ResourceError if workers died and none has raised; else `error`."""
     failures = list(getattr(error, "worker_failures", {}).values())
-    if not failures or not all(isinstance(each, ray.exceptions.RayError) for each in failures):
+    died = [each for each in failures if isinstance(each, ray.exceptions.RayError)]
+    lost = [each for each in failures if isinstance(_raised(each), LostProcessError)]
+    if not failures or len(died) + len(lost) < len(failures):
         return error
-    first = str(failures[0]).strip().partition("\n")[0]
+    first = str(died[0]).strip().partition("\n")[0] if died else "its connections were closed"
     return ResourceError(
         f"trainer: a worker of Ray died: {first}; the same command resumes, and "
         "trainer.max_failures is how often workers start again by themselves"
     )
+
+
+def _raised(failure: BaseException) -> BaseException:
+    """Return what a worker has raised, which Ray wraps."""
+    raised: BaseException = getattr(failure, "_base_exc", failure)
+    return raised
 
 
 def _receive(kind: str, content: Any, on_epoch: OnEpoch) -> None:
@@ -198,6 +207,8 @@ def _in_worker(work: Any, channel: Any, directory: str) -> None:
     logger.handlers = [_Forward(put)] if first else []
     try:
         ray.get(work)(lambda epoch, metrics: put("epoch", (epoch, dict(metrics))))
+    except LostProcessError:  # Ray finds out which worker died, and may start all of them again
+        raise
     except TwoTowerError as error:
         put("error", error)
         raise
