@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,8 +18,7 @@ from twotower.config import Configured
 from twotower.config.identity import digest_of
 from twotower.core.component import component
 from twotower.core.writable import require_writable_folder
-from twotower.dataset import Dataset, Streamable
-from twotower.dataset.time_range import report_times
+from twotower.dataset import Dataset
 from twotower.evaluation import Evaluation
 from twotower.evaluation.repeats import repeat_note
 from twotower.loss import Loss
@@ -34,13 +33,13 @@ from twotower.running.continuation import (
 from twotower.running.fitter import Fitter
 from twotower.running.judge import Judge
 from twotower.running.limits import limits_named
+from twotower.running.load_data import load_data
 from twotower.running.reference import References
 from twotower.running.result import Judged, Result
 from twotower.running.rules import (
     a_learned_prior_is_scored,
     a_part_is_measured,
     extras_are_installed,
-    needs_whole_log,
     objective_fits,
     streaming_fits,
     validation_is_cut,
@@ -52,14 +51,12 @@ from twotower.running.unfinished import Resume, Unfinished, unfinished
 from twotower.serving.recommender import Recommender
 from twotower.split.base import Split
 from twotower.split.fold import fold_of
-from twotower.split.prepare import prepare
-from twotower.split.streaming.prepare import prepare_streamed
 from twotower.tower.prior import TwoTowerFactory
 from twotower.tracking.base import Run, Tracking
 from twotower.tracking.none import NoTracking
 from twotower.tracking.signals import terminate_on_sigterm
 from twotower.training import Fitted, Objective, Trainer, is_first_process, training_notes
-from twotower.types import Fold, Interactions, LogStream, SplitFrames
+from twotower.types import Fold, Interactions, SplitFrames
 
 __all__ = ["Experiment", "Report"]
 
@@ -213,42 +210,15 @@ class Experiment(Configured):
 
     def load(self) -> tuple[Interactions, SplitFrames]:
         """Return the dataset, without its log, and its parts, which are cached in `output_dir`."""
-        nodes = {key: self.config[key] for key in ("preprocessing", "split")}
-        cache = Path(self.output_dir) / "cache" / "splits"
-        log = self._stream()
-        frames: SplitFrames
-        if log is not None:
-            logger.info("data: %s, %s interactions, streamed", log.origin, f"{log.n_rows:,}")
-            frames = prepare_streamed(log, self.preprocessing, self.split, cache, nodes)
-            interactions = Interactions(
-                frames.train, log.users, log.items, None, log.origin, log.digest
-            )
-        else:
-            interactions = replace(self.dataset.load())  # of our own: its log is taken
-            logger.info("data: %s", interactions.origin)
-            report_times(interactions)
-            frames = prepare(
-                interactions, self.preprocessing, self.split, cache, nodes, takes_log=True
-            )
-        self.evaluation.check_features(frames.users, frames.items)
-        for part in ("validation", "test"):
-            if note := repeat_note(frames, part, self.evaluation):
-                logger.log(logging.WARNING if self.evaluation.drop_seen else logging.INFO, note)
-        return interactions, frames
-
-    def _stream(self) -> LogStream | None:
-        """Return the log if it is to be streamed."""
-        log = self.dataset.stream() if isinstance(self.dataset, Streamable) else None
-        if log is None:
-            return None
-        # Only dataset.streaming=auto comes here with errors: true is refused with them.
-        for error in needs_whole_log(self.preprocessing, self.split, self.trainer):
-            logger.warning(
-                "dataset.streaming=auto: %s rows are read into memory, not streamed: %s",
-                *(f"{log.n_rows:,}", error),
-            )
-            return None
-        return log
+        return load_data(
+            self.dataset,
+            self.preprocessing,
+            self.split,
+            self.trainer,
+            self.evaluation,
+            Path(self.output_dir, "cache", "splits"),
+            {key: self.config[key] for key in ("preprocessing", "split")},
+        )
 
     def _result(
         self,

@@ -7,24 +7,9 @@ from torch.optim import Optimizer
 
 from twotower.core.compiled import linked
 from twotower.training.fused.deferred import Deferred
-from twotower.training.fused.row_updates import CATCH_UP, UPDATE, Array, RowState, RowUpdates
+from twotower.training.fused.row_updates import UPDATE, Array, RowState, RowUpdates, no_row_lags
 
-__all__ = ["AdagradRows", "no_row_lags"]
-
-
-@linked(CATCH_UP)
-def no_row_lags(
-    weight: Array,
-    first: Array,
-    second: Array,
-    last_used: Array,
-    rows: Array,
-    now: int,
-    sums: Array,
-    means: Array,
-    shrunk: Array,
-) -> None:
-    """Leave rows as they are."""
+__all__ = ["AdagradRows"]
 
 
 @linked(UPDATE)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twotower.core.compiled import Linked, compiled
+from twotower.core.compiled import Linked, compiled, linked
 from twotower.training.fused.deferred import Deferred
 
-__all__ = ["CATCH_UP", "UPDATE", "Array", "RowState", "RowUpdates"]
+__all__ = ["CATCH_UP", "UPDATE", "Array", "RowState", "RowUpdates", "no_row_lags"]
 
 Array = NDArray[Any]
 
@@ -20,6 +20,21 @@ _TABLE = "float32[:,::1], float32[:,::1], float32[:,::1], int64[::1], int64[::1]
 CATCH_UP = f"void({_TABLE}, int64, float64[::1], float64[::1], float64[::1])"
 # (weight, first, second, last_used, rows, gradient, step, fade1, fade2, constants)
 UPDATE = f"void({_TABLE}, float32[:,::1], int64, float32[::1], float32[::1], float64[::1])"
+
+
+@linked(CATCH_UP)
+def no_row_lags(
+    weight: Array,
+    first: Array,
+    second: Array,
+    last_used: Array,
+    rows: Array,
+    now: int,
+    sums: Array,
+    means: Array,
+    shrunk: Array,
+) -> None:
+    """Leave rows as they are."""
 
 
 class RowState(NamedTuple):

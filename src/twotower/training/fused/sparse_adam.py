@@ -8,10 +8,9 @@ import numpy as np
 from torch.optim import Optimizer
 
 from twotower.core.compiled import linked
-from twotower.training.fused.adagrad import no_row_lags
 from twotower.training.fused.adam import moments_of
 from twotower.training.fused.deferred import Deferred
-from twotower.training.fused.row_updates import UPDATE, Array, RowUpdates
+from twotower.training.fused.row_updates import UPDATE, Array, RowUpdates, no_row_lags
 
 __all__ = ["SparseAdamRows"]
 
